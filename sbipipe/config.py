@@ -1,0 +1,255 @@
+"""`params.yaml` -> frozen, strict, typed objects.
+
+A plugin's fields are its `config:`. Validation is strict (a string is no number, a number no
+string), unknown keys are errors, and every error names the dotted key, what was given and what is
+allowed. Mappings are validated through JSON, whose strict reading takes a list where a tuple is
+declared, as YAML writes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+
+import yaml
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from sbipipe.interfaces import SPLITS, InputError
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+def plugin(cls: type[T]) -> type[T]:
+    """Make a class a frozen, keyword-only dataclass whose fields are checked strictly."""
+    config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+    return pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls)
+
+
+def parse(cls: type[T], values: Any, where: str) -> T:
+    """An object of type `cls` from plain YAML values.
+
+    Args:
+        where: The dotted key of `values`, for messages.
+
+    Raises:
+        InputError: With one line for every problem found.
+    """
+    try:
+        text = json.dumps(values, allow_nan=True)
+    except TypeError as error:
+        raise InputError(f"{where}: {values!r} is no plain YAML value ({error})") from error
+    try:
+        return TypeAdapter(cls).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise InputError(*(_line(where, values, problem) for problem in error.errors())) from error
+
+
+def _line(where: str, values: Any, problem: Mapping[str, Any]) -> str:
+    """One problem in words."""
+    key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
+    kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
+    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"{key}: unknown key"
+    if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        return f"{key}: missing"
+    given = problem["input"]
+    shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
+    return f"{key}: {shown}{message[:1].lower()}{message[1:]}"
+
+
+def _written(values: Any, location: tuple[str | int, ...]) -> list[str]:
+    """The part of pydantic's location that a person wrote: without the tags of unions."""
+    parts = []
+    for part in location:
+        inside = (isinstance(values, Mapping) and part in values) or isinstance(values, list)
+        if inside or part == location[-1]:
+            parts.append(str(part))
+        if inside:
+            values = values[part]
+    return [part for part in parts if part != "[key]"]
+
+
+def _identifier(pattern: str, allowed: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name):
+            raise ValueError(f"the name {name!r} is not allowed; allowed: {allowed}")
+        return name
+
+    return AfterValidator(check)
+
+
+ParameterName = Annotated[
+    str, _identifier(r"[A-Za-z][A-Za-z0-9_]*", "a letter, then letters, digits and _")
+]
+EntryName = Annotated[
+    str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
+]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+@plugin
+class Simulations:
+    """Simulations in each split; in every split their parameters come from the prior.
+
+    For simulations made elsewhere, the shares of the groups that each split receives.
+    """
+
+    train: Annotated[float, Field(gt=0)]
+    valid: Annotated[float, Field(gt=0)]
+    test: Annotated[float, Field(gt=0)]
+    calibrate: Annotated[float, Field(ge=0)] = 0
+
+    def __getitem__(self, split: str) -> float:
+        return float(getattr(self, split))
+
+
+@plugin
+class Simulate:
+    """An entry of `simulate:`."""
+
+    kind: str
+    simulations: Simulations | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Made:
+    """An entry of `summarise:` or `train:`, made of another entry."""
+
+    kind: str
+    of: str
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Entry:
+    """An entry of `diagnose:`."""
+
+    kind: str
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Draw:
+    """How posteriors are drawn from for the diagnostics.
+
+    Attributes:
+        draws: For each test simulation.
+    """
+
+    draws: Annotated[int, Field(ge=20)] = 1000
+
+
+@plugin
+class Gate:
+    """When a posterior is let out.
+
+    Attributes:
+        level: A calibrated posterior is withheld with this probability.
+        on_failure: "withhold" puts a failed posterior into `reports/withheld/`; "fail" makes
+            the run fail as well.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    on_failure: Literal["withhold", "fail"] = "withhold"
+
+
+@plugin
+class Runtime:
+    """The machine. None of it is in a stage's params, so changing it re-runs nothing.
+
+    Attributes:
+        device: "auto" takes a GPU where there is one.
+        workers: Local processes.
+        scheduler: Address of a running Dask scheduler, instead of local processes.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: Positive = 2
+    scheduler: str | None = None
+
+
+@plugin
+class Params:
+    """All of `params.yaml`."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    runtime: Runtime = Field(default_factory=Runtime)
+    simulate: dict[EntryName, Simulate] = Field(min_length=1)
+    summarise: dict[EntryName, Made] = Field(default_factory=dict)
+    train: dict[EntryName, Made] = Field(min_length=1)
+    draw: Draw = Field(default_factory=Draw)
+    diagnose: dict[EntryName, Entry] = Field(min_length=1)
+    gate: Gate = Field(default_factory=Gate)
+
+    def simulator_of(self, name: str) -> str:
+        """The entry of `simulate:` that an entry of `simulate:` or `summarise:` rests on."""
+        return name if name in self.simulate else self.simulator_of(self.summarise[name].of)
+
+
+def read_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check `params.yaml` as far as it can be checked without its plugins.
+
+    Raises:
+        InputError: With every problem found.
+    """
+    params = parse(Params, read_yaml(path), "")
+    problems = list(_dangling(params))
+    if problems:
+        raise InputError(*problems)
+    return params
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values of a YAML file."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+
+
+def _dangling(params: Params) -> list[str]:
+    """Names used twice, and `of:` that name nothing."""
+    problems = [
+        f"summarise.{name}: given a name that simulate.{name} has; allowed: any other"
+        for name in params.summarise
+        if name in params.simulate
+    ]
+    simulators, summaries = list(params.simulate), list(params.summarise)
+    allowed = {"summarise": simulators, "train": [*summaries, *simulators]}
+    for section, names in allowed.items():
+        problems += [
+            f"{section}.{name}.of: given {entry.of!r}; allowed: {', '.join(names)}"
+            for name, entry in getattr(params, section).items()
+            if entry.of not in names
+        ]
+    return problems
+
+
+__all__ = [
+    "SPLITS",
+    "Draw",
+    "Entry",
+    "Gate",
+    "Made",
+    "ParameterName",
+    "Params",
+    "Positive",
+    "Runtime",
+    "Simulate",
+    "Simulations",
+    "parse",
+    "plugin",
+    "read_params",
+    "read_yaml",
+]

@@ -1,0 +1,348 @@
+"""The nouns of sbipipe, as protocols and small frozen records.
+
+A simulator turns parameters `theta` into fields. A summary turns fields into vectors. An estimator
+learns a posterior from pairs of parameters and data. A diagnostic asks whether that posterior may
+be believed. Every module speaks in these words; none of them is defined anywhere else, and this
+file imports nothing of ours.
+
+Shapes: N rows, D parameters, C channels, L summary components, B observations, n draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Index = NDArray[np.integer[Any]]
+Mask = NDArray[np.bool_]
+Generator = np.random.Generator
+
+LogLikelihood = Callable[[Array, Array], Array]
+"""`(theta, x) -> log p(x | theta)`, with shapes (n, B, D) and (B, ...) -> (n, B), in nats."""
+
+SPLITS = ("train", "valid", "calibrate", "test")
+"""`valid` stops and selects, `calibrate` recalibrates, `test` is for the diagnostics alone."""
+
+
+class InputError(ValueError):
+    """Something a person wrote or brought is wrong.
+
+    Args:
+        problems: One line each: the dotted key or file, what was given, what is allowed.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Pairs of parameters and data.
+
+    Attributes:
+        theta: Parameters, with shape (N, D).
+        x: Fields (N, C, *space) or vectors (N, L).
+        group: Which simulation each row came from, with shape (N,). Rows of one group share
+            their parameters and their noise, so they are not independent.
+        log_likelihood: The exact log-likelihood, where the simulator offers one.
+    """
+
+    theta: Array
+    x: Array
+    group: Index
+    log_likelihood: LogLikelihood | None = None
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def rows(self, index: Index | Mask | slice) -> Dataset:
+        """The chosen rows."""
+        return Dataset(
+            theta=self.theta[index],
+            x=self.x[index],
+            group=self.group[index],
+            log_likelihood=self.log_likelihood,
+        )
+
+    def one_per_group(self, rng: Generator) -> Dataset:
+        """One row of every group, chosen at random: independent rows, in order of group."""
+        shuffled = rng.permutation(len(self))
+        _, first = np.unique(self.group[shuffled], return_index=True)
+        return self.rows(shuffled[first])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Everything a fitted object must remember: arrays by name, and plain JSON values."""
+
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """How a fit went.
+
+    Attributes:
+        curves: One learning curve for each network trained: name -> {"epoch", "train", "valid"}
+            -> values.
+        chosen: The epoch whose weights were kept, for each curve.
+        seconds: Wall time of the fit.
+        notes: Figures a person may want beside the curves (weights of an ensemble, say).
+    """
+
+    curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    chosen: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a fit may know of the run around it; none of it but the seed changes a result.
+
+    Attributes:
+        seed: Root of this fit's random streams (`seeds.stream(run.seed, "label")`).
+        device: "cpu" or "cuda".
+        checkpoint: Folder that holds the state of an interrupted fit, or None.
+        progress: Whether to show a progress bar.
+    """
+
+    seed: int
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    progress: bool = False
+
+
+class Prior(Protocol):
+    """A distribution over theta with independent, named parameters."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the D parameters, in the order of theta's columns."""
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        """Independent draws, with shape (n, D)."""
+
+    def log_prob(self, theta: Array) -> Array:
+        """Log density in nats, (..., D) -> (...); minus infinity outside the support."""
+
+    def inside(self, theta: Array) -> Mask:
+        """Whether theta lies in the support, (..., D) -> (...)."""
+
+    def from_unit(self, q: Array) -> Array:
+        """Quantiles in (0, 1) to parameters, (..., D) -> (..., D)."""
+
+    def to_unit(self, theta: Array) -> Array:
+        """Parameters to quantiles, the inverse of `from_unit`."""
+
+    def to_unbounded(self, theta: Array) -> Array:
+        """Parameters to a space where the prior is a standard normal, (..., D) -> (..., D)."""
+
+    def from_unbounded(self, u: Array) -> Array:
+        """The inverse of `to_unbounded`."""
+
+    def log_det_unbounded(self, theta: Array) -> Array:
+        """log |du/dtheta| of `to_unbounded`, (..., D) -> (...)."""
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Turns parameters into fields."""
+
+    @property
+    def prior(self) -> Prior:
+        """Where theta is drawn from."""
+
+    @property
+    def maps(self) -> int:
+        """How many rows one simulation gives."""
+
+    def simulate(self, theta: Array, rng: Generator) -> Array:
+        """Fields with shape (N * maps, C, *space) for theta (N, D); rows of one simulation
+        follow each other."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A simulator's stand-in for simulations made elsewhere."""
+
+    @property
+    def prior(self) -> Prior:
+        """The declared prior of the simulations."""
+
+    def read(self) -> Dataset:
+        """The rows as they are on disk, NaN included; raises InputError."""
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """A simulator whose likelihood is known."""
+
+    def log_likelihood(self, theta: Array, x: Array) -> Array:
+        """log p(x | theta) in nats, (n, B, D) and (B, ...) -> (n, B)."""
+
+
+class Summariser(Protocol):
+    """A fitted summary."""
+
+    def __call__(self, fields: Array) -> Array:
+        """Vectors (N, L) for fields (N, C, *space)."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A label for each of the L components."""
+
+    @property
+    def weights(self) -> Weights:
+        """What `Summary.restore` needs."""
+
+
+class Summary(Protocol):
+    """Turns fields into vectors; may learn how."""
+
+    def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
+        """Learn from `train`, choose on `valid`; hand-made summaries fit nothing."""
+
+    def restore(self, weights: Weights) -> Summariser:
+        """The summariser that gave these weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Draws from posteriors of B observations.
+
+    Attributes:
+        draws: Parameters, with shape (n, B, D). NaN where an observation could not be sampled.
+        log_prob: Normalised log posterior density at the draws in nats, with shape (n, B).
+        effective_sample_size: Per observation, with shape (B,); at most n, and zero where an
+            observation could not be sampled.
+    """
+
+    draws: Array
+    log_prob: Array
+    effective_sample_size: Array
+
+
+class Conditioned(Protocol):
+    """A posterior given B observations."""
+
+    def sample(self, n: int, rng: Generator) -> Samples:
+        """n draws for each observation, shuffled."""
+
+    def log_prob(self, theta: Array) -> Array:
+        """Normalised log density in nats, (n, B, D) -> (n, B); minus infinity outside the
+        prior's support, NaN for an observation that could not be normalised."""
+
+
+class Posterior(Protocol):
+    """A fitted estimator. `at` does the work that all draws of one observation share."""
+
+    def at(self, x: Array) -> Conditioned:
+        """The posterior of each of B observations, with shape (B, L) or (B, C, *space)."""
+
+    @property
+    def weights(self) -> Weights:
+        """What `Estimator.restore` needs."""
+
+
+class Estimator(Protocol):
+    """Learns a posterior from pairs of parameters and data."""
+
+    def fit(
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run
+    ) -> tuple[Posterior, History]:
+        """Learn from `train`, choose on `valid`."""
+
+    def restore(
+        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+    ) -> Posterior:
+        """The posterior that gave these weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosteriorDraws:
+    """Everything a diagnostic may know: one estimator's draws for B independent simulations.
+
+    Attributes:
+        parameters: Names of the D parameters.
+        theta: True parameters, with shape (B, D).
+        draws: With shape (n, B, D); NaN for a failed observation.
+        log_prob: At the draws, with shape (n, B).
+        log_prob_truth: At the truth, with shape (B,).
+        log_prob_controls: For each negative control, its log density at the truth, (B,).
+        effective_sample_size: With shape (B,).
+        prior_variance: Of each parameter under the prior, with shape (D,).
+        seconds: Wall time of drawing, for one observation.
+    """
+
+    parameters: tuple[str, ...]
+    theta: Array
+    draws: Array
+    log_prob: Array
+    log_prob_truth: Array
+    log_prob_controls: Mapping[str, Array]
+    effective_sample_size: Array
+    prior_variance: Array
+    seconds: float
+
+    @property
+    def failed(self) -> Mask:
+        """Observations that could not be sampled, with shape (B,)."""
+        return np.asarray(~np.isfinite(self.log_prob).all(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a figure, with what it should be and how far chance may carry it.
+
+    Attributes:
+        x, y: The curve.
+        ideal: Where it should lie.
+        lower, upper: The band that holds the whole curve with probability `1 - level`.
+        x_label, y_label: With units.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    ideal: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    x_label: str
+    y_label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one test of one diagnostic found.
+
+    Attributes:
+        test: Its name within the diagnostic, for instance "omega_m".
+        statistic: The test statistic.
+        p_value: Probability of a statistic at least as extreme for a calibrated posterior.
+        numbers: Other figures, by name.
+        curve: The picture of it.
+        why: One sentence that a person reads.
+    """
+
+    test: str
+    statistic: float
+    p_value: float
+    curve: Curve
+    why: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+class Diagnostic(Protocol):
+    """Asks whether a posterior may be believed. Works from stored draws alone, so it never asks
+    which estimator made them."""
+
+    def __call__(self, draws: PosteriorDraws, rng: Generator) -> tuple[Result, ...]:
+        """One result per test."""

@@ -1,0 +1,311 @@
+"""One optimisation loop for every network.
+
+AdamW with a linear warm-up and a cosine decay of the learning rate, gradient clipping, an optional
+exponential moving average of the weights (EMA), and early stopping: the weights kept are those of
+the epoch with the lowest validation loss. The validation loss averages over *every* row, and
+uses the same random numbers in each epoch, so that it compares weights and nothing else.
+
+Randomness of epoch e comes from the stream ("epoch", e) alone. So the loop's whole state is its
+tensors and its history: an interrupted fit goes on from its checkpoint to the very weights it would
+have had.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from sbipipe import storage
+from sbipipe.config import Positive, plugin
+from sbipipe.interfaces import History, Run, Weights
+from sbipipe.seeds import number, torch_scope
+
+Rows = tuple[Tensor, ...]
+Loss = Callable[..., Tensor]
+"""Per-row losses with shape (b,) from the b rows of a batch; may draw from torch's generator."""
+
+CHECKPOINT_SECONDS = 20.0
+"""A checkpoint is at least this old before it is written anew."""
+
+
+@plugin
+class Optimisation:
+    """How a network is trained.
+
+    Attributes:
+        epochs: At most; the cosine decay ends there.
+        patience: Epochs without a better validation loss before training stops.
+        batch: Rows in a batch.
+        learning_rate: At its peak.
+        weight_decay: Of AdamW.
+        warm_up: Share of all steps over which the learning rate rises.
+        clip: Largest norm of the gradient.
+        ema: Decay of the moving average per step; 0 keeps the weights themselves.
+        precision: "bf16" computes in bfloat16 where the hardware has it.
+    """
+
+    epochs: Positive = 60
+    patience: Positive = 15
+    batch: Positive = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Annotated[str, Field(pattern="^(float32|bf16)$")] = "float32"
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate at a step."""
+        warm = max(1, round(self.warm_up * steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+@dataclass
+class _State:
+    """What an interrupted fit goes on from."""
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    best: dict[str, Tensor]
+    epoch: int = 0
+    curve: dict[str, list[float]] = field(
+        default_factory=lambda: {"epoch": [], "train": [], "valid": []}
+    )
+
+    @property
+    def chosen(self) -> int:
+        """The epoch with the lowest validation loss."""
+        valid = self.curve["valid"]
+        return min(range(len(valid)), key=valid.__getitem__)
+
+
+def optimise(
+    module: nn.Module,
+    loss: Loss,
+    train: Rows,
+    valid: Rows,
+    settings: Optimisation,
+    run: Run,
+    label: str = "network",
+    augment: Callable[..., Rows] | None = None,
+) -> History:
+    """Train `module` in place and leave in it the weights of its best epoch, in `eval` mode.
+
+    Args:
+        module: The network that `loss` calls.
+        loss: `loss(*rows) -> (b,)`.
+        train, valid: Tensors with equal first dimensions.
+        label: The learning curve's name, and the checkpoint's.
+        augment: `augment(*rows) -> rows`, applied to batches of `train`.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+    """
+    start = time.perf_counter()
+    device = torch.device(run.device)
+    module.to(device)
+    state = _begin(module, settings)
+    path = run.checkpoint / f"{label}.safetensors" if run.checkpoint else None
+    if path and path.exists():
+        _resume(state, path, device)
+    saved = time.monotonic()
+    with _Bar(run, label, settings.epochs) as advance:
+        advance(state.epoch, state.curve)
+        while not _finished(state, settings):
+            _epoch(state, loss, train, valid, settings, run, augment, label)
+            advance(state.epoch, state.curve)
+            if path and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _checkpoint(state, path)
+                saved = time.monotonic()
+    module.load_state_dict(state.best)
+    module.eval()
+    if path:
+        path.unlink(missing_ok=True)
+    return History(
+        curves={label: {name: tuple(values) for name, values in state.curve.items()}},
+        chosen={label: state.chosen + 1},
+        seconds=time.perf_counter() - start,
+    )
+
+
+def tensors(*arrays: Any) -> Rows:
+    """Arrays as float32 tensors."""
+    return tuple(torch.as_tensor(array).float() for array in arrays)
+
+
+def _begin(module: nn.Module, settings: Optimisation) -> _State:
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    return _State(module, optimiser, _copy(module), _copy(module))
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def _finished(state: _State, settings: Optimisation) -> bool:
+    if state.epoch >= settings.epochs:
+        return True
+    return state.epoch > 0 and state.epoch - 1 - state.chosen >= settings.patience
+
+
+def _batches(rows: Rows, order: Tensor, size: int, device: torch.device) -> Iterator[Rows]:
+    for index in order.split(size):
+        yield tuple(tensor[index].to(device) for tensor in rows)
+
+
+def _epoch(
+    state: _State,
+    loss: Loss,
+    train: Rows,
+    valid: Rows,
+    settings: Optimisation,
+    run: Run,
+    augment: Callable[..., Rows] | None,
+    label: str,
+) -> None:
+    """One pass over `train`, then the validation loss of the averaged weights."""
+    device = torch.device(run.device)
+    cast = _cast(settings, device)
+    per_epoch = math.ceil(len(train[0]) / settings.batch)
+    total, step = 0.0, state.epoch * per_epoch
+    state.module.train()
+    with torch_scope(number(run.seed, label, "epoch", state.epoch)):
+        for rows in _batches(train, torch.randperm(len(train[0])), settings.batch, device):
+            for group in state.optimiser.param_groups:
+                group["lr"] = settings.rate(step, settings.epochs * per_epoch)
+            with cast:
+                losses = loss(*(augment(*rows) if augment else rows))
+            state.optimiser.zero_grad()
+            losses.mean().backward()
+            nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
+            state.optimiser.step()
+            _update_average(state, settings.ema, step)
+            total, step = total + float(losses.detach().sum()), step + 1
+    weights = _copy(state.module)
+    state.module.load_state_dict(state.average)
+    mean_valid = _mean_loss(state.module, loss, valid, settings, run, label)
+    for name, value in (
+        ("epoch", state.epoch + 1.0),
+        ("train", total / len(train[0])),
+        ("valid", mean_valid),
+    ):
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{label}: {name} loss is {value} in epoch {state.epoch + 1}")
+        state.curve[name].append(value)
+    if state.chosen == state.epoch:
+        state.best = _copy(state.module)
+    state.module.load_state_dict(weights)
+    state.epoch += 1
+
+
+def _cast(settings: Optimisation, device: torch.device) -> AbstractContextManager[Any]:
+    if settings.precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+@torch.no_grad()
+def _update_average(state: _State, decay: float, step: int) -> None:
+    """EMA with the usual start-up correction, so that early weights are forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for name, value in state.module.state_dict().items():
+        if decay == 0 or not value.is_floating_point():
+            state.average[name].copy_(value)
+        else:
+            state.average[name].lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def _mean_loss(
+    module: nn.Module, loss: Loss, rows: Rows, settings: Optimisation, run: Run, label: str
+) -> float:
+    device = torch.device(run.device)
+    module.eval()
+    with torch_scope(number(run.seed, label, "valid")), _cast(settings, device):
+        batches = _batches(rows, torch.arange(len(rows[0])), 4 * settings.batch, device)
+        return sum(float(loss(*batch).sum()) for batch in batches) / len(rows[0])
+
+
+def _checkpoint(state: _State, path: Path) -> None:
+    arrays = {
+        f"{part}/{name}": value
+        for part, values in (
+            ("module", state.module.state_dict()),
+            ("average", state.average),
+            ("best", state.best),
+        )
+        for name, value in values.items()
+    }
+    for index, values in state.optimiser.state_dict()["state"].items():
+        arrays |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
+    numpy_arrays = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
+    storage.save_weights(
+        path, Weights(arrays=numpy_arrays, meta={"epoch": state.epoch, "curve": state.curve})
+    )
+
+
+def _resume(state: _State, path: Path, device: torch.device) -> None:
+    weights = storage.load_weights(path)
+    parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "best": {}, "optimiser": {}}
+    for key, value in weights.arrays.items():
+        part, name = key.split("/", 1)
+        parts[part][name] = torch.as_tensor(value).to(device)
+    state.module.load_state_dict(parts["module"])
+    state.average, state.best = parts["average"], parts["best"]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in parts["optimiser"].items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = value
+    groups = state.optimiser.state_dict()["param_groups"]
+    state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    state.epoch, state.curve = weights.meta["epoch"], dict(weights.meta["curve"])
+
+
+class _Bar:
+    """A progress bar with the losses and the time left; silent where none is wanted."""
+
+    def __init__(self, run: Run, label: str, epochs: int) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} epochs  {task.fields[losses]}"),
+            TimeRemainingColumn(),
+            disable=not run.progress,
+        )
+        self.task = self.progress.add_task(label, total=epochs, losses="")
+
+    def __enter__(self) -> Callable[[int, dict[str, list[float]]], None]:
+        self.progress.start()
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def _advance(self, epoch: int, curve: dict[str, list[float]]) -> None:
+        losses = f"train {curve['train'][-1]:.4f}  valid {curve['valid'][-1]:.4f}" if epoch else ""
+        self.progress.update(self.task, completed=epoch, losses=losses)
+
+
+def merge(histories: Sequence[History], **notes: Any) -> History:
+    """The histories of several networks as one."""
+    return History(
+        curves={name: curve for h in histories for name, curve in h.curves.items()},
+        chosen={name: epoch for h in histories for name, epoch in h.chosen.items()},
+        seconds=sum(h.seconds for h in histories),
+        notes=notes,
+    )
