@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
 import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -29,7 +29,7 @@ def plugin(cls: type[T]) -> type[T]:
     config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
-    return pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls)
+    return cast(type[T], pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls))
 
 
 def parse(cls: type[T], values: Any, where: str) -> T:

@@ -128,6 +128,14 @@ class Prior(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the D parameters, in the order of theta's columns."""
 
+    @property
+    def variance(self) -> Array:
+        """Of each parameter, with shape (D,)."""
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """A range of each parameter that holds (nearly) all of it, for figures and messages."""
+
     def sample(self, n: int, rng: Generator) -> Array:
         """Independent draws, with shape (n, D)."""
 

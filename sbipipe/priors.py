@@ -98,13 +98,8 @@ class ProductPrior:
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
-        """The central 99.8 % of each parameter, or its support where that is bounded."""
-        return tuple(
-            tuple(map(float, d.support()))
-            if np.isfinite(d.support()).all()  # type: ignore[misc]
-            else tuple(map(float, d.interval(0.998)))
-            for d in self._distributions
-        )
+        """The support of each parameter, or its central 99.8 % where that is unbounded."""
+        return tuple(_bounds(d) for d in self._distributions)
 
     def sample(self, n: int, rng: Generator) -> Array:
         return self.from_unit(rng.random((n, len(self.names))))
@@ -119,7 +114,7 @@ class ProductPrior:
         return self._columns("ppf", np.clip(q, _EDGE, 1 - _EDGE))
 
     def to_unit(self, theta: Array) -> Array:
-        return np.clip(self._columns("cdf", theta), _EDGE, 1 - _EDGE)
+        return np.asarray(np.clip(self._columns("cdf", theta), _EDGE, 1 - _EDGE))
 
     def to_unbounded(self, theta: Array) -> Array:
         return np.asarray(special.ndtri(self.to_unit(theta)))
@@ -129,7 +124,7 @@ class ProductPrior:
 
     def log_det_unbounded(self, theta: Array) -> Array:
         u = self.to_unbounded(theta)
-        return self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1)
+        return np.asarray(self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
     @property
     def _distributions(self) -> tuple[Any, ...]:
@@ -142,10 +137,19 @@ class ProductPrior:
         return np.stack(columns, -1)
 
 
+def _bounds(distribution: Any) -> tuple[float, float]:
+    low, high = distribution.support()
+    if not np.isfinite([low, high]).all():
+        low, high = distribution.interval(0.998)
+    return float(low), float(high)
+
+
 def _make_prior(values: Any) -> ProductPrior:
     if isinstance(values, ProductPrior):
         return values
-    adapter = TypeAdapter(Annotated[dict[ParameterName, Marginal], Field(min_length=1)])
+    adapter: TypeAdapter[Any] = TypeAdapter(
+        Annotated[dict[ParameterName, Marginal], Field(min_length=1)]
+    )
     return ProductPrior(adapter.validate_json(json.dumps(values), strict=True))
 
 

@@ -1,7 +1,9 @@
-"""The only module that opens data files.
+"""The only module that opens what stages write.
 
-Fields and vectors lie in chunked Zarr, posteriors in netCDF, weights in safetensors beside JSON.
-Whole files appear by renaming, so a reader sees all of a file or none of it.
+A **set** is a folder with the four splits of one suite of fields, or of the vectors a summary made
+of them, in chunked Zarr; every chunk carries a checksum. Draws and weights are safetensors with a
+JSON header, posteriors netCDF. Whole files appear by renaming, so a reader sees all of a file or
+none of it.
 """
 
 from __future__ import annotations
@@ -9,14 +11,34 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from sbipipe.interfaces import InputError, Weights
+from sbipipe.interfaces import (
+    SPLITS,
+    Array,
+    Dataset,
+    History,
+    Index,
+    InputError,
+    LogLikelihood,
+    PosteriorDraws,
+    Weights,
+)
+
+PENDING, DONE, FAILED = 0, 1, 2
+"""Status of a simulation."""
+
+_CODECS = [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -28,9 +50,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(Path(name))
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
+
+
+# Plain values
 
 
 def save_json(path: Path, values: Any) -> None:
@@ -59,17 +83,18 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+# Weights, histories and draws
+
+
 def save_weights(path: Path, weights: Weights) -> None:
     """Write arrays as safetensors, with the plain values in its header."""
-    arrays = {name: np.ascontiguousarray(value) for name, value in weights.arrays.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in weights.arrays.items()}
     meta = {"meta": json.dumps(weights.meta, default=_plain)}
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata=meta))
 
 
 def load_weights(path: Path) -> Weights:
     """Read what `save_weights` wrote."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads(file.metadata()["meta"])
@@ -78,3 +103,229 @@ def load_weights(path: Path) -> Weights:
         raise InputError(f"{path}: no such file") from None
     except SafetensorError as error:
         raise InputError(f"{path}: not whole: {error}") from error
+
+
+def save_history(path: Path, history: History) -> None:
+    """Write learning curves and times."""
+    save_json(path, asdict(history))
+
+
+def load_history(path: Path) -> History:
+    """Read what `save_history` wrote."""
+    return History(**load_json(path))
+
+
+def save_draws(path: Path, draws: PosteriorDraws) -> None:
+    """Write the draws of one estimator for its test simulations."""
+    arrays = {
+        name: getattr(draws, name)
+        for name in (
+            "theta", "draws", "log_prob", "log_prob_truth", "effective_sample_size",
+            "prior_variance",
+        )
+    }  # fmt: skip
+    controls = {f"control/{name}": value for name, value in draws.log_prob_controls.items()}
+    meta = {"parameters": draws.parameters, "seconds": draws.seconds}
+    save_weights(path, Weights(arrays={**arrays, **controls}, meta=meta))
+
+
+def load_draws(path: Path) -> PosteriorDraws:
+    """Read what `save_draws` wrote."""
+    weights = load_weights(path)
+    controls = {
+        name.removeprefix("control/"): value
+        for name, value in weights.arrays.items()
+        if name.startswith("control/")
+    }
+    plain = {k: v for k, v in weights.arrays.items() if not k.startswith("control/")}
+    return PosteriorDraws(
+        parameters=tuple(weights.meta["parameters"]),
+        seconds=weights.meta["seconds"],
+        log_prob_controls=controls,
+        **plain,
+    )
+
+
+# Sets of fields or vectors
+
+
+@dataclass(frozen=True)
+class Set:
+    """A folder with the splits of one suite.
+
+    Attributes:
+        path: The folder.
+        about: Names of the parameters, kind, fingerprint, counts: what `set.json` holds.
+    """
+
+    path: Path
+    about: Mapping[str, Any]
+
+    def split(self, name: str, log_likelihood: LogLikelihood | None = None) -> Dataset:
+        """The rows of one split whose simulations succeeded."""
+        group = _open(self.path / f"{name}.zarr")
+        keep = np.repeat(_read(group, "status") == DONE, group.attrs["maps"])
+        rows = {key: _read(group, key)[keep] for key in ("theta", "x", "group")}
+        if not np.isfinite(rows["x"]).all():
+            raise InputError(f"{self.path / name}.zarr/x: a chunk is missing; delete the folder")
+        return Dataset(**rows, log_likelihood=log_likelihood)
+
+
+def open_set(path: Path) -> Set:
+    """A set that a stage has finished."""
+    return Set(path, load_json(path / "set.json"))
+
+
+def finish_set(path: Path, about: Mapping[str, Any]) -> None:
+    """Declare a set whole: only now does it have its `set.json`."""
+    save_json(path / "set.json", about)
+
+
+def save_split(path: Path, name: str, rows: Dataset, maps: int = 1) -> None:
+    """Write all rows of a split whose simulations are done; `maps` rows make one."""
+    count = len(rows) // maps
+    group = create_split(path, name, rows.theta[::maps], rows.group[::maps], maps, rows.x.shape[1:])
+    group["x"][:] = rows.x
+    group["status"][:] = np.full(count, DONE, np.uint8)
+
+
+def create_split(
+    path: Path,
+    name: str,
+    theta: Array,
+    group: Index,
+    maps: int,
+    shape: Sequence[int],
+    seeds: Index | None = None,
+) -> zarr.Group:
+    """An empty split for `len(theta)` simulations of `maps` rows each, to be filled in chunks.
+
+    Where the split exists, its rows stay and it becomes longer or shorter.
+
+    Args:
+        theta: One row a simulation, with shape (S, D).
+        group: Number of each simulation, with shape (S,).
+        shape: Of one row of x.
+        seeds: Seed of each simulation, with shape (S,).
+    """
+    store = zarr.open_group(path / f"{name}.zarr", mode="a", zarr_format=3)
+    store.attrs["maps"] = maps
+    each = simulations_per_chunk(maps)
+    rows = maps * len(theta)
+    _fit(store, "x", (rows, *shape), (each * maps, *shape), np.float32, np.nan)
+    _fit(store, "status", (len(theta),), (max(len(theta), 1),), np.uint8, PENDING)
+    columns: dict[str, NDArray[Any]] = {
+        "theta": np.repeat(theta, maps, 0),
+        "group": np.repeat(group, maps),
+    }
+    if seeds is not None:
+        columns["seed"] = seeds
+    for key, values in columns.items():
+        _replace(store, key, values)
+    return store
+
+
+def simulations_per_chunk(maps: int) -> int:
+    """Simulations written by one task, as one chunk of x."""
+    return max(1, 150 // maps)
+
+
+def _fit(
+    store: zarr.Group,
+    key: str,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: Any,
+    fill: float,
+) -> None:
+    """Give an array its shape, keeping what it holds; status is small enough to be rewritten."""
+    if key in store and key == "x":
+        store[key].resize(shape)
+        return
+    old = store[key][:] if key in store else np.zeros(0, dtype)
+    array = store.create_array(
+        key, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=_CODECS,
+        overwrite=True, config={"write_empty_chunks": True},
+    )  # fmt: skip
+    if key != "x":
+        kept = min(len(old), shape[0])
+        array[:] = np.concatenate([old[:kept], np.full(shape[0] - kept, fill, dtype)])
+
+
+def _replace(store: zarr.Group, key: str, values: NDArray[Any]) -> None:
+    store.create_array(
+        key, data=values, chunks=(max(len(values), 1), *values.shape[1:]), compressors=_CODECS,
+        overwrite=True,
+    )  # fmt: skip
+
+
+def open_split(path: Path, name: str) -> zarr.Group:
+    """A split that is being filled."""
+    return zarr.open_group(path / f"{name}.zarr", mode="r+")
+
+
+def _open(path: Path) -> zarr.Group:
+    try:
+        return zarr.open_group(path, mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such set") from None
+
+
+def _read(group: zarr.Group, key: str) -> NDArray[Any]:
+    try:
+        return np.asarray(group[key][:])
+    except (ValueError, RuntimeError, KeyError) as error:
+        where = f"{group.store_path.store.root}/{key}"  # type: ignore[attr-defined]
+        raise InputError(f"{where}: a chunk is damaged ({error}); delete the folder") from error
+
+
+# Posteriors
+
+
+def save_groups(path: Path, groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> None:
+    """Write netCDF groups that arviz 0.x and 1.x both read."""
+
+    def write(temporary: Path) -> None:
+        xr.Dataset(attrs=dict(attrs)).to_netcdf(temporary, mode="w", engine="h5netcdf")
+        for name, group in groups.items():
+            packed = {key: {"zlib": True, "complevel": 1} for key in group.data_vars}
+            group.to_netcdf(temporary, mode="a", group=name, engine="h5netcdf", encoding=packed)
+
+    write_whole(path, write)
+
+
+def load_groups(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+    """The groups and attributes of a posterior file."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        tree = xr.load_datatree(path, engine="h5netcdf")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a posterior file ({error})") from error
+    return {name: node.to_dataset() for name, node in tree.children.items()}, {str(k): v for k, v in tree.attrs.items()}
+
+
+__all__ = [
+    "DONE",
+    "FAILED",
+    "PENDING",
+    "SPLITS",
+    "Set",
+    "create_split",
+    "finish_set",
+    "load_draws",
+    "load_groups",
+    "load_history",
+    "load_json",
+    "load_weights",
+    "open_set",
+    "open_split",
+    "save_draws",
+    "save_groups",
+    "save_history",
+    "save_json",
+    "save_split",
+    "save_weights",
+    "simulations_per_chunk",
+    "write_whole",
+]

@@ -7,21 +7,23 @@ uses the same random numbers in each epoch, so that it compares weights and noth
 
 Randomness of epoch e comes from the stream ("epoch", e) alone. So the loop's whole state is its
 tensors and its history: an interrupted fit goes on from its checkpoint to the very weights it would
-have had.
+have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
+one of another task is not gone on from.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
@@ -51,7 +53,8 @@ class Optimisation:
         warm_up: Share of all steps over which the learning rate rises.
         clip: Largest norm of the gradient.
         ema: Decay of the moving average per step; 0 keeps the weights themselves.
-        precision: "bf16" computes in bfloat16 where the hardware has it.
+        precision: "bf16" multiplies matrices and convolves in bfloat16; weights, and the mean of
+            the losses, stay in float32. Faster only where the hardware has it.
     """
 
     epochs: Positive = 60
@@ -62,7 +65,7 @@ class Optimisation:
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip: Annotated[float, Field(gt=0)] = 5.0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Annotated[str, Field(pattern="^(float32|bf16)$")] = "float32"
+    precision: Literal["float32", "bf16"] = "float32"
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate at a step."""
@@ -70,6 +73,45 @@ class Optimisation:
         if step < warm:
             return self.learning_rate * (step + 1) / warm
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What a fit is given, and what does not change while it runs."""
+
+    loss: Loss
+    train: Rows
+    valid: Rows
+    settings: Optimisation
+    run: Run
+    label: str
+    augment: Callable[..., Rows] | None
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.run.device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train[0]) / self.settings.batch)
+
+    def cast(self) -> AbstractContextManager[Any]:
+        if self.settings.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def losses(self, rows: Rows) -> Tensor:
+        with self.cast():
+            return self.loss(*rows).float()
+
+    def fingerprint(self, module: nn.Module) -> str:
+        """Equal for two fits exactly when they would go the same way (as far as data can tell)."""
+        settings = TypeAdapter(Optimisation).dump_json(self.settings)
+        digest = hashlib.blake2b(settings + f"{self.run.seed} {self.label}".encode())
+        for tensor in (*self.train, *self.valid, *module.state_dict().values()):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
 
 @dataclass
@@ -81,6 +123,7 @@ class _State:
     average: dict[str, Tensor]
     best: dict[str, Tensor]
     epoch: int = 0
+    seconds: float = 0.0
     curve: dict[str, list[float]] = field(
         default_factory=lambda: {"epoch": [], "train": [], "valid": []}
     )
@@ -113,31 +156,29 @@ def optimise(
 
     Raises:
         FloatingPointError: If the loss is not finite.
+        ValueError: If `train` or `valid` has no rows.
     """
-    start = time.perf_counter()
-    device = torch.device(run.device)
-    module.to(device)
+    for name, rows in (("train", train), ("valid", valid)):
+        if not len(rows[0]):
+            raise ValueError(f"{label}: {name} has 0 rows; at least 1 is needed")
+    task = _Task(
+        loss=loss,
+        train=train,
+        valid=valid,
+        settings=settings,
+        run=run,
+        label=label,
+        augment=augment,
+    )
+    module.to(task.device)
     state = _begin(module, settings)
-    path = run.checkpoint / f"{label}.safetensors" if run.checkpoint else None
-    if path and path.exists():
-        _resume(state, path, device)
-    saved = time.monotonic()
-    with _Bar(run, label, settings.epochs) as advance:
-        advance(state.epoch, state.curve)
-        while not _finished(state, settings):
-            _epoch(state, loss, train, valid, settings, run, augment, label)
-            advance(state.epoch, state.curve)
-            if path and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _checkpoint(state, path)
-                saved = time.monotonic()
+    _train(state, task)
     module.load_state_dict(state.best)
     module.eval()
-    if path:
-        path.unlink(missing_ok=True)
     return History(
         curves={label: {name: tuple(values) for name, values in state.curve.items()}},
         chosen={label: state.chosen + 1},
-        seconds=time.perf_counter() - start,
+        seconds=state.seconds,
     )
 
 
@@ -157,6 +198,28 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
+def _train(state: _State, task: _Task) -> None:
+    """Epoch after epoch, from the checkpoint where there is one, until the last."""
+    run, label = task.run, task.label
+    path = run.checkpoint / f"{label}.safetensors" if run.checkpoint else None
+    fingerprint = task.fingerprint(state.module) if path else ""
+    if path and path.exists():
+        _resume(state, path, fingerprint)
+    saved = time.monotonic()
+    with _Bar(run, label, task.settings.epochs) as advance:
+        advance(state.epoch, state.curve)
+        while not _finished(state, task.settings):
+            start = time.perf_counter()
+            _epoch(state, task)
+            state.seconds += time.perf_counter() - start
+            advance(state.epoch, state.curve)
+            if path and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                _checkpoint(state, path, fingerprint)
+                saved = time.monotonic()
+    if path:
+        path.unlink(missing_ok=True)
+
+
 def _finished(state: _State, settings: Optimisation) -> bool:
     if state.epoch >= settings.epochs:
         return True
@@ -164,48 +227,19 @@ def _finished(state: _State, settings: Optimisation) -> bool:
 
 
 def _batches(rows: Rows, order: Tensor, size: int, device: torch.device) -> Iterator[Rows]:
-    for index in order.split(size):
+    for start in range(0, len(order), size):
+        index = order[start : start + size]
         yield tuple(tensor[index].to(device) for tensor in rows)
 
 
-def _epoch(
-    state: _State,
-    loss: Loss,
-    train: Rows,
-    valid: Rows,
-    settings: Optimisation,
-    run: Run,
-    augment: Callable[..., Rows] | None,
-    label: str,
-) -> None:
+def _epoch(state: _State, task: _Task) -> None:
     """One pass over `train`, then the validation loss of the averaged weights."""
-    device = torch.device(run.device)
-    cast = _cast(settings, device)
-    per_epoch = math.ceil(len(train[0]) / settings.batch)
-    total, step = 0.0, state.epoch * per_epoch
-    state.module.train()
-    with torch_scope(number(run.seed, label, "epoch", state.epoch)):
-        for rows in _batches(train, torch.randperm(len(train[0])), settings.batch, device):
-            for group in state.optimiser.param_groups:
-                group["lr"] = settings.rate(step, settings.epochs * per_epoch)
-            with cast:
-                losses = loss(*(augment(*rows) if augment else rows))
-            state.optimiser.zero_grad()
-            losses.mean().backward()
-            nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
-            state.optimiser.step()
-            _update_average(state, settings.ema, step)
-            total, step = total + float(losses.detach().sum()), step + 1
+    mean_train = _pass(state, task)
     weights = _copy(state.module)
     state.module.load_state_dict(state.average)
-    mean_valid = _mean_loss(state.module, loss, valid, settings, run, label)
-    for name, value in (
-        ("epoch", state.epoch + 1.0),
-        ("train", total / len(train[0])),
-        ("valid", mean_valid),
-    ):
-        if not math.isfinite(value):
-            raise FloatingPointError(f"{label}: {name} loss is {value} in epoch {state.epoch + 1}")
+    mean_valid = _mean_loss(state.module, task)
+    _require_finite(mean_valid, f"{task.label}: the valid loss", state.epoch)
+    for name, value in (("epoch", state.epoch + 1.0), ("train", mean_train), ("valid", mean_valid)):
         state.curve[name].append(value)
     if state.chosen == state.epoch:
         state.best = _copy(state.module)
@@ -213,10 +247,35 @@ def _epoch(
     state.epoch += 1
 
 
-def _cast(settings: Optimisation, device: torch.device) -> AbstractContextManager[Any]:
-    if settings.precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+def _pass(state: _State, task: _Task) -> float:
+    """One pass over `train`; the mean of the losses met on the way."""
+    settings, rows_total = task.settings, len(task.train[0])
+    total, step = 0.0, state.epoch * task.steps_per_epoch
+    state.module.train()
+    with torch_scope(number(task.run.seed, task.label, "epoch", state.epoch)):
+        order = torch.randperm(rows_total)
+        for rows in _batches(task.train, order, settings.batch, task.device):
+            losses = task.losses(task.augment(*rows) if task.augment else rows)
+            batch_total = float(losses.detach().sum())
+            _require_finite(batch_total, f"{task.label}: the train loss", state.epoch)
+            _step(state, losses.mean(), settings, step, settings.epochs * task.steps_per_epoch)
+            total, step = total + batch_total, step + 1
+    return total / rows_total
+
+
+def _step(state: _State, mean: Tensor, settings: Optimisation, step: int, steps: int) -> None:
+    for group in state.optimiser.param_groups:
+        group["lr"] = settings.rate(step, steps)
+    state.optimiser.zero_grad()
+    torch.autograd.backward(mean)
+    nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
+    state.optimiser.step()
+    _update_average(state, settings.ema, step)
+
+
+def _require_finite(value: float, name: str, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise FloatingPointError(f"{name} is {value} in epoch {epoch + 1}")
 
 
 @torch.no_grad()
@@ -231,17 +290,17 @@ def _update_average(state: _State, decay: float, step: int) -> None:
 
 
 @torch.no_grad()
-def _mean_loss(
-    module: nn.Module, loss: Loss, rows: Rows, settings: Optimisation, run: Run, label: str
-) -> float:
-    device = torch.device(run.device)
+def _mean_loss(module: nn.Module, task: _Task) -> float:
+    """Mean loss of all rows of `valid`."""
+    rows = task.valid
     module.eval()
-    with torch_scope(number(run.seed, label, "valid")), _cast(settings, device):
-        batches = _batches(rows, torch.arange(len(rows[0])), 4 * settings.batch, device)
-        return sum(float(loss(*batch).sum()) for batch in batches) / len(rows[0])
+    with torch_scope(number(task.run.seed, task.label, "valid")):
+        order = torch.arange(len(rows[0]))
+        batches = _batches(rows, order, 4 * task.settings.batch, task.device)
+        return sum(float(task.losses(batch).double().sum()) for batch in batches) / len(rows[0])
 
 
-def _checkpoint(state: _State, path: Path) -> None:
+def _checkpoint(state: _State, path: Path, fingerprint: str) -> None:
     arrays = {
         f"{part}/{name}": value
         for part, values in (
@@ -251,20 +310,28 @@ def _checkpoint(state: _State, path: Path) -> None:
         )
         for name, value in values.items()
     }
-    for index, values in state.optimiser.state_dict()["state"].items():
-        arrays |= {f"optimiser/{index}/{name}": value for name, value in values.items()}
+    for index, moments in state.optimiser.state_dict()["state"].items():
+        arrays |= {f"optimiser/{index}/{name}": value for name, value in moments.items()}
+    meta = {
+        "fingerprint": fingerprint,
+        "epoch": state.epoch,
+        "seconds": state.seconds,
+        "curve": state.curve,
+    }
     numpy_arrays = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
-    storage.save_weights(
-        path, Weights(arrays=numpy_arrays, meta={"epoch": state.epoch, "curve": state.curve})
-    )
+    storage.save_weights(path, Weights(arrays=numpy_arrays, meta=meta))
 
 
-def _resume(state: _State, path: Path, device: torch.device) -> None:
+def _resume(state: _State, path: Path, fingerprint: str) -> None:
+    """Go on from the checkpoint, if it is one of this task."""
     weights = storage.load_weights(path)
+    if weights.meta.get("fingerprint") != fingerprint:
+        return
+    device = next(iter(state.average.values())).device
     parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "best": {}, "optimiser": {}}
-    for key, value in weights.arrays.items():
+    for key, array in weights.arrays.items():
         part, name = key.split("/", 1)
-        parts[part][name] = torch.as_tensor(value).to(device)
+        parts[part][name] = torch.tensor(array, device=device)
     state.module.load_state_dict(parts["module"])
     state.average, state.best = parts["average"], parts["best"]
     moments: dict[int, dict[str, Tensor]] = {}
@@ -274,6 +341,7 @@ def _resume(state: _State, path: Path, device: torch.device) -> None:
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
     state.epoch, state.curve = weights.meta["epoch"], dict(weights.meta["curve"])
+    state.seconds = weights.meta["seconds"]
 
 
 class _Bar:

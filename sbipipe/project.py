@@ -1,0 +1,55 @@
+"""Where the files of a run lie, and how the objects behind them come back.
+
+Paths are relative to the folder that holds `params.yaml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sbipipe import plugins, storage
+from sbipipe.config import Params
+from sbipipe.interfaces import Dataset, HasLikelihood, LogLikelihood, Posterior, Summariser
+from sbipipe.seeds import stream
+
+SETS = Path("data/sets")
+ESTIMATORS = Path("data/estimators")
+DRAWS = Path("data/draws")
+DIAGNOSES = Path("data/diagnoses")
+CHECKPOINTS = Path("data/checkpoints")
+REPORTS = Path("reports")
+
+
+def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
+    """The exact log-likelihood of a set of fields, where its simulator offers one."""
+    if of not in params.simulate:
+        return None
+    simulator = plugins.simulator(params, of)
+    return simulator.log_likelihood if isinstance(simulator, HasLikelihood) else None
+
+
+def rows(params: Params, of: str, split: str) -> Dataset:
+    """A split of a set."""
+    found = storage.open_set(SETS / of).split(split)
+    return replace(found, log_likelihood=log_likelihood(params, of))
+
+
+def test_rows(params: Params, of: str) -> Dataset:
+    """One randomly chosen row of every test simulation; the same for every set made of it."""
+    simulator = params.simulator_of(of)
+    return rows(params, of, "test").one_per_group(stream(params.seed, "test row", simulator))
+
+
+def posterior(params: Params, name: str) -> Posterior:
+    """The fitted estimator of the entry `train.<name>`."""
+    of = params.train[name].of
+    prior = plugins.simulator(params, params.simulator_of(of)).prior
+    weights = storage.load_weights(ESTIMATORS / name / "posterior.safetensors")
+    return plugins.estimator(params, name).restore(weights, prior, log_likelihood(params, of))
+
+
+def summariser(params: Params, name: str) -> Summariser:
+    """The fitted summary of the entry `summarise.<name>`."""
+    weights = storage.load_weights(SETS / name / "summary.safetensors")
+    return plugins.summary(params, name).restore(weights)

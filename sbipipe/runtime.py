@@ -1,0 +1,91 @@
+"""The machine a stage runs on: its device, its processes, and how a stage ends.
+
+Nothing here changes a result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+from dask.distributed import Client, LocalCluster
+
+from sbipipe.config import Runtime
+from sbipipe.interfaces import InputError, Run
+
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "JAX_PLATFORMS": "cpu",
+}
+"""Environment of a worker: parallelism is over simulations."""
+
+
+def device(runtime: Runtime) -> str:
+    """The device to compute on; raises InputError where a GPU is asked for and none is there."""
+    import torch
+
+    if runtime.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("runtime.device: given cuda; allowed here: auto, cpu (no GPU is visible)")
+    if runtime.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return runtime.device
+
+
+@contextmanager
+def workers(runtime: Runtime) -> Iterator[Client]:
+    """A Dask client of local processes, or of the scheduler that `runtime` names."""
+    if runtime.scheduler:
+        try:
+            client = Client(runtime.scheduler, timeout="20s")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"runtime.scheduler: given {runtime.scheduler!r}; no scheduler answers ({error})"
+            ) from error
+        with client:
+            yield client
+        return
+    os.environ.update({key: os.environ.get(key, value) for key, value in ONE_THREAD.items()})
+    with (
+        LocalCluster(
+            n_workers=runtime.workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            env=ONE_THREAD,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def parallel(runtime: Runtime) -> Iterator[None]:
+    """Inside, every `joblib.Parallel()` uses the workers of `runtime`."""
+    with joblib.parallel_config(n_jobs=runtime.workers, inner_max_num_threads=1):
+        yield
+
+
+def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
+    """What a fit may know of this run."""
+    return Run(
+        seed=seed,
+        device=device(runtime),
+        checkpoint=checkpoint,
+        progress=sys.stderr.isatty() or sys.stdout.isatty(),
+    )
+
+
+def main(stage: Callable[..., None]) -> None:
+    """Call a stage with the command line's words; bad input ends it with its lines and code 2."""
+    try:
+        stage(*sys.argv[1:])
+    except InputError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)  # noqa: T201
+        sys.exit(2)

@@ -1,0 +1,62 @@
+"""Who belongs to which split.
+
+Bundled simulators run a design of their own for each split. For training it is a scrambled Sobol
+sequence (Owen 1998), which covers the prior more evenly than chance. Where calibration is measured
+it is independent draws from the prior, since the null distribution of every test assumes them; on
+a Sobol design the tests would reject too rarely. Both are sequences: a longer one begins with the
+shorter one, so adding simulations moves none.
+
+Simulations made elsewhere are assigned by hashing (seed, simulation), for the same reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from scipy.stats import qmc
+
+from sbipipe.config import Simulations
+from sbipipe.interfaces import SPLITS, Array, Index, InputError, Prior
+from sbipipe.seeds import stream
+
+DEFAULT_SHARES = Simulations(train=0.7, valid=0.1, calibrate=0.05, test=0.15)
+"""Of the groups of simulations made elsewhere."""
+
+
+def design(prior: Prior, split: str, count: int, seed: int) -> Array:
+    """Parameters of a split's simulations, with shape (count, D)."""
+    rng = stream(seed, "design", split)
+    if split in {"calibrate", "test"}:
+        return prior.sample(count, rng)
+    sobol = qmc.Sobol(len(prior.names), scramble=True, rng=rng)
+    return prior.from_unit(sobol.random_base2(max(count - 1, 1).bit_length())[:count])
+
+
+def counts(simulations: Simulations | None, where: str) -> dict[str, int]:
+    """Whole numbers of simulations in each split."""
+    if simulations is None:
+        raise InputError(f"{where}: missing; give train, valid, calibrate and test")
+    wrong = [
+        f"{where}.{split}: given {simulations[split]:g}; allowed: whole numbers"
+        for split in SPLITS
+        if simulations[split] % 1
+    ]
+    if wrong:
+        raise InputError(*wrong)
+    return {split: int(simulations[split]) for split in SPLITS}
+
+
+def assign(group: Index, shares: Simulations, seed: int) -> dict[str, Index]:
+    """Rows of each split, chosen by hashing the seed and the simulation each row came from."""
+    names, inverse = np.unique(group, return_inverse=True)
+    place = np.array([_hash(seed, int(name)) for name in names])[inverse]
+    edges = np.cumsum([shares[split] for split in SPLITS])
+    chosen = np.searchsorted(edges / edges[-1], place, side="right")
+    return {split: np.flatnonzero(chosen == i) for i, split in enumerate(SPLITS)}
+
+
+def _hash(seed: int, name: int) -> float:
+    """A number in [0, 1) that depends on the two alone."""
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -1,0 +1,186 @@
+r"""Are B values uniform on [0, 1]? What SBC, coverage and TARP have in common.
+
+Each of these diagnostics turns one simulation into one number: the share of posterior draws that
+lie below (outside, nearer than) the truth. For an exact posterior, truth and draws are exchangeable
+given the data, so the rank r of the truth among n draws is uniform on {0, ..., n}, and with
+ties broken at random and V uniform
+
+    u = (r + V) / (n + 1)
+
+is uniform on [0, 1] *exactly*, for any n (the randomised probability integral transform). No
+approximation of many draws or of few ties is left in any p-value here.
+
+Draws that are worth fewer independent ones give false alarms (unthinned chains: 30 % at an
+effective size of 10). The n above is therefore each observation's own effective sample size, and
+its rank is taken among its first n draws, which come shuffled.
+
+Two tests are offered. Kolmogorov and Smirnov's (exact distribution), and the simultaneous one of
+Säilynoja, Bürkner & Vehtari (2022, arXiv:2103.10522): at z_i = i/K the count N F(z_i) of an empirical
+distribution F is binomial, and
+
+    gamma = 2 min_i min{ P(Bin(N, z_i) <= N F(z_i)), P(Bin(N, z_i) >= N F(z_i)) }
+
+is small where F strays. Its p-value P(gamma <= observed) is not simulated but computed: the counts
+form a Markov chain, a Poisson process of rate N conditioned on N points in all, and the probability
+that it leaves the band {gamma > observed} adds up over the step at which it first does (Moscovich &
+Nadler 2017, arXiv:1503.04363). All terms are positive, so p-values of 1e-20 are as accurate as those
+of 0.1, and the band drawn at level a excludes exactly the curves with p <= a.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import special, stats
+
+from sbipipe.interfaces import Array, Generator, Index, Mask, PosteriorDraws
+
+STEPS = 100
+"""K: the unit interval is looked at in this many steps."""
+
+FEWEST = 20
+"""An observation with fewer effective draws than this has not been sampled."""
+
+GRID: Array = np.linspace(0, 1, STEPS + 1)
+"""z_i = i / K, with shape (K + 1,)."""
+
+
+def effective_draws(draws: PosteriorDraws) -> Index:
+    """How many draws of each observation count, with shape (B,)."""
+    size = np.nan_to_num(draws.effective_sample_size, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.asarray(np.clip(size, 0, len(draws.draws)).astype(np.int64))
+
+
+def failed(draws: PosteriorDraws) -> Mask:
+    """Observations without usable draws or without a density at the truth, with shape (B,)."""
+    few = effective_draws(draws) < min(FEWEST, len(draws.draws))
+    broken = ~np.isfinite(draws.draws).all((0, 2)) | np.isnan(draws.log_prob_truth)
+    return np.asarray(draws.failed | few | broken)
+
+
+def by_turns(count: int) -> Array:
+    """0, 1, 0, 1, ...: where failed observations go that could lie at either end."""
+    return np.arange(count) % 2.0
+
+
+def pit(values: Array, truth: Array, size: Index, rng: Generator) -> Array:
+    """Randomised probability integral transform of the truth among draws.
+
+    Args:
+        values: Of the draws, with shape (n, B).
+        truth: With shape (B,).
+        size: How many of the draws to use, from the first, with shape (B,).
+
+    Returns:
+        u with shape (B,), uniform where truth and draws are exchangeable.
+    """
+    used = np.arange(len(values))[:, None] < size
+    below = ((values < truth) & used).sum(0)
+    equal = ((values == truth) & used).sum(0)
+    rank = below + rng.integers(0, equal + 1)
+    return np.asarray((rank + rng.random(len(truth))) / (size + 1))
+
+
+def ecdf(u: Array) -> Array:
+    """Share of u at or below each point of the grid, with shape (K + 1,)."""
+    return np.asarray(np.searchsorted(np.sort(u), GRID, side="right") / len(u))
+
+
+def bias(u: Array) -> float:
+    """Mean of u minus 1/2, in standard deviations of a uniform; chance gives 1/sqrt(N)."""
+    return float((np.mean(u) - 0.5) * np.sqrt(12))
+
+
+def dispersion(u: Array) -> float:
+    """Variance of u over that of a uniform; above one: the posterior is too narrow."""
+    return float(np.var(u) * 12)
+
+
+def kolmogorov_smirnov(u: Array) -> tuple[float, float]:
+    """Largest distance between the empirical and the uniform distribution, and its p-value."""
+    distance = float(ks_distance(np.asarray(u)[None])[0])
+    return distance, float(stats.kstwo.sf(distance, len(u)))
+
+
+def ks_distance(u: Array) -> Array:
+    """Kolmogorov-Smirnov distance of each row from uniform, (R, N) -> (R,)."""
+    u, n = np.sort(u, -1), u.shape[-1]
+    steps = np.arange(n + 1) / n
+    return np.asarray(np.maximum((steps[1:] - u).max(-1), (u - steps[:-1]).max(-1)))
+
+
+def ks_band(n: int, level: float) -> tuple[Array, Array]:
+    """The band around the diagonal that holds all of F with probability 1 - level."""
+    width = stats.kstwo.isf(level, n)
+    return np.clip(GRID - width, 0, 1), np.clip(GRID + width, 0, 1)
+
+
+def simultaneous(u: Array) -> tuple[float, float]:
+    """gamma, small where u strays from uniform, and its exact p-value."""
+    n = len(u)
+    counts = np.round(ecdf(u)[1:-1] * n).astype(int)
+    gamma = float(lowest_tail(counts, n))
+    return gamma, min(1.0, _escape(gamma, n))
+
+
+def lowest_tail(counts: Index, n: int) -> Array:
+    """gamma of counts at the inner points of the grid, (..., K - 1) -> (...)."""
+    return np.asarray(_tails(n)[np.arange(STEPS - 1), counts].min(-1))
+
+
+@lru_cache(maxsize=64)
+def critical_gamma(n: int, level: float) -> float:
+    """The largest gamma that n uniform values stay above with probability 1 - level."""
+    low, high = np.log(level / STEPS), np.log(level)
+    for _ in range(25):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _escape(np.exp(middle), n) <= level else (low, middle)
+    return float(np.exp(low))
+
+
+def simultaneous_band(n: int, level: float) -> tuple[Array, Array]:
+    """The band of binomial intervals that holds all of F with probability 1 - level."""
+    lower, upper = _bounds(critical_gamma(n, level), n)
+    return np.r_[0, lower / n, 1], np.r_[0, upper / n, 1]
+
+
+@lru_cache(maxsize=8)
+def _tails(n: int) -> Array:
+    """Twice the smaller binomial tail of every count, with shape (K - 1, n + 1)."""
+    k, z = np.arange(n + 1), GRID[1:-1, None]
+    log_choose = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    mass = np.exp(log_choose + k * np.log(z) + (n - k) * np.log1p(-z))
+    below, above = mass.cumsum(1), mass[:, ::-1].cumsum(1)[:, ::-1]
+    return np.minimum(1.0, 2 * np.minimum(below, above))
+
+
+def _bounds(gamma: float, n: int) -> tuple[Index, Index]:
+    """Smallest and largest count above gamma at each inner point of the grid."""
+    inside = _tails(n) > gamma
+    return inside.argmax(1), n - inside[:, ::-1].argmax(1)
+
+
+def _escape(gamma: float, n: int) -> float:
+    """Probability that n uniform values have a gamma of at most this."""
+    if gamma >= 1:
+        return 1.0
+    lower, upper = _bounds(gamma, n)
+    if not (_tails(n) > gamma).any(1).all():
+        return 1.0
+    rate = n / STEPS
+    kernel = _poisson(np.arange(int(rate + 12 * np.sqrt(rate) + 40)), rate)
+    inside, first, total = np.ones(1), 0, 0.0
+    for i in range(STEPS - 1):
+        mass = np.convolve(inside, kernel)[: n + 1 - first]
+        a, b = max(int(lower[i]) - first, 0), int(upper[i]) - first + 1
+        counts = first + np.r_[0:a, b : max(b, len(mass))]
+        escaped = counts - first
+        total += float(mass[escaped] @ _poisson(n - counts, n - (i + 1) * rate))
+        inside, first = mass[a:b], first + a
+    return total / float(_poisson(np.array([n]), n)[0])
+
+
+def _poisson(k: Index, rate: float) -> Array:
+    """Poisson probabilities."""
+    return np.asarray(np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1)))

@@ -1,0 +1,18 @@
+"""Stage `diagnose`: draws -> data/diagnoses/<name>.json, the estimator's verdict."""
+
+from sbipipe import calibration, plugins, project, runtime, storage
+from sbipipe.config import read_params
+from sbipipe.seeds import stream
+
+
+def main(name: str) -> None:
+    params = read_params()
+    draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
+    diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
+    rng = stream(params.seed, "diagnose", name)
+    verdict = calibration.judge(draws, diagnostics, params.gate.level, rng)
+    storage.save_json(project.DIAGNOSES / f"{name}.json", calibration.to_json(verdict))
+
+
+if __name__ == "__main__":
+    runtime.main(main)

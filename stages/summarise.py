@@ -1,0 +1,43 @@
+"""Stage `summarise`: an entry of `summarise:` -> data/sets/<name>, and the fitted summary."""
+
+import shutil
+import time
+from dataclasses import replace
+
+from sbipipe import plugins, project, runtime, storage
+from sbipipe.config import read_params
+from sbipipe.interfaces import SPLITS
+from sbipipe.seeds import number
+
+
+def main(name: str) -> None:
+    start = time.perf_counter()
+    params = read_params()
+    source = storage.open_set(project.SETS / params.summarise[name].of)
+    seed = number(params.seed, "summarise", name)
+    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    splits = {split: source.split(split) for split in SPLITS}
+    with runtime.parallel(params.runtime):
+        summary = plugins.summary(params, name)
+        summariser, history = summary.fit(splits["train"], splits["valid"], run)
+        vectors = {s: replace(rows, x=summariser(rows.x)) for s, rows in splits.items()}
+
+    path = project.SETS / name
+    shutil.rmtree(path, ignore_errors=True)
+    for split, rows in vectors.items():
+        storage.save_split(path, split, rows)
+    storage.save_weights(path / "summary.safetensors", summariser.weights)
+    storage.save_history(path / "history.json", history)
+    made = {
+        "name": name,
+        "of": params.summarise[name].of,
+        "shape": [len(summariser.names)],
+        "maps": 1,
+        "components": summariser.names,
+        "seconds": time.perf_counter() - start,
+    }
+    storage.finish_set(path, {**source.about, **made})
+
+
+if __name__ == "__main__":
+    runtime.main(main)

@@ -1,0 +1,23 @@
+"""Stage `train`: an entry of `train:` -> data/estimators/<name>."""
+
+from sbipipe import plugins, project, runtime, storage
+from sbipipe.config import read_params
+from sbipipe.seeds import number
+
+
+def main(name: str) -> None:
+    params = read_params()
+    of = params.train[name].of
+    train, valid = (project.rows(params, of, split) for split in ("train", "valid"))
+    prior = plugins.simulator(params, params.simulator_of(of)).prior
+    seed = number(params.seed, "train", name)
+    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    posterior, history = plugins.estimator(params, name).fit(train, valid, prior, run)
+
+    path = project.ESTIMATORS / name
+    storage.save_weights(path / "posterior.safetensors", posterior.weights)
+    storage.save_history(path / "history.json", history)
+
+
+if __name__ == "__main__":
+    runtime.main(main)
