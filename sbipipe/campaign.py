@@ -12,7 +12,6 @@ import hashlib
 import inspect
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +49,6 @@ def run_simulations(
     Raises:
         InputError: If a split has no simulation that succeeded.
     """
-    start = time.perf_counter()
     seed = number(seed, "simulate", name)
     fingerprint = source_fingerprint(simulator, entry.kind, entry.config, seed)
     _discard_if_other(path, fingerprint)
@@ -74,7 +72,6 @@ def run_simulations(
         "failed": {split: int((status[split] == storage.FAILED).sum()) for split in SPLITS},
         "excluded": 0,
         "reasons": reasons,
-        "seconds": time.perf_counter() - start,
     }
     _refuse_empty(about, f"simulate.{name}")
     storage.finish_set(path, about)
@@ -88,7 +85,6 @@ def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, pa
     Raises:
         InputError: If the files are wrong, or a split is empty.
     """
-    start = time.perf_counter()
     seed = number(seed, "simulate", name)
     rows = reader.read()
     keep = finite_rows(rows)
@@ -106,7 +102,6 @@ def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, pa
         "failed": dict.fromkeys(SPLITS, 0),
         "excluded": int((~keep).sum()),
         "reasons": {},
-        "seconds": time.perf_counter() - start,
     }
     _refuse_empty(about, f"simulate.{name}")
     shutil.rmtree(path, ignore_errors=True)

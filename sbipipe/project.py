@@ -17,8 +17,15 @@ SETS = Path("data/sets")
 ESTIMATORS = Path("data/estimators")
 DRAWS = Path("data/draws")
 DIAGNOSES = Path("data/diagnoses")
+HISTORIES = Path("data/histories")
 CHECKPOINTS = Path("data/checkpoints")
 REPORTS = Path("reports")
+
+
+def history_path(section: str, name: str) -> Path:
+    """Where the stage of an entry records how its work went: apart from its results, so that a
+    slower machine re-runs nothing."""
+    return HISTORIES / f"{section}.{name}.json"
 
 
 def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
@@ -45,7 +52,7 @@ def posterior(params: Params, name: str) -> Posterior:
     """The fitted estimator of the entry `train.<name>`."""
     of = params.train[name].of
     prior = plugins.simulator(params, params.simulator_of(of)).prior
-    weights = storage.load_weights(ESTIMATORS / name / "posterior.safetensors")
+    weights = storage.load_weights(ESTIMATORS / f"{name}.safetensors")
     return plugins.estimator(params, name).restore(weights, prior, log_likelihood(params, of))
 
 

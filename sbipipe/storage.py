@@ -275,7 +275,7 @@ def _read(group: zarr.Group, key: str) -> NDArray[Any]:
     try:
         return np.asarray(group[key][:])
     except (ValueError, RuntimeError, KeyError) as error:
-        where = f"{group.store_path.store.root}/{key}"  # type: ignore[attr-defined]
+        where = f"{group.store_path.store.root}/{key}"
         raise InputError(f"{where}: a chunk is damaged ({error}); delete the folder") from error
 
 

@@ -1,11 +1,14 @@
 """Stage `simulate`: an entry of `simulate:` -> data/sets/<name>."""
 
-from sbipipe import campaign, plugins, project, runtime
+import time
+
+from sbipipe import campaign, plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import Simulator
+from sbipipe.interfaces import History, Simulator
 
 
 def main(name: str) -> None:
+    start = time.perf_counter()
     params = read_params()
     entry, path = params.simulate[name], project.SETS / name
     simulator = plugins.simulator(params, name)
@@ -14,6 +17,10 @@ def main(name: str) -> None:
             campaign.run_simulations(simulator, entry, name, params.seed, path, client)
     else:
         campaign.import_simulations(simulator, entry, name, params.seed, path)
+    record = project.history_path("simulate", name)
+    before = storage.load_history(record).seconds if record.exists() else 0.0
+    seconds = before + time.perf_counter() - start
+    storage.save_history(record, History(seconds=seconds))
 
 
 if __name__ == "__main__":

@@ -27,16 +27,16 @@ def main(name: str) -> None:
     for split, rows in vectors.items():
         storage.save_split(path, split, rows)
     storage.save_weights(path / "summary.safetensors", summariser.weights)
-    storage.save_history(path / "history.json", history)
     made = {
         "name": name,
         "of": params.summarise[name].of,
         "shape": [len(summariser.names)],
         "maps": 1,
         "components": summariser.names,
-        "seconds": time.perf_counter() - start,
     }
     storage.finish_set(path, {**source.about, **made})
+    history = replace(history, seconds=time.perf_counter() - start)
+    storage.save_history(project.history_path("summarise", name), history)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ def main(name: str) -> None:
     run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
     posterior, history = plugins.estimator(params, name).fit(train, valid, prior, run)
 
-    path = project.ESTIMATORS / name
-    storage.save_weights(path / "posterior.safetensors", posterior.weights)
-    storage.save_history(path / "history.json", history)
+    path = project.ESTIMATORS / f"{name}.safetensors"
+    storage.save_weights(path, posterior.weights)
+    storage.save_history(project.history_path("train", name), history)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+# `make` alone explains itself.
+
+PYTHON ?= python3.11
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/.installed
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help repro test check bench clean
+
+help:  ## List what make can do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+repro: $(STAMP)  ## Run the whole pipeline on params.yaml; the page is reports/index.html
+	dvc repro
+	@echo "Read reports/index.html"
+
+test: $(STAMP)  ## Lint, check types and run every test
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, disk and memory
+	sbipipe check
+
+bench: $(STAMP)  ## Measure the ratios that the documentation quotes
+	for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark; done
+
+clean:  ## Remove the environment and every result
+	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \
+	  data/checkpoints dvc.lock
+	find reports -mindepth 1 ! -name .gitignore -delete
+
+# lenstools dates from 2021: its C extensions need two compiler flags to build against numpy 2.
+$(STAMP): requirements.txt requirements-build.txt pyproject.toml Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	pip install -q --disable-pip-version-check -r requirements-build.txt
+	CFLAGS="-DNPY_IN_ARRAY=NPY_ARRAY_IN_ARRAY -Wno-incompatible-pointer-types" \
+	  pip install -q --disable-pip-version-check --no-build-isolation -r requirements.txt
+	pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@

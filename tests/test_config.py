@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+
+from sbipipe.config import Params, parse, read_params
+from sbipipe.interfaces import InputError
+
+GOOD: dict[str, Any] = {
+    "seed": 1,
+    "simulate": {
+        "sims": {"kind": "linear_gaussian", "simulations": {"train": 9, "valid": 9, "test": 9}}
+    },
+    "summarise": {"raw": {"kind": "identity", "of": "sims"}},
+    "train": {"npe": {"kind": "npe", "of": "raw", "config": {"ensemble": 2}}},
+    "diagnose": {"sbc": {"kind": "sbc"}},
+}
+
+
+def changed(dotted: str, value: Any) -> dict[str, Any]:
+    """GOOD with one key changed."""
+    import copy
+
+    values = copy.deepcopy(GOOD)
+    *path, last = dotted.split(".")
+    place = values
+    for key in path:
+        place = place[key]
+    place[last] = value
+    return values
+
+
+def test_good_params_are_read() -> None:
+    params = parse(Params, GOOD, "")
+    assert params.train["npe"].config == {"ensemble": 2}
+    assert params.simulator_of("raw") == "sims"
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "line"),
+    [
+        ("sed", 1, "sed: unknown key"),
+        ("train.npe.off", "raw", "train.npe.off: unknown key"),
+        ("seed", "1", 'seed: given "1"; input should be a valid integer'),
+        ("seed", -1, "seed: given -1; input should be greater than or equal to 0"),
+        ("simulate.sims.simulations.test", 0, "simulate.sims.simulations.test: given 0; input"),
+        ("gate", {"level": 2}, "gate.level: given 2; input should be less than 0.5"),
+        ("gate", {"on_failure": "cry"}, "gate.on_failure: given \"cry\"; input should be 'withhold'"),
+        ("runtime", {"workers": 0}, "runtime.workers: given 0"),
+        ("train", {"a b": {"kind": "npe", "of": "raw"}}, "the name 'a b' is not allowed"),
+        ("train", {"<b>": {"kind": "npe", "of": "raw"}}, "the name '<b>' is not allowed"),
+        ("diagnose", {}, "diagnose: dictionary should have at least 1 item"),
+    ],
+)
+def test_bad_params_give_one_line_with_the_key(dotted: str, value: Any, line: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse(Params, changed(dotted, value), "")
+    (problem,) = error.value.problems
+    assert line in problem
+
+
+def test_every_problem_is_named_at_once(tmp_path: Any) -> None:
+    import yaml
+
+    path = tmp_path / "params.yaml"
+    values = changed("summarise.raw.of", "nothing") | {
+        "train": {"npe": {"kind": "npe", "of": "nowhere"}}
+    }
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError) as error:
+        read_params(path)
+    assert error.value.problems == (
+        "summarise.raw.of: given 'nothing'; allowed: sims",
+        "train.npe.of: given 'nowhere'; allowed: raw, sims",
+    )
+
+
+def test_a_name_serves_one_set(tmp_path: Any) -> None:
+    import yaml
+
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(changed("summarise.sims", {"kind": "identity", "of": "sims"})))
+    with pytest.raises(InputError, match=r"summarise\.sims: given a name that simulate\.sims has"):
+        read_params(path)
+
+
+def test_missing_and_broken_files_are_named(tmp_path: Any) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
+        read_params(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    with pytest.raises(InputError, match=r"broken\.yaml: not YAML"):
+        read_params(tmp_path / "broken.yaml")
