@@ -15,16 +15,16 @@ effective size of 10). The n above is therefore each observation's own effective
 its rank is taken among its first n draws, which come shuffled.
 
 Two tests are offered. Kolmogorov and Smirnov's (exact distribution), and the simultaneous one of
-Säilynoja, Bürkner & Vehtari (2022, arXiv:2103.10522): at z_i = i/K the count N F(z_i) of an empirical
-distribution F is binomial, and
+Säilynoja, Bürkner & Vehtari (2022, arXiv:2103.10522): at z_i = i/K the count N F(z_i) of an
+empirical distribution F is binomial, and
 
     gamma = 2 min_i min{ P(Bin(N, z_i) <= N F(z_i)), P(Bin(N, z_i) >= N F(z_i)) }
 
 is small where F strays. Its p-value P(gamma <= observed) is not simulated but computed: the counts
 form a Markov chain, a Poisson process of rate N conditioned on N points in all, and the probability
 that it leaves the band {gamma > observed} adds up over the step at which it first does (Moscovich &
-Nadler 2017, arXiv:1503.04363). All terms are positive, so p-values of 1e-20 are as accurate as those
-of 0.1, and the band drawn at level a excludes exactly the curves with p <= a.
+Nadler 2017, arXiv:1503.04363). All terms are positive, so p-values of 1e-20 are as accurate as
+those of 0.1, and the band drawn at level a excludes exactly the curves with p <= a.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ STEPS = 100
 
 FEWEST = 20
 """An observation with fewer effective draws than this has not been sampled."""
+
+TIE = 1e-9
+"""Tails that differ by this relative amount are equal: mirror images round differently."""
 
 GRID: Array = np.linspace(0, 1, STEPS + 1)
 """z_i = i / K, with shape (K + 1,)."""
@@ -110,9 +113,15 @@ def ks_distance(u: Array) -> Array:
     return np.asarray(np.maximum((steps[1:] - u).max(-1), (u - steps[:-1]).max(-1)))
 
 
+@lru_cache(maxsize=64)
+def critical_distance(n: int, level: float) -> float:
+    """The distance that n uniform values stay below with probability 1 - level."""
+    return float(stats.kstwo.isf(level, n))
+
+
 def ks_band(n: int, level: float) -> tuple[Array, Array]:
     """The band around the diagonal that holds all of F with probability 1 - level."""
-    width = stats.kstwo.isf(level, n)
+    width = critical_distance(n, level)
     return np.clip(GRID - width, 0, 1), np.clip(GRID + width, 0, 1)
 
 
@@ -152,12 +161,12 @@ def _tails(n: int) -> Array:
     log_choose = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     mass = np.exp(log_choose + k * np.log(z) + (n - k) * np.log1p(-z))
     below, above = mass.cumsum(1), mass[:, ::-1].cumsum(1)[:, ::-1]
-    return np.minimum(1.0, 2 * np.minimum(below, above))
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(below, above)))
 
 
 def _bounds(gamma: float, n: int) -> tuple[Index, Index]:
     """Smallest and largest count above gamma at each inner point of the grid."""
-    inside = _tails(n) > gamma
+    inside = _tails(n) > gamma * (1 + TIE)
     return inside.argmax(1), n - inside[:, ::-1].argmax(1)
 
 
@@ -166,19 +175,31 @@ def _escape(gamma: float, n: int) -> float:
     if gamma >= 1:
         return 1.0
     lower, upper = _bounds(gamma, n)
-    if not (_tails(n) > gamma).any(1).all():
+    if not (_tails(n) > gamma * (1 + TIE)).any(1).all():
         return 1.0
-    rate = n / STEPS
-    kernel = _poisson(np.arange(int(rate + 12 * np.sqrt(rate) + 40)), rate)
+    kernel, rest = _increments(n), _remainders(n)
     inside, first, total = np.ones(1), 0, 0.0
     for i in range(STEPS - 1):
         mass = np.convolve(inside, kernel)[: n + 1 - first]
         a, b = max(int(lower[i]) - first, 0), int(upper[i]) - first + 1
-        counts = first + np.r_[0:a, b : max(b, len(mass))]
-        escaped = counts - first
-        total += float(mass[escaped] @ _poisson(n - counts, n - (i + 1) * rate))
+        ends = rest[i, first : first + len(mass)]
+        total += float(mass[:a] @ ends[:a] + mass[b:] @ ends[b:])
         inside, first = mass[a:b], first + a
     return total / float(_poisson(np.array([n]), n)[0])
+
+
+@lru_cache(maxsize=8)
+def _increments(n: int) -> Array:
+    """Probabilities of the counts within one step of a Poisson process of rate n."""
+    rate = n / STEPS
+    return _poisson(np.arange(int(rate + 12 * np.sqrt(rate) + 40)), rate)
+
+
+@lru_cache(maxsize=8)
+def _remainders(n: int) -> Array:
+    """Probabilities of reaching n from each count at each inner point, (K - 1, n + 1)."""
+    left = n - np.arange(n + 1)
+    return np.stack([_poisson(left, n * (1 - z)) for z in GRID[1:-1]])
 
 
 def _poisson(k: Index, rate: float) -> Array:

@@ -1,0 +1,78 @@
+r"""Negative controls: posteriors that are wrong on purpose, as data.
+
+A diagnostic that cannot fail says nothing. Each estimator's draws are therefore also narrowed,
+widened and shifted about each posterior's own mean m and standard deviation s, parameter by
+parameter,
+
+    theta' = m + scale (theta - m) + shift s,
+
+and the same diagnostics must find every one of them. The map is affine, so the control's density is
+known exactly: q'(theta') = q(theta) / scale^D. Ranks of densities need the density of the control
+at its draws and at the truth t. At a mapped draw, it is that of the draw itself; at the truth, that
+of the truth's preimage theta = m + (t - shift s - m) / scale. The factor scale^-D is the same for
+all and cancels, so `log_prob_controls` holds log q at the preimage, without it. A preimage outside
+the prior's support has log q = -inf: the truth then lies outside every region of the control.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sbipipe.interfaces import Array, InputError, PosteriorDraws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """An affine map of draws about their own mean.
+
+    Attributes:
+        scale: Factor on the width.
+        shift: Displacement of every parameter, in posterior standard deviations.
+        words: What was done, for a person.
+    """
+
+    name: str
+    scale: float = 1.0
+    shift: float = 0.0
+    words: str
+
+    def apply(self, draws: Array) -> Array:
+        """The control's draws, (n, B, D) -> (n, B, D)."""
+        mean, width = _mean_and_width(draws)
+        return np.asarray(mean + self.scale * (draws - mean) + self.shift * width)
+
+    def preimage(self, theta: Array, draws: Array) -> Array:
+        """Where the map takes to theta from, (B, D) and draws (n, B, D) -> (B, D)."""
+        mean, width = _mean_and_width(draws)
+        return np.asarray(mean + (theta - self.shift * width - mean) / self.scale)
+
+
+CONTROLS = (
+    Control(name="narrowed", scale=0.7, words="narrowed to 0.7 of their width"),
+    Control(name="widened", scale=1.3, words="widened to 1.3 of their width"),
+    Control(name="shifted", shift=0.5, words="shifted by half their width"),
+)
+"""The three that every estimator is shown with."""
+
+
+def control_draws(draws: PosteriorDraws, control: Control) -> PosteriorDraws:
+    """What a diagnostic sees of the control.
+
+    Raises:
+        InputError: Where the control's density at the truth was not stored.
+    """
+    if control.name not in draws.log_prob_controls:
+        stored = ", ".join(draws.log_prob_controls) or "none"
+        raise InputError(f"log_prob_controls: {control.name} is missing; stored: {stored}")
+    return replace(
+        draws,
+        draws=control.apply(draws.draws),
+        log_prob_truth=draws.log_prob_controls[control.name],
+    )
+
+
+def _mean_and_width(draws: Array) -> tuple[Array, Array]:
+    draws = np.asarray(draws, np.float64)
+    return draws.mean(0), draws.std(0)

@@ -1,0 +1,125 @@
+r"""Simulation-based calibration (Talts et al. 2018, arXiv:1804.06788).
+
+For theta ~ p(theta), x ~ p(x | theta) and draws from the exact posterior p(theta | x), the rank of
+each true parameter among the draws is uniform, and so is the rank of log q(theta | x) among the
+densities of the draws (Modrák et al. 2023, arXiv:2211.02383: this one sees errors that leave every
+marginal alone). With u the randomised ranks (see `uniformity`), each is tested by the simultaneous
+test of Säilynoja et al. (2022), whose band is drawn around the difference of the empirical
+distribution from uniform.
+
+The direction of an error shows in
+
+- bias, (mean u - 1/2) sqrt(12): positive where the truth lies above the draws;
+- dispersion, 12 var u: above one where the posterior is too narrow.
+
+A failed observation counts as a truth outside all draws: above and below by turns for a parameter,
+of lower density than all draws for the log-density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from sbipipe import uniformity
+from sbipipe.config import plugin
+from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
+from sbipipe.seeds import stream
+
+__all__ = ["Sbc"]
+
+LOG_PROB = "log_prob"
+"""Name of the test of the log-density."""
+
+
+@plugin
+class Sbc:
+    """Ranks of each parameter and of the log-density.
+
+    Attributes:
+        level: The drawn band holds the whole curve of an exact posterior with probability
+            `1 - level`.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+
+    def __call__(self, draws: PosteriorDraws, rng: Generator) -> tuple[Result, ...]:
+        """One result per parameter, and one for the log-density.
+
+        `statistic` is gamma: small where the ranks stray from uniform.
+        """
+        failed, size = uniformity.failed(draws), uniformity.effective_draws(draws)
+        root = int(rng.integers(2**63))
+
+        def ranks(name: str, values: Array, truth: Array, lost: Array) -> Array:
+            u = uniformity.pit(values, truth, size, stream(root, name))
+            u[failed] = lost
+            return u
+
+        lost = uniformity.by_turns(int(failed.sum()))
+        results = [
+            self._parameter(
+                name, ranks(name, draws.draws[..., i], draws.theta[:, i], lost), draws, i, failed
+            )
+            for i, name in enumerate(draws.parameters)
+        ]
+        u = ranks(LOG_PROB, draws.log_prob, draws.log_prob_truth, 0 * lost)
+        return (*results, self._log_prob(u, failed))
+
+    def _parameter(
+        self, name: str, u: Array, draws: PosteriorDraws, i: int, failed: Mask
+    ) -> Result:
+        z = _standardised(draws, i)[~failed]
+        central, above = np.mean(np.abs(u - 0.5) <= 0.34), np.mean(u > 0.5)
+        numbers = {
+            "bias": uniformity.bias(u),
+            "dispersion": uniformity.dispersion(u),
+            **dict(_moments(z)),
+            "failed": float(failed.sum()),
+        }
+        why = (
+            f"the central 68 % interval of {name} holds the truth in {100 * central:.0f} % of "
+            f"{len(u)} simulations, and the truth lies above the median in {100 * above:.0f} %"
+        )
+        return self._result(name, u, numbers, why)
+
+    def _log_prob(self, u: Array, failed: Mask) -> Result:
+        numbers = {"signed_area": float(np.mean(u) - 0.5), "failed": float(failed.sum())}
+        why = (
+            f"the density at the truth is above the median of the draws' densities in "
+            f"{100 * np.mean(u > 0.5):.0f} % of {len(u)} simulations, where 50 % is right"
+        )
+        return self._result(LOG_PROB, u, numbers, why)
+
+    def _result(self, test: str, u: Array, numbers: dict[str, float], why: str) -> Result:
+        gamma, p_value = uniformity.simultaneous(u)
+        lower, upper = uniformity.simultaneous_band(len(u), self.level)
+        grid = uniformity.GRID
+        curve = Curve(
+            x=tuple(grid.tolist()),
+            y=tuple((uniformity.ecdf(u) - grid).tolist()),
+            ideal=tuple(0 * grid),
+            lower=tuple((lower - grid).tolist()),
+            upper=tuple((upper - grid).tolist()),
+            x_label="rank of the truth, as a share of the draws",
+            y_label="cumulative share of simulations minus that share",
+        )
+        return Result(
+            test=test, statistic=gamma, p_value=p_value, curve=curve, why=why, numbers=numbers
+        )
+
+
+def _standardised(draws: PosteriorDraws, i: int) -> Array:
+    """Distance of the truth from the posterior mean in posterior widths, with shape (B,)."""
+    values = draws.draws[..., i]
+    return np.asarray((draws.theta[:, i] - values.mean(0)) / values.std(0))
+
+
+def _moments(z: Array) -> Iterator[tuple[str, float]]:
+    """Mean of z and of its modulus (0.80 for a Gaussian), where any observation was sampled."""
+    if len(z):
+        yield "mean_z", float(np.mean(z))
+        yield "mean_abs_z", float(np.mean(np.abs(z)))

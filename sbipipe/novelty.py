@@ -1,0 +1,163 @@
+r"""Where does an observation lie among the training summaries?
+
+A calibrated estimator can still be wrong for data unlike any it was trained on. Two distances of an
+observation x from the training rows t_j are reported:
+
+- Mahalanobis', sqrt((x - m)^T C^-1 (x - m)), far where x is far from the cloud as a whole;
+- the maximum mean discrepancy of the single observation (Gretton et al. 2012),
+
+      MMD^2 = k(x, x) - 2 mean_j k(x, t_j) + mean_jl k(t_j, t_l),
+
+  with k(a, b) = exp(-|a - b|^2 / 2 l^2) and l the median distance between training rows: far
+  where x lies in a gap between them.
+
+Neither is judged by a formula but against held-out rows: with n of them, of which r lie at least as
+far, p = (1 + r) / (1 + n) is at most a with probability a for an observation from the same
+simulations, whatever their distribution (conformal prediction; Vovk et al. 2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+from scipy.spatial.distance import cdist, pdist
+
+from sbipipe.interfaces import Array
+
+LEVEL = 0.01
+"""An observation from the simulations is called outside at most this often, by either distance."""
+
+ROWS = 2000
+"""The kernel looks at this many training rows at most."""
+
+FLOOR = 1e-8
+"""Directions in which the training rows do not vary get this share of the total variance."""
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The cloud of training summaries.
+
+    Args:
+        train_x: With shape (N, L).
+
+    Raises:
+        ValueError: Where `train_x` is no matrix of at least two finite rows.
+    """
+
+    train_x: Array
+
+    def __post_init__(self) -> None:
+        _check("train_x", self.train_x, rows=2)
+
+    def fit(self, valid_x: Array) -> Neighbourhood:
+        """Measure how far held-out rows lie.
+
+        Args:
+            valid_x: Rows that are not in `train_x`, with shape (n, L).
+        """
+        _check("valid_x", valid_x, rows=1, columns=self.train_x.shape[1])
+        train = np.asarray(self.train_x, np.float64)
+        scale = train.std(0)
+        scale = np.where(scale > 0, scale, 1.0)
+        mean, rows = train.mean(0), (train - train.mean(0)) / scale
+        covariance = np.atleast_2d(np.cov(rows, rowvar=False))
+        covariance += FLOOR * max(float(np.trace(covariance)), 1.0) * np.eye(len(covariance))
+        chosen = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+        distances = pdist(chosen)
+        length = float(np.median(distances)) or 1.0
+        cloud = _Cloud(
+            mean=mean,
+            scale=scale,
+            cholesky=linalg.cholesky(covariance, lower=True),
+            rows=chosen,
+            length=length,
+            within=float(_kernel(chosen, chosen, length).mean()),
+        )
+        valid = np.asarray(valid_x, np.float64)
+        return Neighbourhood(
+            cloud=cloud, mahalanobis=cloud.mahalanobis(valid), mmd=cloud.mmd(valid)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cloud:
+    mean: Array
+    scale: Array
+    cholesky: Array
+    rows: Array
+    length: float
+    within: float
+
+    def mahalanobis(self, x: Array) -> Array:
+        """Distance of each row, (n, L) -> (n,)."""
+        z = (x - self.mean) / self.scale
+        return np.asarray(
+            np.linalg.norm(linalg.solve_triangular(self.cholesky, z.T, lower=True), axis=0)
+        )
+
+    def mmd(self, x: Array) -> Array:
+        """MMD of each row on its own, (n, L) -> (n,)."""
+        z = (x - self.mean) / self.scale
+        squared = 1 - 2 * _kernel(z, self.rows, self.length).mean(1) + self.within
+        return np.asarray(np.sqrt(np.maximum(0, squared)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbourhood:
+    """The cloud, with the distances of held-out rows from it."""
+
+    cloud: _Cloud
+    mahalanobis: Array
+    mmd: Array
+
+    def report(self, x: Array) -> dict[str, Any]:
+        """Where one observation lies.
+
+        Args:
+            x: With shape (L,) or (1, L).
+
+        Returns:
+            Plain values: for "mahalanobis" and "mmd" the `distance`, its `percentile` among the
+            held-out rows and `p_value`; `where`, "inside" or "outside"; `words`.
+        """
+        row = np.asarray(x, np.float64).reshape(1, -1)
+        _check("x", row, rows=1, columns=len(self.cloud.mean))
+        found = {
+            "mahalanobis": _place(float(self.cloud.mahalanobis(row)[0]), self.mahalanobis),
+            "mmd": _place(float(self.cloud.mmd(row)[0]), self.mmd),
+        }
+        n = len(self.mahalanobis)
+        smallest = min(place["p_value"] for place in found.values())
+        where = "outside" if smallest <= max(LEVEL, 1 / (n + 1)) else "inside"
+        farthest = max(place["percentile"] for place in found.values())
+        words = (
+            f"{where} the training summaries: farther from them than {farthest:.1f} % of "
+            f"{n} held-out simulations"
+        )
+        return {**found, "where": where, "words": words, "held_out": n}
+
+
+def _kernel(a: Array, b: Array, length: float) -> Array:
+    return np.asarray(np.exp(-cdist(a, b, "sqeuclidean") / (2 * length**2)))
+
+
+def _place(distance: float, others: Array) -> dict[str, float]:
+    as_far = int((others >= distance).sum())
+    return {
+        "distance": distance,
+        "percentile": 100 * float((others < distance).mean()),
+        "p_value": (1 + as_far) / (1 + len(others)),
+    }
+
+
+def _check(name: str, x: Array, rows: int, columns: int | None = None) -> None:
+    shape = np.shape(x)
+    if len(shape) != 2 or shape[0] < rows or columns not in (None, shape[1]):
+        allowed = f"{rows} or more rows of {columns or 'any number of'} columns"
+        raise ValueError(f"{name}: given shape {shape}; allowed: {allowed}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name}: given NaN or infinity; allowed: finite values")

@@ -1,0 +1,83 @@
+"""Posteriors that are known in closed form, wrong by a known amount where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+
+from sbipipe.controls import CONTROLS
+from sbipipe.interfaces import Array, PosteriorDraws
+
+
+def gaussian(
+    simulations: int,
+    seed: int,
+    *,
+    scale: float = 1.0,
+    shift: float = 0.0,
+    dimension: int = 2,
+    correlation: float = 0.0,
+    n: int = 200,
+) -> PosteriorDraws:
+    """theta ~ N(0, C), x = theta + noise ~ N(0, C): the posterior is N(x / 2, C / 2).
+
+    The claimed posterior is `scale` as wide, and `shift` of its widths off in every parameter.
+    """
+    rng = np.random.default_rng(seed)
+    unit = np.eye(dimension)
+    covariance = (1 - correlation) * unit + correlation
+    cholesky = np.linalg.cholesky(covariance)
+    theta = rng.standard_normal((simulations, dimension)) @ cholesky.T
+    x = theta + rng.standard_normal((simulations, dimension)) @ cholesky.T
+    width = np.sqrt(0.5)
+    mean = x / 2 + shift * width
+    noise = rng.standard_normal((n, simulations, dimension)) @ cholesky.T
+    claimed = scale**2 / 2 * covariance
+
+    def log_prob(values: Array) -> Array:
+        return np.asarray(stats.multivariate_normal(cov=claimed).logpdf(values - mean))
+
+    return record(mean + scale * width * noise, theta, log_prob, np.ones(dimension))
+
+
+def binomial(simulations: int, seed: int, *, n: int = 200, trials: int = 3) -> PosteriorDraws:
+    """theta ~ U(0, 1), x ~ Bin(trials, theta): posteriors Beta(x + 1, trials - x + 1), which
+    pile up at the edges of the prior."""
+    rng = np.random.default_rng(seed)
+    theta = rng.random((simulations, 1))
+    x = rng.binomial(trials, theta[:, 0])
+    posterior = stats.beta(x + 1, trials - x + 1)
+    draws = posterior.rvs((n, simulations), random_state=rng)[..., None]
+    return record(draws, theta, lambda t: posterior.logpdf(t[..., 0]), np.array([1 / 12]))
+
+
+def record(
+    draws: Array, theta: Array, log_prob: Callable[[Array], Array], prior_variance: Array
+) -> PosteriorDraws:
+    """What the draw stage would have stored."""
+    with np.errstate(divide="ignore"):
+        controls = {control.name: log_prob(control.preimage(theta, draws)) for control in CONTROLS}
+        return PosteriorDraws(
+            parameters=("omega_m", "sigma_8", "h", "n_s", "omega_b", "m_nu")[: theta.shape[1]],
+            theta=theta,
+            draws=draws,
+            log_prob=log_prob(draws),
+            log_prob_truth=log_prob(theta),
+            log_prob_controls=controls,
+            effective_sample_size=np.full(len(theta), float(len(draws))),
+            prior_variance=prior_variance,
+            seconds=0.001,
+        )
+
+
+def fail(draws: PosteriorDraws, rows: slice) -> PosteriorDraws:
+    """The same with some observations that could not be sampled."""
+    broken, log_prob = draws.draws.copy(), draws.log_prob.copy()
+    truth, size = draws.log_prob_truth.copy(), draws.effective_sample_size.copy()
+    broken[:, rows], log_prob[:, rows], truth[rows], size[rows] = np.nan, np.nan, np.nan, 0
+    return replace(
+        draws, draws=broken, log_prob=log_prob, log_prob_truth=truth, effective_sample_size=size
+    )

@@ -1,0 +1,57 @@
+"""Fixtures that several tests share.
+
+Its presence lets every test import `closed_form`, whichever folder the test lies in.
+"""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import finished_run
+import linear_run
+from sbipipe import report, results
+from sbipipe.results import Results
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that lacks nothing but its report; its simulations failed with hostile words."""
+    folder = tmp_path_factory.mktemp("finished")
+    with chdir(folder):
+        finished_run.write(Path(), simulations=80, draws=120, spoken="<b>no</b> & convergence")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_results(run_folder: Path) -> Results:
+    """What `run_folder` holds."""
+    with chdir(run_folder):
+        return results.read()
+
+
+@pytest.fixture(scope="session")
+def run_gallery(run_results: Results) -> dict[str, Any]:
+    """Its figures."""
+    from sbipipe.figures.gallery import draw_all
+
+    return dict(draw_all(run_results))
+
+
+@pytest.fixture(scope="session")
+def run_page(run_results: Results, run_gallery: dict[str, Any]) -> str:
+    """Its page."""
+    return report.page(run_results, run_gallery)
+
+
+@pytest.fixture(scope="session")
+def linear_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the stages up to `publish`, on the linear Gaussian simulator; not to be changed."""
+    folder = tmp_path_factory.mktemp("linear")
+    with chdir(folder):
+        linear_run.run(folder)
+        linear_run.stage("publish")
+    return folder
