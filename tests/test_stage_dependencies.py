@@ -10,7 +10,7 @@ from sbipipe.plugins import FAMILIES, kinds
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 FAMILY = {"simulate": "simulators", "summarise": "summaries", "train": "estimators",
-          "draw": "estimators", "diagnose": "diagnostics"}  # fmt: skip
+          "draw": "estimators", "diagnose": "diagnostics", "compare": "estimators"}  # fmt: skip
 
 
 def imports(path: Path) -> set[Path]:

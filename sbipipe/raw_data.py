@@ -1,0 +1,165 @@
+"""Opens the tables of simulations that users bring; `storage` opens what stages write.
+
+A table holds `theta` (N, D), `x` (N, ...) and optionally `group` (N,), which names the simulation
+each row came from, as npz, HDF5, netCDF or Zarr. What is wrong with a file is named all at once.
+Rows with NaN or infinite values are not wrong: they are read as they are, and whoever uses them
+excludes and counts them (`finite_rows`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from sbipipe.interfaces import Array, Dataset, Index, InputError, Mask, Prior
+
+FEWEST_ROWS = 10
+"""A table with fewer rows is a mistake."""
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+def read_table(path: Path, prior: Prior) -> Dataset:
+    """The rows of a table, NaN included.
+
+    Fields without a channel axis (N, n, n) get one (N, 1, n, n), numbers (N,) become (N, 1).
+
+    Raises:
+        InputError: With every problem of the file, each in a line that names it.
+    """
+    columns = _load(path)
+    problems = [f"{path}: {problem}" for problem in _problems(columns, prior)]
+    if problems:
+        raise InputError(*problems)
+    theta, x = np.asarray(columns["theta"], np.float64), columns["x"]
+    theta = theta.reshape(len(theta), -1)
+    return Dataset(theta=theta, x=_with_channel(x), group=_group(columns, len(theta)))
+
+
+def finite_rows(rows: Dataset) -> Mask:
+    """Rows whose parameters and data are all finite, with shape (N,)."""
+    x = rows.x.reshape(len(rows), -1)
+    return np.asarray(np.isfinite(rows.theta).all(1) & np.isfinite(x).all(1))
+
+
+def outside(theta: Array, prior: Prior) -> list[str]:
+    """A problem for each parameter that leaves the prior; rows with NaN are passed over."""
+    problems = []
+    for i, (name, (low, high)) in enumerate(zip(prior.names, prior.bounds, strict=True)):
+        middle = prior.from_unit(np.full(theta.shape, 0.5))
+        middle[:, i] = theta[:, i]
+        wrong = np.flatnonzero(~prior.inside(middle) & np.isfinite(theta[:, i]))
+        if len(wrong):
+            problems.append(
+                f"theta: {len(wrong)} rows lie outside the prior of {name}, the first in row "
+                f"{wrong[0]}: given {theta[wrong[0], i]:g}; allowed: {low:g} to {high:g}"
+            )
+    return problems
+
+
+def _problems(columns: Columns, prior: Prior) -> list[str]:
+    missing = [key for key in ("theta", "x") if key not in columns]
+    if missing:
+        found = ", ".join(columns) or "nothing"
+        return [f"{key}: missing; the file holds {found}" for key in missing]
+    wrong = [
+        f"{key}: given values of type {columns[key].dtype}; allowed: real numbers"
+        for key in ("theta", "x")
+        if columns[key].dtype.kind not in "iuf"
+    ]
+    if wrong:
+        return wrong
+    theta, x = columns["theta"], columns["x"]
+    if not theta.ndim or not x.ndim:
+        return ["theta and x: given single numbers; allowed: one row for each simulated map"]
+    return [*_shape_problems(theta, x, columns.get("group")), *_prior_problems(theta, prior)]
+
+
+def _shape_problems(theta: Array, x: Array, group: NDArray[Any] | None) -> list[str]:
+    problems = []
+    if len(theta) != len(x):
+        problems.append(f"theta has {len(theta)} rows and x has {len(x)}; allowed: equally many")
+    if len(theta) < FEWEST_ROWS:
+        problems.append(f"theta: given {len(theta)} rows; allowed: at least {FEWEST_ROWS}")
+    if x[:1].size == 0:
+        problems.append(f"x: given shape {x.shape}; allowed: at least one number in a row")
+    if group is not None and group.shape != (len(theta),):
+        problems.append(f"group: given shape {group.shape}; allowed: ({len(theta)},)")
+    return problems
+
+
+def _prior_problems(theta: Array, prior: Prior) -> list[str]:
+    width = theta.shape[1] if theta.ndim == 2 else 1
+    if theta.ndim > 2 or width != len(prior.names):
+        names = ", ".join(prior.names)
+        return [
+            f"theta: given shape {theta.shape}; allowed: ({len(theta)}, {len(prior.names)}), "
+            f"a column for each parameter of the prior ({names})"
+        ]
+    return outside(np.asarray(theta, np.float64).reshape(len(theta), -1), prior)
+
+
+def _with_channel(x: NDArray[Any]) -> Array:
+    x = np.asarray(x, np.float32)
+    if x.ndim == 1:
+        return x[:, None]
+    return x[:, None] if x.ndim == 3 else x
+
+
+def _group(columns: Columns, rows: int) -> Index:
+    """Numbers for the groups, however they are named; each row alone where none are given."""
+    if "group" not in columns:
+        return np.arange(rows)
+    group = columns["group"]
+    if group.dtype.kind in "iu":
+        return np.asarray(group, np.int64)
+    return np.unique(group, return_inverse=True)[1]
+
+
+def _load(path: Path) -> Columns:
+    suffix = path.suffix.lower()
+    if suffix not in _LOADERS:
+        raise InputError(f"{path}: given {suffix or 'no ending'}; allowed: {', '.join(_LOADERS)}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        return _LOADERS[suffix](path)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
+def _load_npz(path: Path) -> Columns:
+    with np.load(path, allow_pickle=False) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("one array; allowed: an archive with theta and x")
+        return {key: file[key] for key in file.files if key in ("theta", "x", "group")}
+
+
+def _load_hdf5(path: Path) -> Columns:
+    with h5py.File(path) as file:
+        found = {key: file[key] for key in ("theta", "x", "group") if key in file}
+        columns = {key: np.asarray(value[()]) for key, value in found.items()}
+    if "group" in columns and columns["group"].dtype.kind == "O":
+        columns["group"] = columns["group"].astype(str)
+    return columns
+
+
+def _load_zarr(path: Path) -> Columns:
+    group = zarr.open_group(path, mode="r")
+    return {key: np.asarray(group[key][:]) for key in ("theta", "x", "group") if key in group}
+
+
+_LOADERS: dict[str, Callable[[Path], Columns]] = {
+    ".npz": _load_npz,
+    ".h5": _load_hdf5,
+    ".hdf5": _load_hdf5,
+    ".nc": _load_hdf5,
+    ".zarr": _load_zarr,
+}

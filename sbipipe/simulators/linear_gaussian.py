@@ -1,0 +1,74 @@
+r"""A polynomial observed with noise: the case whose posterior is known in closed form.
+
+    x = A theta + noise,   theta ~ N(0, S^2 I_D),   noise ~ N(0, s^2 I_L),   A_lj = t_l^j,
+    t_l = (l + 1) / L  for l = 0..L-1,   j = 0..D-1,
+
+that is, theta holds the coefficients of a polynomial seen at L points of (0, 1]. The posterior is
+normal (Bishop 2006, eq. 3.49-3.51), with correlated parameters,
+
+    covariance = (A^T A / s^2 + I / S^2)^-1,   mean = covariance A^T x / s^2.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from sbipipe.config import Positive, plugin
+from sbipipe.interfaces import Array, Generator
+from sbipipe.priors import Normal, ProductPrior
+
+__all__ = ["LinearGaussian"]
+
+
+@plugin
+class LinearGaussian:
+    """Vectors x with shape (N, observations); theta = (theta_0, theta_1, ...).
+
+    Attributes:
+        dimension: D, the number of parameters.
+        observations: L, the length of x.
+        noise: s, its standard deviation.
+        prior_scale: S, the prior's standard deviation.
+    """
+
+    dimension: Positive = 2
+    observations: Positive = 4
+    noise: Annotated[float, Field(gt=0)] = 0.5
+    prior_scale: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def prior(self) -> ProductPrior:
+        marginal = Normal(kind="normal", loc=0.0, scale=self.prior_scale)
+        return ProductPrior({f"theta_{j}": marginal for j in range(self.dimension)})
+
+    @property
+    def maps(self) -> int:
+        return 1
+
+    @cached_property
+    def design(self) -> Array:
+        """A, with shape (L, D)."""
+        t = (np.arange(self.observations) + 1) / self.observations
+        return t[:, None] ** np.arange(self.dimension)
+
+    def simulate(self, theta: Array, rng: Generator) -> Array:
+        noise = self.noise * rng.standard_normal((len(theta), self.observations))
+        return np.asarray(theta, np.float64) @ self.design.T + noise
+
+    def log_likelihood(self, theta: Array, x: Array) -> Array:
+        """log p(x | theta) in nats, (n, B, D) and (B, L) -> (n, B)."""
+        residual = (np.asarray(x, np.float64) - theta @ self.design.T) / self.noise
+        constant = self.observations * np.log(2 * np.pi * self.noise**2)
+        return np.asarray(-0.5 * ((residual**2).sum(-1) + constant))
+
+    def exact_posterior(self, x: Array) -> tuple[Array, Array]:
+        """Mean with shape (B, D) and covariance with shape (D, D) for x (B, L)."""
+        A = self.design
+        covariance = np.linalg.inv(
+            A.T @ A / self.noise**2 + np.eye(self.dimension) / self.prior_scale**2
+        )
+        return np.asarray(x, np.float64) @ A @ covariance / self.noise**2, covariance

@@ -1,0 +1,109 @@
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+
+from sbipipe.config import parse
+from sbipipe.interfaces import InputError
+from sbipipe.raw_data import finite_rows
+from sbipipe.simulators.arrays import Arrays
+
+PRIOR = {
+    "a": {"kind": "uniform", "low": 0.0, "high": 1.0},
+    "b": {"kind": "normal", "loc": 0.0, "scale": 1.0},
+}
+RNG = np.random.default_rng(0)
+GOOD: dict[str, Any] = {"theta": RNG.random((20, 2)), "x": RNG.random((20, 3))}
+
+
+def reader(path: Path) -> Arrays:
+    return parse(Arrays, {"path": str(path), "prior": PRIOR}, "simulate.mine.config")
+
+
+def saved(folder: Path, **columns: Any) -> Path:
+    np.savez(folder / "mine.npz", **columns)
+    return folder / "mine.npz"
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    rows = reader(saved(tmp_path, **GOOD)).read()
+    assert np.array_equal(rows.theta, GOOD["theta"])
+    np.testing.assert_allclose(rows.x, GOOD["x"], rtol=1e-6)
+    assert np.array_equal(rows.group, np.arange(20))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((20,), (20, 1)), ((20, 8, 8), (20, 1, 8, 8)), ((20, 2, 8, 8), (20, 2, 8, 8))],
+)
+def test_fields_get_a_channel(tmp_path: Path, given: Any, expected: Any) -> None:
+    assert reader(saved(tmp_path, **GOOD | {"x": np.ones(given)})).read().x.shape == expected
+
+
+def test_groups_may_be_named_by_words(tmp_path: Path) -> None:
+    names = np.repeat(["s1", "s0"], 10)
+    assert reader(saved(tmp_path, **GOOD, group=names)).read().group.tolist() == [1] * 10 + [0] * 10
+
+
+def test_hdf5_and_zarr_are_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        for key, value in GOOD.items():
+            file[key] = value
+    group = zarr.open_group(tmp_path / "mine.zarr", mode="w")
+    for key, value in GOOD.items():
+        group.create_array(key, data=value)
+    for name in ("mine.h5", "mine.zarr"):
+        assert np.array_equal(reader(tmp_path / name).read().theta, GOOD["theta"])
+
+
+def test_rows_with_nan_are_read_and_known(tmp_path: Path) -> None:
+    theta, x = GOOD["theta"].copy(), GOOD["x"].copy()
+    theta[3, 0], x[5, 1], x[7, 0] = np.nan, np.inf, np.nan
+    rows = reader(saved(tmp_path, theta=theta, x=x)).read()
+    assert np.flatnonzero(~finite_rows(rows)).tolist() == [3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"x": np.ones((19, 3))}, "theta has 20 rows and x has 19"),
+        ({"theta": np.ones((20, 3))}, r"given shape \(20, 3\); allowed: \(20, 2\).*\(a, b\)"),
+        ({"theta": np.full((20, 2), 1.5)}, "20 rows lie outside the prior of a.*given 1.5"),
+        ({"group": np.arange(7)}, r"group: given shape \(7,\); allowed: \(20,\)"),
+        ({"x": np.array(["a"] * 20)}, "x: given values of type"),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path: Path, change: Any, line: str) -> None:
+    path = saved(tmp_path, **GOOD | change)
+    with pytest.raises(InputError, match=line) as error:
+        reader(path).read()
+    assert all(problem.startswith(str(path)) for problem in error.value.problems)
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    path = saved(tmp_path, theta=np.full((5, 2), 2.0), x=np.ones((4, 3)))
+    with pytest.raises(InputError) as error:
+        reader(path).read()
+    assert len(error.value.problems) == 3
+
+
+def test_wrong_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        reader(tmp_path / "none.npz").read()
+    with pytest.raises(InputError, match=r"given \.csv; allowed: \.npz"):
+        reader(tmp_path / "mine.csv").read()
+    with pytest.raises(InputError, match="theta: missing; the file holds x"):
+        reader(saved(tmp_path, x=GOOD["x"])).read()
+    path = saved(tmp_path, **GOOD)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match="cannot be read"):
+        reader(path).read()
+
+
+def test_no_pickle_is_opened(tmp_path: Path) -> None:
+    path = saved(tmp_path, theta=GOOD["theta"], x=np.array([{}] * 20))
+    with pytest.raises(InputError, match="cannot be read"):
+        reader(path).read()

@@ -1,0 +1,168 @@
+"""`dvc repro` on a study whose posterior is known, in a repository of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sbipipe import storage
+from sbipipe.controls import CONTROLS, control_draws
+
+ROOT = Path(__file__).parents[1]
+QUICK = {"epochs": 25, "batch": 256}
+PARAMS = {
+    "seed": 5,
+    "runtime": {"device": "cpu", "workers": 2},
+    "simulate": {
+        "vectors": {
+            "kind": "linear_gaussian",
+            "simulations": {"train": 3000, "valid": 500, "calibrate": 20, "test": 400},
+        }
+    },
+    "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
+    "train": {
+        "npe": {"kind": "npe", "of": "raw", "config": {"optimisation": QUICK}},
+        "nle": {"kind": "nle", "of": "raw", "config": {"optimisation": QUICK}},
+        "nre": {"kind": "nre", "of": "raw", "config": {"optimisation": QUICK}},
+        "exact": {"kind": "exact", "of": "vectors"},
+    },
+    "draw": {"draws": 200},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "gate": {"level": 0.01, "on_failure": "withhold"},
+}
+
+
+def call(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+    return done
+
+
+def dvc(folder: Path, *words: str) -> str:
+    return call(folder, sys.executable, "-m", "dvc", *words).stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the repository after one `dvc repro`."""
+    folder = tmp_path_factory.mktemp("run") / "sbipipe"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("sbipipe", "stages", "conf"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "data/raw").mkdir(parents=True)
+    (folder / "data/raw/.gitkeep").touch()
+    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    call(folder, "git", "init", "-q")
+    dvc(folder, "init", "-q")
+    dvc(folder, "repro")
+    yield folder
+
+
+def test_everything_promised_is_there(run: Path) -> None:
+    reports = run / "reports"
+    for name in ("index.html", "coverage.json", "comparison.json", "comparison.csv",
+                 "metrics.json"):  # fmt: skip
+        assert (reports / name).stat().st_size > 100, name
+    published = {path.stem for path in (reports / "posteriors").iterdir()}
+    withheld = {path.stem for path in (reports / "withheld").iterdir()}
+    assert published | withheld == set(PARAMS["train"])
+    assert not published & withheld
+    assert "exact" in published
+
+
+def test_a_posterior_file_carries_its_verdict(run: Path) -> None:
+    groups, attrs = storage.load_groups(run / "reports/posteriors/exact.nc")
+    assert attrs["verdict"] == "calibrated"
+    assert {"posterior", "sample_stats", "observed_data", "constant_data", "prior",
+            "calibration"} <= set(groups)  # fmt: skip
+
+
+def test_estimators_are_near_the_exact_posterior(run: Path) -> None:
+    found = json.loads((run / "reports/comparison.json").read_text())["estimators"]
+    for name in ("npe", "nle", "nre"):
+        assert found[name]["kl_from_exact"]["mean"] < 0.15, name
+    assert found["exact"]["kl_from_exact"] is None or found["exact"]["kl_from_exact"]["mean"] == 0
+
+
+def test_a_second_run_does_nothing(run: Path) -> None:
+    assert "up to date" in dvc(run, "repro")
+
+
+def test_editing_an_estimator_concerns_its_stages_alone(run: Path) -> None:
+    source = run / "sbipipe/estimators/nre.py"
+    before = source.read_text()
+    source.write_text(before + "\n")
+    try:
+        status = json.loads(dvc(run, "status", "--json"))
+    finally:
+        source.write_text(before)
+    assert {name for name in status if not name.startswith("publish")} <= {
+        "train@nre", "draw@nre", "diagnose@nre", "compare", "report"
+    }  # fmt: skip
+    assert "train@nre" in status
+
+
+def test_changing_the_machine_concerns_no_stage(run: Path) -> None:
+    path = run / "params.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("workers: 2", "workers: 1"))
+    try:
+        assert json.loads(dvc(run, "status", "--json")) == {}
+    finally:
+        path.write_text(before)
+
+
+def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns(".git", "cache"))
+    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    path = folder / "data/draws/exact.safetensors"
+    storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
+    call(folder, sys.executable, "stages/diagnose.py", "exact")
+    call(folder, sys.executable, "stages/publish.py")
+    assert not (folder / "reports/posteriors/exact.nc").exists()
+    assert storage.load_groups(folder / "reports/withheld/exact.nc")[1]["verdict"] == (
+        "overconfident"
+    )
+    found = json.loads((folder / "reports/coverage.json").read_text())["estimators"]["exact"]
+    assert not found["published"]
+    assert any("narrow" in reason for reason in found["reasons"])
+
+
+def test_the_gate_can_fail_the_run(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns(".git", "cache"))
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("withhold", "fail"))
+    path = folder / "data/draws/npe.safetensors"
+    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
+    call(folder, sys.executable, "stages/diagnose.py", "npe")
+    done = call(folder, sys.executable, "stages/publish.py", check=False)
+    assert done.returncode == 1
+    assert "npe" in done.stderr
+    assert (folder / "reports/withheld/npe.nc").exists()
+
+
+def test_inference_on_an_observation(run: Path) -> None:
+    import numpy as np
+
+    np.save(run / "observation.npy", np.zeros(4))
+    words = ("-m", "sbipipe.cli", "infer", "observation.npy", "--estimator", "exact")
+    call(run, sys.executable, *words, "--draws", "500", "--out", "observation.nc")
+    groups, attrs = storage.load_groups(run / "observation.nc")
+    assert attrs["verdict"] == "calibrated"
+    assert groups["posterior"].sizes["chain"] * groups["posterior"].sizes["draw"] == 500
