@@ -85,8 +85,15 @@ def _identifier(pattern: str, allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_TAKEN = "chain|draw|observation|effective_sample_size"
+"""Words with a meaning of their own in posterior files."""
+
 ParameterName = Annotated[
-    str, _identifier(r"[A-Za-z][A-Za-z0-9_]*", "a letter, then letters, digits and _")
+    str,
+    _identifier(
+        rf"(?!({_TAKEN})$)[A-Za-z][A-Za-z0-9_]*",
+        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}",
+    ),
 ]
 EntryName = Annotated[
     str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
@@ -201,39 +208,59 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     Raises:
         InputError: With every problem found.
     """
-    params = parse(Params, read_yaml(path), "")
-    problems = list(_dangling(params))
+    values = read_yaml(path)
+    params = parse(Params, values, "")
+    problems = dangling(values)
     if problems:
         raise InputError(*problems)
     return params
 
 
 def read_yaml(path: Path) -> Any:
-    """The plain values of a YAML file."""
+    """The plain values of a YAML file that is a mapping."""
     try:
-        return yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: given {values!r}; allowed: `key: value` lines")
+    return values
 
 
-def _dangling(params: Params) -> list[str]:
-    """Names used twice, and `of:` that name nothing."""
+def dangling(values: Any) -> list[str]:
+    """Names used twice, and `of:` that name nothing, in the plain values of `params.yaml`.
+
+    What `parse` finds wrong is passed over.
+    """
+    simulate, summarise, train = (
+        entries(values, section) for section in ("simulate", "summarise", "train")
+    )
     problems = [
         f"summarise.{name}: given a name that simulate.{name} has; allowed: any other"
-        for name in params.summarise
-        if name in params.simulate
+        for name in summarise
+        if name in simulate
     ]
-    simulators, summaries = list(params.simulate), list(params.summarise)
-    allowed = {"summarise": simulators, "train": [*summaries, *simulators]}
-    for section, names in allowed.items():
+    allowed = {"summarise": [*simulate], "train": [*summarise, *simulate]}
+    for section, made in (("summarise", summarise), ("train", train)):
         problems += [
-            f"{section}.{name}.of: given {entry.of!r}; allowed: {', '.join(names)}"
-            for name, entry in getattr(params, section).items()
-            if entry.of not in names
+            f"{section}.{name}.of: given {entry['of']!r}; "
+            f"allowed: {', '.join(dict.fromkeys(allowed[section]))}"
+            for name, entry in made.items()
+            if isinstance(entry.get("of"), str) and entry["of"] not in allowed[section]
         ]
     return problems
+
+
+def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
+    """The entries of a section that are mappings, by name."""
+    found = values.get(section) if isinstance(values, Mapping) else None
+    if not isinstance(found, Mapping):
+        return {}
+    return {str(name): entry for name, entry in found.items() if isinstance(entry, Mapping)}
 
 
 __all__ = [
@@ -248,6 +275,8 @@ __all__ = [
     "Runtime",
     "Simulate",
     "Simulations",
+    "dangling",
+    "entries",
     "parse",
     "plugin",
     "read_params",

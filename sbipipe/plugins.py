@@ -6,9 +6,12 @@ file's one public class, named in its `__all__`, is the plugin. Nothing is regis
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from sbipipe.config import Params, parse
@@ -27,6 +30,15 @@ def kinds(family: str) -> tuple[str, ...]:
     """The kinds that exist in a family."""
     package = importlib.import_module(f"sbipipe.{family}")
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def description(family: str, kind: str) -> str:
+    """The first line of a kind's docstring, read without importing it."""
+    spec = importlib.util.find_spec(f"sbipipe.{family}.{kind}")
+    if spec is None or spec.origin is None:
+        raise InputError(f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}")
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
+    return text.partition("\n")[0]
 
 
 def plugin_class(family: str, kind: str) -> type[Any]:

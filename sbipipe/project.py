@@ -10,7 +10,14 @@ from pathlib import Path
 
 from sbipipe import plugins, storage
 from sbipipe.config import Params
-from sbipipe.interfaces import Dataset, HasLikelihood, LogLikelihood, Posterior, Summariser
+from sbipipe.interfaces import (
+    Dataset,
+    HasLikelihood,
+    InputError,
+    LogLikelihood,
+    Posterior,
+    Summariser,
+)
 from sbipipe.seeds import stream
 
 SETS = Path("data/sets")
@@ -20,12 +27,20 @@ DIAGNOSES = Path("data/diagnoses")
 HISTORIES = Path("data/histories")
 CHECKPOINTS = Path("data/checkpoints")
 REPORTS = Path("reports")
+POSTERIORS = REPORTS / "posteriors"
+WITHHELD = REPORTS / "withheld"
+COVERAGE = REPORTS / "coverage.json"
 
 
 def history_path(section: str, name: str) -> Path:
     """Where the stage of an entry records how its work went: apart from its results, so that a
     slower machine re-runs nothing."""
     return HISTORIES / f"{section}.{name}.json"
+
+
+def posterior_path(name: str, published: bool) -> Path:
+    """Where the posterior file of an estimator lies, which depends on its verdict."""
+    return (POSTERIORS if published else WITHHELD) / f"{name}.nc"
 
 
 def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
@@ -49,9 +64,19 @@ def test_rows(params: Params, of: str) -> Dataset:
 
 
 def posterior(params: Params, name: str) -> Posterior:
-    """The fitted estimator of the entry `train.<name>`."""
+    """The fitted estimator of the entry `train.<name>`.
+
+    Raises:
+        InputError: If it is not trained, or the prior's names have changed order since.
+    """
     of = params.train[name].of
     prior = plugins.simulator(params, params.simulator_of(of)).prior
+    trained = tuple(storage.open_set(SETS / of).about["parameters"])
+    if prior.names != trained:
+        raise InputError(
+            f"simulate.{params.simulator_of(of)}: given parameters {', '.join(prior.names)}; "
+            f"{SETS / of} was made with {', '.join(trained)}: delete that folder"
+        )
     weights = storage.load_weights(ESTIMATORS / f"{name}.safetensors")
     return plugins.estimator(params, name).restore(weights, prior, log_likelihood(params, of))
 

@@ -67,7 +67,7 @@ def workers(runtime: Runtime) -> Iterator[Client]:
 @contextmanager
 def parallel(runtime: Runtime) -> Iterator[None]:
     """Inside, every `joblib.Parallel()` uses the workers of `runtime`."""
-    with joblib.parallel_config(n_jobs=runtime.workers, inner_max_num_threads=1):
+    with joblib.parallel_config("loky", n_jobs=runtime.workers, inner_max_num_threads=1):
         yield
 
 

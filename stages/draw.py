@@ -3,10 +3,10 @@
 import time
 
 import numpy as np
-from sbipipe.controls import CONTROLS, preimage
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
+from sbipipe.controls import CONTROLS
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.seeds import stream
 
@@ -21,7 +21,7 @@ def main(name: str) -> None:
     samples = conditioned.sample(params.draw.draws, stream(params.seed, "draw", name))
     seconds = (time.perf_counter() - start) / len(test)
 
-    controls = {c.name: preimage(c, test.theta, samples.draws) for c in CONTROLS}
+    controls = {c.name: c.preimage(test.theta, samples.draws) for c in CONTROLS}
     log_prob = conditioned.log_prob(np.stack([test.theta, *controls.values()]))
     draws = PosteriorDraws(
         parameters=prior.names,

@@ -1,0 +1,231 @@
+"""What is wrong with `params.yaml` and its data, all at once, and what a run will cost.
+
+The cost of a simulation is measured: as many are run at a time as there will be workers, and each
+worker's second one counts, since the first may compile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from sbipipe import plugins
+from sbipipe.config import Params, Simulate, Simulations, dangling, entries, parse, read_yaml
+from sbipipe.interfaces import SPLITS, Dataset, HasLikelihood, InputError, Reader, Simulator
+from sbipipe.raw_data import finite_rows
+from sbipipe.seeds import number
+from sbipipe.splits import DEFAULT_SHARES, assign, counts
+
+T = TypeVar("T")
+
+BYTES = 4
+"""Of a number in a set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an entry of `simulate:` will take.
+
+    Attributes:
+        rows: Rows of all splits.
+        excluded: Rows that are left out because they are not finite.
+        shape: Of one row; None where nothing was simulated, and all else but `rows` is unknown.
+        each: Seconds for one simulation on one of the workers; None for simulations made elsewhere.
+        seconds: Wall time of the stage.
+        disk: Bytes, before compression.
+        memory: Bytes of the largest split, which a fit holds at once.
+    """
+
+    rows: int
+    excluded: int
+    shape: tuple[int, ...] | None
+    each: float | None
+    seconds: float
+    disk: int
+    memory: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found.
+
+    Attributes:
+        problems: One line each, with the dotted key or the file; empty where nothing is wrong.
+        params: The parameters, where they could be read.
+        data: Simulations made elsewhere, by the name of their entry.
+    """
+
+    problems: tuple[str, ...]
+    params: Params | None
+    data: Mapping[str, Dataset]
+
+
+def check(path: Path = Path("params.yaml")) -> Checked:
+    """Read the parameters, every plugin's settings, and the data they name."""
+    problems: list[str] = []
+    values = _attempt(problems, read_yaml, path)
+    if values is None:
+        return Checked(problems=tuple(problems), params=None, data={})
+    params = _attempt(problems, parse, Params, values, "")
+    problems += dangling(values)
+    made = {section: _plugins(section, values, problems) for section in plugins.FAMILIES}
+    data: dict[str, Dataset] = {}
+    for name, entry in entries(values, "simulate").items():
+        sizes = _attempt(problems, _split_sizes, entry, name)
+        reader = made["simulate"].get(name)
+        if isinstance(reader, Reader):
+            rows = _attempt(problems, _read, reader, sizes, name, values.get("seed"))
+            data |= {name: rows} if rows is not None else {}
+    problems += _impossible(values, made["simulate"])
+    return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
+
+
+def _attempt(problems: list[str], work: Callable[..., T], *given: Any) -> T | None:
+    """What `work` returns, or None with its problems added."""
+    try:
+        return work(*given)
+    except InputError as error:
+        problems += error.problems
+        return None
+
+
+def _plugins(section: str, values: Any, problems: list[str]) -> dict[str, Any]:
+    """Every plugin of a section whose kind and config are right, by name."""
+    made: dict[str, Any] = {}
+    for name, entry in entries(values, section).items():
+        kind, config = entry.get("kind"), entry.get("config", {})
+        if isinstance(kind, str) and isinstance(config, Mapping):
+            where = f"{section}.{name}"
+            plugin = _attempt(problems, plugins.make, section, kind, config, where)
+            made |= {name: plugin} if plugin is not None else {}
+    return made
+
+
+def _split_sizes(entry: Mapping[str, Any], name: str) -> Simulations | None:
+    """The entry's `simulations`; raises InputError where a simulator has no whole numbers."""
+    where, given = f"simulate.{name}.simulations", entry.get("simulations")
+    sizes = None if given is None else parse(Simulations, given, where)
+    if _simulates(entry.get("kind")):
+        counts(sizes, where)
+    return sizes
+
+
+def _simulates(kind: Any) -> bool:
+    """Whether a kind runs simulations, rather than reading those made elsewhere."""
+    family = plugins.FAMILIES["simulate"]
+    return kind in plugins.kinds(family) and hasattr(plugins.plugin_class(family, kind), "simulate")
+
+
+def _read(reader: Reader, sizes: Simulations | None, name: str, seed: Any) -> Dataset:
+    """The rows of a reader.
+
+    Raises:
+        InputError: With its problems under their dotted key, or the splits that are empty.
+    """
+    where = f"simulate.{name}"
+    try:
+        rows = reader.read()
+    except InputError as error:
+        key = f"{where}.config.path" if hasattr(reader, "path") else f"{where}.config"
+        lines = [p if p.startswith(where) else f"{key}: {p}" for p in error.problems]
+        raise InputError(*lines) from error
+    if isinstance(seed, int):
+        group = rows.group[finite_rows(rows)]
+        chosen = assign(group, sizes or DEFAULT_SHARES, number(seed, "simulate", name))
+        empty = [split for split in SPLITS if not len(chosen[split]) and split != "calibrate"]
+        if empty:
+            few = f"{len(np.unique(group))} simulations are too few"
+            raise InputError(f"{where}: the split {', '.join(empty)} is empty ({few})")
+    return rows
+
+
+def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
+    """Exact posteriors of simulators that are there but have no likelihood."""
+    known = [name for name, plugin in simulators.items() if isinstance(plugin, HasLikelihood)]
+    return [
+        f"train.{name}.of: given {entry['of']!r}, whose likelihood is not known; "
+        f"allowed: {', '.join(known) or 'none of the simulators here'}"
+        for name, entry in entries(values, "train").items()
+        if entry.get("kind") == "exact"
+        and entry.get("of") not in known
+        and entry.get("of") in {*simulators, *entries(values, "summarise")}
+    ]
+
+
+def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]:
+    """The cost of every entry of `simulate:`.
+
+    Args:
+        measured: Run simulations to find out; else only simulations made elsewhere have a cost.
+
+    Raises:
+        InputError: If there were problems.
+    """
+    if checked.params is None or checked.problems:
+        raise InputError(*checked.problems)
+    for name, entry in checked.params.simulate.items():
+        if name in checked.data:
+            yield name, _cost_of_reading(checked.data[name], entry)
+        else:
+            yield name, _cost_of_simulating(checked.params, name, measured)
+
+
+def _cost_of_reading(rows: Dataset, entry: Simulate) -> Cost:
+    kept, shares = int(finite_rows(rows).sum()), entry.simulations or DEFAULT_SHARES
+    total = sum(shares[split] for split in SPLITS)
+    row = int(np.prod(rows.x.shape[1:])) * BYTES
+    return Cost(
+        rows=kept,
+        excluded=len(rows) - kept,
+        shape=rows.x.shape[1:],
+        each=None,
+        seconds=0.0,
+        disk=kept * row,
+        memory=round(kept * row * max(shares[split] for split in SPLITS) / total),
+    )
+
+
+def _cost_of_simulating(params: Params, name: str, measured: bool) -> Cost:
+    simulator = cast(Simulator, plugins.simulator(params, name))
+    wanted = counts(params.simulate[name].simulations, f"simulate.{name}.simulations")
+    simulations = sum(wanted.values())
+    rows = simulations * simulator.maps
+    if not measured:
+        return Cost(rows=rows, excluded=0, shape=None, each=None, seconds=0, disk=0, memory=0)
+    each, shape, workers = _measured(simulator, params)
+    row = int(np.prod(shape)) * BYTES
+    return Cost(
+        rows=rows,
+        excluded=0,
+        shape=shape,
+        each=each,
+        seconds=simulations * each / workers,
+        disk=rows * row,
+        memory=max(wanted.values()) * simulator.maps * row,
+    )
+
+
+def _measured(simulator: Simulator, params: Params) -> tuple[float, tuple[int, ...], int]:
+    """Seconds of one simulation while all workers simulate, a row's shape, and the workers."""
+    from sbipipe import runtime
+
+    with runtime.workers(params.runtime) as client:
+        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        futures = [client.submit(measure, simulator, seed, pure=False) for seed in range(workers)]
+        found = client.gather(futures)
+    return max(seconds for seconds, _ in found), found[0][1], workers
+
+
+def measure(simulator: Simulator, seed: int) -> tuple[float, tuple[int, ...]]:
+    """Seconds of a simulation at the middle of the prior, once warm, and the shape of a row."""
+    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
+    rng = np.random.default_rng(seed)
+    simulator.simulate(theta, rng)
+    start = time.perf_counter()
+    rows = simulator.simulate(theta, rng)
+    return time.perf_counter() - start, tuple(rows.shape[1:])

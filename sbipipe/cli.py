@@ -1,0 +1,216 @@
+"""The command line: a new observation, several posteriors, the input before a long run.
+
+Wrong input ends with one clear line for each problem and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sbipipe.interfaces import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sbipipe.check import Cost
+    from sbipipe.comparison import Pair
+    from sbipipe.posterior_file import PosteriorFile
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="From a suite of simulations to posteriors that can be published. `dvc repro` runs all.",
+    pretty_exceptions_enable=False,
+)
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters of the run.")]
+
+SHOWN = 12
+"""Observations in a table on the terminal."""
+
+
+def main() -> None:
+    """Run a command; bad input ends it with its lines and code 2."""
+    try:
+        app()
+    except InputError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def infer(
+    observation: Annotated[Path, typer.Argument(help=".npy, or .npz with the key x.")],
+    estimator: Annotated[str, typer.Option(help="An entry of `train:` in params.yaml.")],
+    out: Annotated[Path, typer.Option(help="The posterior file (netCDF) to write.")],
+    draws: Annotated[int, typer.Option(min=20, help="For each observation.")] = 4000,
+    row: Annotated[int | None, typer.Option(help="One of several observations, from 0.")] = None,
+    uncalibrated: Annotated[
+        bool, typer.Option("--uncalibrated", help="Use an estimator that failed its gate.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the posterior file.")] = False,
+) -> None:
+    """The posterior of a new map or vector, with the verdict on its estimator inside."""
+    if out.exists() and not force:
+        raise InputError(f"--out: {out} is there already; --force overwrites it")
+    from sbipipe import infer as inference
+    from sbipipe import posterior_file
+    from sbipipe.config import read_params
+
+    params = read_params()
+    content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
+    posterior_file.save(out, content)
+    _show(_moments_table(content))
+    for line in inference.remarks(content):
+        print(line)
+    print(f"written: {out}")
+
+
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Posterior files of the same observations.")],
+) -> None:
+    """Means, widths and differences between posteriors of the same observations."""
+    from sbipipe import posterior_file
+    from sbipipe.file_comparison import compare_files
+
+    contents = {str(path): posterior_file.load(path) for path in files}
+    pairs = compare_files(contents)
+    for path, content in contents.items():
+        _show(_moments_table(content, title=path))
+    _show(_pairs_table(pairs))
+
+
+@app.command()
+def check(
+    params: ParamsFile = Path("params.yaml"),
+    fast: Annotated[bool, typer.Option("--fast", help="Simulate nothing.")] = False,
+) -> None:
+    """Name every problem of the parameters and data; then estimate time, disk and memory."""
+    from sbipipe import check as checking
+
+    checked = checking.check(params)
+    if checked.problems:
+        raise InputError(*checked.problems)
+    print(f"{params}: nothing wrong")
+    _show(_costs_table(dict(checking.costs(checked, measured=not fast))))
+
+
+@app.command()
+def report() -> None:
+    """Open the page of the last run, or print where it is."""
+    import webbrowser
+
+    from sbipipe.project import REPORTS
+
+    page = REPORTS / "index.html"
+    if not page.exists():
+        raise InputError(f"{page}: no such file; run dvc repro first")
+    if not (_has_display() and webbrowser.open(page.resolve().as_uri())):
+        print(page.resolve())
+
+
+@app.command()
+def kinds() -> None:
+    """Everything that can be written after `kind:` in params.yaml."""
+    from rich.table import Table
+
+    from sbipipe import plugins
+
+    table = Table("section", "kind", "what it is", box=None)
+    for section, family in plugins.FAMILIES.items():
+        for kind in plugins.kinds(family):
+            table.add_row(section, kind, plugins.description(family, kind))
+    _show(table)
+
+
+def _has_display() -> bool:
+    import os
+
+    return sys.platform != "linux" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+def _show(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 160)
+
+
+def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:
+    """Mean, standard deviation and effective sample size of each observation."""
+    from rich.table import Table
+
+    from sbipipe.infer import moments
+
+    mean, width = moments(content)
+    table = Table("observation", *content.parameters, "effective draws", title=title, box=None)
+    for b in range(min(len(mean), SHOWN)):
+        cells = [_with_error(m, s) for m, s in zip(mean[b], width[b], strict=True)]
+        table.add_row(str(b), *cells, f"{content.samples.effective_sample_size[b]:.0f}")
+    if len(mean) > SHOWN:
+        table.caption = f"and {len(mean) - SHOWN} more"
+    return table
+
+
+def _with_error(mean: float, width: float) -> str:
+    """As many digits as two of the width's call for."""
+    from math import floor, isfinite, log10
+
+    if not (isfinite(width) and width > 0):
+        return f"{mean:.4g} ± {width:.2g}"
+    digits = max(0, 1 - floor(log10(width)))
+    return f"{mean:.{digits}f} ± {width:.{digits}f}"
+
+
+def _pairs_table(pairs: tuple[Pair, ...]) -> Table:
+    """Differences of the first file of a pair from the second, averaged over observations."""
+    from math import exp
+
+    from rich.table import Table
+
+    table = Table("a", "b", "parameter", "(a - b) / sd", "width a / b", "C2ST", box=None)
+    for pair in pairs:
+        for parameter, shift in pair.shift.items():
+            table.add_row(
+                pair.a,
+                pair.b,
+                parameter,
+                f"{shift.mean:+.3f}",
+                f"{exp(pair.log_width_ratio[parameter].mean):.3f}",
+                f"{pair.c2st.mean:.3f}",
+            )
+    table.caption = "C2ST: 0.5 where nothing tells the draws apart, 1 where everything does"
+    return table
+
+
+def _costs_table(costs: dict[str, Cost]) -> Table:
+    from rich.table import Table
+
+    table = Table("simulate", "rows", "shape", "one", "all", "disk", "memory", box=None)
+    for name, cost in costs.items():
+        if cost.shape is None:
+            table.add_row(name, str(cost.rows), "not measured")
+            continue
+        table.add_row(
+            name,
+            f"{cost.rows}" + (f" ({cost.excluded} not finite)" if cost.excluded else ""),
+            str(cost.shape),
+            "read" if cost.each is None else f"{cost.each:.3g} s",
+            f"{cost.seconds / 60:.1f} min",
+            f"{cost.disk / 1e6:.3g} MB",
+            f"{cost.memory / 1e6:.3g} MB",
+        )
+    table.caption = "one: measured just now, on one of the workers; disk: before compression"
+    return table
+
+
+if __name__ == "__main__":
+    main()

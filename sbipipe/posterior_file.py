@@ -1,0 +1,266 @@
+"""A posterior on disk: netCDF groups that arviz opens, with the verdict inside.
+
+| group | content |
+|---|---|
+| `posterior` | one variable for each parameter, with dims (chain, draw, observation) |
+| `sample_stats` | `log_prob` [nats], normalised, and `weights`, which sum to one |
+| `observed_data` | `x`, what the estimator is conditioned on; `fields`, what it was made of |
+| `constant_data` | the truth of each parameter where it is known; `effective_sample_size` |
+| `prior` | draws from the prior, with dims (chain, draw) |
+| `novelty` | where each new observation lies among the training rows |
+| `calibration` | every test behind the verdict, with its curve, padded with NaN |
+
+The attributes of the root and of `posterior` say whether it may be believed and where it comes
+from. The draws are independent and shuffled, so cutting them into four chains loses nothing and
+gives R-hat a meaning: it compares four independent parts. Where draws were resampled, arviz cannot
+see it: the size that counts is `constant_data.effective_sample_size`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sbipipe import __version__, storage
+from sbipipe.config import Params
+from sbipipe.interfaces import Array, InputError, Samples
+from sbipipe.provenance import provenance
+
+CHAINS = 4
+
+GROUPS = (
+    "posterior", "sample_stats", "observed_data", "constant_data", "prior", "calibration",
+)  # fmt: skip
+
+DIMENSIONS = ("chain", "draw", "observation")
+
+_TEST_NUMBERS = ("statistic", "p_value", "p_adjusted", "passed")
+_CURVE = ("x", "y", "lower", "upper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosteriorFile:
+    """Posteriors of B observations and all that a reader must know of them.
+
+    Attributes:
+        parameters: Names of the D parameters.
+        samples: The draws.
+        x: What the estimator is conditioned on, with shape (B, L) or (B, C, *space).
+        prior: Draws from the prior, with shape (m, D).
+        theta: True parameters, with shape (B, D), where they are known.
+        fields: What a summary made `x` of, with shape (B, ...), where it is kept.
+        novelty: By name, one number for each observation, with shape (B,).
+        diagnosis: The estimator's entry in `coverage.json`.
+        attributes: Plain values, for the root.
+    """
+
+    parameters: tuple[str, ...]
+    samples: Samples
+    x: Array
+    prior: Array
+    theta: Array | None = None
+    fields: Array | None = None
+    novelty: Mapping[str, Array] = field(default_factory=dict)
+    diagnosis: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def observation_hash(observed: Array) -> str:
+    """Equal for files of the same observations, whatever summary was made of them.
+
+    Args:
+        observed: What simulator and reality share: fields or raw vectors, with shape (B, ...).
+    """
+    values = np.ascontiguousarray(observed, np.float32)
+    digest = hashlib.blake2b(str(values.shape).encode(), digest_size=16)
+    digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def attributes(
+    params: Params, name: str, diagnosis: Mapping[str, Any], observed: Array
+) -> dict[str, Any]:
+    """What the file of an estimator says of itself.
+
+    Args:
+        name: The entry `train.<name>`.
+        diagnosis: Its entry in `coverage.json`.
+        observed: What `observation_hash` takes.
+    """
+    entry = params.train[name]
+    return {
+        "verdict": diagnosis["verdict"],
+        "published": int(diagnosis["published"]),
+        "reasons": "; ".join(diagnosis["reasons"]),
+        "estimator": name,
+        "estimator_kind": entry.kind,
+        "estimator_of": entry.of,
+        "observation_hash": observation_hash(observed),
+        "created_by": f"sbipipe {__version__}",
+        **provenance(params, entry.of),
+    }
+
+
+def save(path: Path, content: PosteriorFile) -> None:
+    """Write a posterior file."""
+    root = {key: _attribute(value) for key, value in content.attributes.items()}
+    groups = {
+        "posterior": _posterior(content).assign_attrs(root),
+        "sample_stats": _sample_stats(content),
+        "observed_data": _observed(content),
+        "constant_data": _constants(content),
+        "prior": _prior(content),
+        "calibration": _calibration(content.diagnosis),
+    }
+    if content.novelty:
+        groups["novelty"] = _columns(content.novelty)
+    storage.save_groups(path, groups, root)
+
+
+def load(path: Path) -> PosteriorFile:
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: If the file is missing or another kind of file.
+    """
+    groups, root = storage.load_groups(path)
+    missing = [
+        name for name in ("posterior", "sample_stats", "constant_data") if name not in groups
+    ]
+    if missing:
+        raise InputError(f"{path}: the group {missing[0]!r} is missing; not a posterior file")
+    parameters = tuple(str(name) for name in groups["posterior"].data_vars)
+    constants, observed = groups["constant_data"], groups["observed_data"]
+    samples = Samples(
+        draws=np.stack([_draws(groups["posterior"][name]) for name in parameters], -1),
+        log_prob=_draws(groups["sample_stats"]["log_prob"]),
+        effective_sample_size=constants["effective_sample_size"].to_numpy(),
+    )
+    return PosteriorFile(
+        parameters=parameters,
+        samples=samples,
+        x=observed["x"].to_numpy(),
+        fields=observed["fields"].to_numpy() if "fields" in observed else None,
+        prior=np.stack([groups["prior"][name].to_numpy().ravel() for name in parameters], -1),
+        theta=_truth(constants, parameters),
+        novelty={str(k): v.to_numpy() for k, v in groups.get("novelty", xr.Dataset()).items()},
+        diagnosis=json.loads(groups["calibration"].attrs["diagnosis"]),
+        attributes={key: _plain(value) for key, value in root.items()},
+    )
+
+
+def _posterior(content: PosteriorFile) -> xr.Dataset:
+    draws = content.samples.draws
+    return _chains({name: draws[..., i] for i, name in enumerate(content.parameters)})
+
+
+def _sample_stats(content: PosteriorFile) -> xr.Dataset:
+    log_prob = content.samples.log_prob
+    sampled = np.isfinite(log_prob).all(0)
+    weights = np.broadcast_to(sampled / len(log_prob), log_prob.shape)
+    stats = _chains({"log_prob": log_prob, "weights": weights})
+    stats["log_prob"].attrs["units"] = "nats"
+    return stats
+
+
+def _observed(content: PosteriorFile) -> xr.Dataset:
+    arrays = {"x": content.x}
+    if content.fields is not None:
+        arrays["fields"] = content.fields
+    return _columns(arrays)
+
+
+def _constants(content: PosteriorFile) -> xr.Dataset:
+    values = {"effective_sample_size": content.samples.effective_sample_size}
+    if content.theta is not None:
+        values |= {name: content.theta[:, i] for i, name in enumerate(content.parameters)}
+    return _columns(values)
+
+
+def _prior(content: PosteriorFile) -> xr.Dataset:
+    columns = {
+        name: (("chain", "draw"), content.prior[None, :, i])
+        for i, name in enumerate(content.parameters)
+    }
+    return xr.Dataset(columns, {"chain": [0], "draw": np.arange(len(content.prior))})
+
+
+def _chains(values: Mapping[str, NDArray[Any]]) -> xr.Dataset:
+    """Draws (n, B) as (chain, draw, observation), in four chains where n allows it."""
+    n, observations = next(iter(values.values())).shape
+    chains = CHAINS if n % CHAINS == 0 else 1
+    shape = (chains, n // chains, observations)
+    coordinates = {name: np.arange(size) for name, size in zip(DIMENSIONS, shape, strict=True)}
+    columns = {name: (DIMENSIONS, array.reshape(shape)) for name, array in values.items()}
+    return xr.Dataset(columns, coordinates)
+
+
+def _draws(values: xr.DataArray) -> NDArray[Any]:
+    """The inverse of `_chains`, for one variable."""
+    array = values.to_numpy()
+    return array.reshape(-1, array.shape[-1])
+
+
+def _columns(values: Mapping[str, Array]) -> xr.Dataset:
+    return xr.Dataset({name: _by_observation(name, column) for name, column in values.items()})
+
+
+def _by_observation(name: str, values: Array) -> xr.DataArray:
+    dims = ["observation", *(f"{name}_dim_{i}" for i in range(values.ndim - 1))]
+    return xr.DataArray(values, {"observation": np.arange(len(values))}, dims)
+
+
+def _truth(constants: xr.Dataset, parameters: tuple[str, ...]) -> Array | None:
+    if parameters[0] not in constants:
+        return None
+    return np.stack([constants[name].to_numpy() for name in parameters], -1)
+
+
+def _calibration(diagnosis: Mapping[str, Any]) -> xr.Dataset:
+    """The tests as a table over `test`; the whole diagnosis as JSON beside it."""
+    tests = diagnosis.get("tests", {})
+    group = xr.Dataset(attrs={"diagnosis": json.dumps(_without_curves(diagnosis))})
+    if not tests:
+        return group
+    columns = {
+        key: ("test", np.array([test[key] for test in tests.values()], np.float64))
+        for key in _TEST_NUMBERS
+    }
+    curves = {
+        f"curve_{key}": (("test", "point"), _padded([t["curve"][key] for t in tests.values()]))
+        for key in _CURVE
+    }
+    return group.assign({**columns, **curves}).assign_coords(test=list(tests))
+
+
+def _without_curves(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
+    """Small enough for an attribute: the curves are in the table."""
+    tests = {
+        name: {key: value for key, value in test.items() if key != "curve"}
+        for name, test in diagnosis.get("tests", {}).items()
+    }
+    return {**diagnosis, "tests": tests} if tests else dict(diagnosis)
+
+
+def _padded(rows: list[list[float | None]]) -> Array:
+    padded = np.full((len(rows), max(map(len, rows))), np.nan)
+    for line, values in zip(padded, rows, strict=True):
+        line[: len(values)] = np.array(values, np.float64)
+    return padded
+
+
+def _attribute(value: Any) -> Any:
+    """As netCDF can hold it: mappings as JSON."""
+    return value if isinstance(value, str | int | float) else json.dumps(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,68 @@
+"""A run of the linear Gaussian simulator, made through the stages but without a cluster."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from sbipipe import plugins, project, runtime, storage
+from sbipipe.config import read_params
+from sbipipe.interfaces import SPLITS, Dataset
+from sbipipe.seeds import stream
+
+ROOT = Path(__file__).parents[1]
+COUNTS = {"train": 300, "valid": 60, "calibrate": 10, "test": 300}
+PARAMS = {
+    "seed": 3,
+    "runtime": {"device": "cpu", "workers": 1},
+    "simulate": {"vectors": {"kind": "linear_gaussian", "simulations": COUNTS}},
+    "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
+    "train": {
+        "exact": {"kind": "exact", "of": "vectors"},
+        "again": {"kind": "exact", "of": "vectors"},
+    },
+    "draw": {"draws": 200},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "gate": {"level": 0.01, "on_failure": "withhold"},
+}
+
+
+def write_params(folder: Path, **changes: object) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump({**PARAMS, **changes}, sort_keys=False))
+
+
+def stage(name: str, *words: str) -> None:
+    """Run a stage in the working directory, as `python stages/<name>.py` would."""
+    main = runpy.run_path(str(ROOT / "stages" / f"{name}.py"))["main"]
+    before, sys.argv = sys.argv, [name, *words]
+    try:
+        runtime.main(main)
+    finally:
+        sys.argv = before
+
+
+def simulate() -> None:
+    """The set `vectors`, in the working directory."""
+    params = read_params()
+    simulator, path = plugins.simulator(params, "vectors"), project.SETS / "vectors"
+    for split in SPLITS:
+        rng = stream(params.seed, split)
+        theta = simulator.prior.sample(COUNTS[split], rng)
+        x = simulator.simulate(theta, rng).astype(np.float32)
+        rows = Dataset(theta=theta, x=x, group=np.arange(len(theta)))
+        storage.save_split(path, split, rows)
+    about = {"parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
+    counts = {"simulations": COUNTS, "failed": dict.fromkeys(SPLITS, 0), "excluded": 0}
+    storage.finish_set(path, {**about, **counts, "fingerprint": "f00d", "reasons": {}})
+
+
+def run(folder: Path) -> None:
+    """Everything up to the diagnoses, in the working directory."""
+    write_params(folder)
+    simulate()
+    stage("summarise", "raw")
+    for name in PARAMS["train"]:
+        for step in ("train", "draw", "diagnose"):
+            stage(step, name)

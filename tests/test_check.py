@@ -1,0 +1,169 @@
+"""Every problem at once, under its dotted key; and what a run will cost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from sbipipe import check, cli, plugins
+from sbipipe.check import costs, measure
+from sbipipe.interfaces import InputError
+
+COUNTS = {"train": 100, "valid": 20, "calibrate": 0, "test": 80}
+GOOD = {
+    "seed": 1,
+    "simulate": {"sims": {"kind": "linear_gaussian", "simulations": COUNTS}},
+    "summarise": {"raw": {"kind": "identity", "of": "sims"}},
+    "train": {"exact": {"kind": "exact", "of": "sims"}},
+    "diagnose": {"sbc": {"kind": "sbc"}},
+}
+UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}
+MINE = {"kind": "arrays", "config": {"path": "mine.npz", "prior": {"a": UNIFORM}}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def checked(**changes):
+    Path("params.yaml").write_text(yaml.safe_dump({**GOOD, **changes}))
+    return check.check()
+
+
+def bring(rows=500, **changes):
+    rng = np.random.default_rng(0)
+    np.savez("mine.npz", **{"theta": rng.random((rows, 1)), "x": np.ones((rows, 3))} | changes)
+
+
+def test_nothing_is_wrong_with_good_params():
+    assert checked().problems == ()
+
+
+def test_every_problem_is_named_at_once():
+    found = checked(
+        seed="1",
+        sed=2,
+        simulate={
+            "sims": {
+                "kind": "linear_gaussian",
+                "simulations": {**COUNTS, "train": 10.5},
+                "config": {"nois": 1, "observations": "four"},
+            },
+            "bare": {"kind": "linear_gaussian"},
+            "other": {"kind": "nope"},
+            "mine": MINE,
+        },
+        summarise={"sims": {"kind": "identity", "of": "sims"}},
+        train={"npe": {"kind": "exact", "of": "nothing"}, "on raw": {"kind": "npe", "of": "sims"}},
+        gate={"level": 2},
+    ).problems
+    for begin in (
+        'seed: given "1"; input should be a valid integer',
+        "sed: unknown key",
+        "gate.level: given 2; input should be less than 0.5",
+        "simulate.sims.config.nois: unknown key",
+        'simulate.sims.config.observations: given "four"',
+        "simulate.sims.simulations.train: given 10.5; allowed: whole numbers",
+        "simulate.bare.simulations: missing",
+        "simulate.other.kind: given 'nope'; allowed: arrays,",
+        "simulate.mine.config.path: mine.npz: no such file",
+        "summarise.sims: given a name that simulate.sims has",
+        "train.npe.of: given 'nothing'; allowed: sims,",
+        "train.on raw: ",
+    ):
+        assert sum(line.startswith(begin) for line in found) == 1, begin
+    assert len(found) == 12
+
+
+def test_a_set_without_likelihood_has_no_exact_posterior():
+    bring()
+    found = checked(
+        simulate={"mine": MINE}, summarise={}, train={"e": {"kind": "exact", "of": "mine"}}
+    )
+    assert found.problems == (
+        "train.e.of: given 'mine', whose likelihood is not known; "
+        "allowed: none of the simulators here",
+    )
+
+
+def test_an_empty_split_is_found_before_the_run():
+    bring(group=np.zeros(500, int))
+    found = checked(simulate={**GOOD["simulate"], "mine": MINE})
+    (problem,) = found.problems
+    assert problem.startswith("simulate.mine: the split ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "params.yaml: given None; allowed"),
+        ("a", "params.yaml: given 'a'; allowed"),
+        ("a: [", "params.yaml: not YAML"),
+    ],
+)
+def test_files_that_are_no_params(text, line):
+    Path("params.yaml").write_text(text)
+    (problem,) = check.check().problems
+    assert problem.startswith(line)
+    assert "\n" not in problem
+
+
+def test_a_missing_file_is_named():
+    assert check.check(Path("other.yaml")).problems == ("other.yaml: no such file",)
+
+
+def test_the_cost_of_simulations_made_elsewhere():
+    x = np.ones((500, 3))
+    x[:40] = np.nan
+    bring(x=x)
+    found = checked(simulate={**GOOD["simulate"], "mine": MINE})
+    cost = dict(costs(found, measured=False))["mine"]
+    assert (cost.rows, cost.excluded, cost.shape) == (460, 40, (3,))
+    assert cost.disk == 460 * 3 * 4
+    assert cost.memory == pytest.approx(0.7 * cost.disk, rel=1e-3)
+
+
+def test_costs_of_wrong_input_are_refused():
+    with pytest.raises(InputError, match="sed: unknown key"):
+        list(costs(checked(sed=1)))
+
+
+def test_a_simulation_is_measured_once_it_is_warm():
+    simulator = plugins.simulator(checked().params, "sims")
+    seconds, shape = measure(simulator, seed=0)
+    assert 0 < seconds < 1
+    assert shape == (4,)
+
+
+def test_the_cost_of_simulating_is_measured_on_the_workers():
+    cost = dict(costs(checked(runtime={"workers": 1})))["sims"]
+    assert (cost.rows, cost.shape, cost.disk) == (200, (4,), 200 * 4 * 4)
+    assert cost.seconds == pytest.approx(200 * cost.each)
+    assert cost.memory == 100 * 4 * 4
+
+
+def test_the_command_ends_with_code_2_and_all_lines(monkeypatch, capsys):
+    checked(sed=1, seed="1")
+    monkeypatch.setattr("sys.argv", ["sbipipe", "check"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'seed: given "1"; input should be a valid integer',
+        "sed: unknown key",
+    ]
+
+
+def test_the_fast_command_simulates_nothing(monkeypatch, capsys):
+    bring()
+    checked(simulate={**GOOD["simulate"], "mine": MINE})
+    monkeypatch.setattr("sys.argv", ["sbipipe", "check", "--fast"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    printed = capsys.readouterr().out
+    assert "nothing wrong" in printed
+    assert "not measured" in printed
+    assert "500" in printed

@@ -1,0 +1,168 @@
+"""The command line says what it did, and refuses in one line with exit code 2."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import webbrowser
+from contextlib import chdir
+
+import numpy as np
+import pytest
+
+from sbipipe import cli, plugins, posterior_file, project
+from sbipipe.config import read_params
+
+
+def call(*words):
+    """The exit code of `sbipipe <words>`."""
+    before, sys.argv = sys.argv, ["sbipipe", *map(str, words)]
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture(scope="module")
+def finished(linear_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    shutil.copytree(linear_folder, folder)
+    with chdir(folder):
+        np.savez("observed.npz", x=project.test_rows(read_params(), "vectors").x[:3])
+    return folder
+
+
+@pytest.fixture
+def run(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    return finished
+
+
+def infer(out, *words, estimator="exact"):
+    given = ("observed.npz", "--estimator", estimator, "--draws", 400, "--out", out)
+    return call("infer", *given, *words)
+
+
+def test_infer_writes_a_file_and_a_table(run, tmp_path, capsys):
+    assert infer(tmp_path / "o.nc") == 0
+    printed = capsys.readouterr().out
+    assert "±" in printed
+    assert f"written: {tmp_path / 'o.nc'}" in printed.replace("\n", "")
+    content = posterior_file.load(tmp_path / "o.nc")
+    assert content.samples.draws.shape[:2] == (400, 3)
+    for name in content.parameters:
+        assert name in printed
+
+
+def test_infer_takes_one_row(run, tmp_path):
+    assert infer(tmp_path / "o.nc", "--row", 1) == 0
+    content = posterior_file.load(tmp_path / "o.nc")
+    np.testing.assert_array_equal(content.x[0], np.load("observed.npz")["x"][1])
+
+
+def test_infer_overwrites_only_when_told(run, tmp_path, capsys):
+    out = tmp_path / "o.nc"
+    out.write_text("precious")
+    assert infer(out) == 2
+    assert out.read_text() == "precious"
+    assert "--force overwrites it" in capsys.readouterr().err
+    assert infer(out, "--force") == 0
+    posterior_file.load(out)
+
+
+def test_infer_refuses_what_failed_its_gate(run, tmp_path, capsys):
+    before = project.COVERAGE.read_text()
+    coverage = json.loads(before)
+    coverage["estimators"]["exact"] |= {"published": False, "verdict": "biased"}
+    project.COVERAGE.write_text(json.dumps(coverage))
+    try:
+        assert infer(tmp_path / "o.nc") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("train.exact: its posteriors are not published")
+        assert not (tmp_path / "o.nc").exists()
+        assert infer(tmp_path / "o.nc", "--uncalibrated") == 0
+        assert "UNCALIBRATED" in capsys.readouterr().out
+    finally:
+        project.COVERAGE.write_text(before)
+    attributes = posterior_file.load(tmp_path / "o.nc").attributes
+    assert (attributes["uncalibrated"], attributes["verdict"]) == (1, "biased")
+
+
+def test_infer_names_the_estimators_there_are(run, tmp_path, capsys):
+    assert infer(tmp_path / "o.nc", estimator="nope") == 2
+    assert "allowed: exact, again" in capsys.readouterr().err
+
+
+def test_compare_prints_every_pair(run, tmp_path, capsys):
+    for name in ("exact", "again"):
+        assert infer(tmp_path / f"{name}.nc", estimator=name) == 0
+    capsys.readouterr()
+    assert call("compare", tmp_path / "exact.nc", tmp_path / "again.nc") == 0
+    printed = capsys.readouterr().out
+    assert "C2ST" in printed
+    assert infer(tmp_path / "row.nc", "--row", 1) == 0
+    assert call("compare", tmp_path / "exact.nc", tmp_path / "row.nc") == 2
+    assert "of other observations than" in capsys.readouterr().err
+
+
+def test_report_prints_its_path_where_there_is_no_display(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert call("report") == 2
+    assert capsys.readouterr().err == "reports/index.html: no such file; run dvc repro first\n"
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/index.html").touch()
+    assert call("report") == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "reports/index.html")
+
+
+def test_report_opens_the_page_where_there_is_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISPLAY", ":0")
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/index.html").touch()
+    assert call("report") == 0
+    assert opened == [(tmp_path / "reports/index.html").as_uri()]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("mean", "width", "written"),
+    [
+        (0.31234, 0.0213, "0.312 ± 0.021"),
+        (0.00467, 0.43, "0.00 ± 0.43"),
+        (1234.5, 67.8, "1234 ± 68"),
+        (float("nan"), float("nan"), "nan ± nan"),
+    ],
+)
+def test_digits_follow_the_width(mean, width, written):
+    assert cli._with_error(mean, width) == written
+
+
+def test_kinds_names_everything_there_is(capsys):
+    assert call("kinds") == 0
+    printed = capsys.readouterr().out
+    for family in plugins.FAMILIES.values():
+        for kind in plugins.kinds(family):
+            assert kind in printed
+
+
+def test_help_is_quick():
+    """Nothing heavy is imported before a command runs."""
+    code = "import sys; import sbipipe.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "xarray", "pandas", "scipy", "zarr", "pydantic", "arviz", "sbi", "dask"}
+    assert not heavy & set(loaded.stdout.split())
+    start = time.process_time()
+    assert call("--help") == 0
+    assert time.process_time() - start < 0.7
