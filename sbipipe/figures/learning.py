@@ -1,0 +1,52 @@
+"""Learning curves of one entry: training and validation loss of each of its networks."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from sbipipe.figures.style import INK, Drawing, canvas, finish, head, looks, plain
+from sbipipe.results import Learning
+
+
+def draw(learning: Learning) -> Drawing:
+    """Train dashed, valid solid; a marker at the epoch whose weights were kept."""
+    look = looks(list(learning.curves))
+    with canvas(height=3.1) as figure:
+        axes = figure.add_subplot()
+        for name, curve in learning.curves.items():
+            colour, marker = look[name].colour, look[name].marker
+            axes.plot(curve["epoch"], curve["train"], color=colour, lw=0.9, ls=(0, (2, 1.5)))
+            axes.plot(
+                curve["epoch"], curve["valid"], color=colour, label=plain(name),
+                marker=marker, markevery=_kept(learning, name), ms=7, mec="white",
+            )  # fmt: skip
+        axes.set(xlabel="epoch", ylabel="loss")
+        axes.set_ylim(_limits(learning))
+        handles = [
+            *axes.get_legend_handles_labels()[0],
+            Line2D([], [], color=INK, lw=0.9, ls=(0, (2, 1.5)), label="train"),
+            Line2D([], [], color=INK, label="valid"),
+        ]
+        head(figure, plain(learning.entry), handles, columns=3)
+        return finish(figure, f"learning_{learning.entry}", _alt(learning))
+
+
+def _kept(learning: Learning, name: str) -> list[int]:
+    epochs = np.asarray(learning.curves[name]["epoch"])
+    return np.flatnonzero(epochs == learning.chosen[name]).tolist()
+
+
+def _limits(learning: Learning) -> tuple[float, float]:
+    """All of the curves but the steepest beginning."""
+    values = np.concatenate(
+        [np.r_[curve["train"], curve["valid"]] for curve in learning.curves.values()]
+    )
+    low, high = float(values.min()), float(np.quantile(values, 0.97))
+    pad = 0.06 * (high - low) or 1.0
+    return low - pad, high + pad
+
+
+def _alt(learning: Learning) -> str:
+    kept = ", ".join(f"{name} at epoch {epoch}" for name, epoch in learning.chosen.items())
+    return f"Training and validation loss of {learning.entry} by epoch; weights kept: {kept}."

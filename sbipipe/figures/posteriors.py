@@ -1,0 +1,132 @@
+"""The posteriors of all estimators for one test simulation, over each other, with the truth.
+
+Thick lines hold 68 % of the probability, thin ones 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from sbipipe.figures.densities import Density, density
+from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, plain, symbol
+from sbipipe.interfaces import Array
+from sbipipe.results import Example
+
+CONTENTS = (0.95, 0.68)
+LARGEST = 4
+"""Parameters in a corner plot; where there are more, the first of them."""
+
+_SIZES = {1: 3.6, 2: 3.6, 3: 4.6, 4: 5.4}
+
+
+def draw(example: Example, looks: Mapping[str, Look]) -> Drawing:
+    """Marginals on the diagonal, pairs below it."""
+    d = min(len(example.parameters), LARGEST)
+    with canvas(_SIZES[d], 2.8 if d == 1 else _SIZES[d]) as figure:
+        panels = figure.subplots(d, d, squeeze=False)
+        limits = [_limits(example, i) for i in range(d)]
+        for name, draws in example.draws.items():
+            _estimator(panels, example, draws, looks[name])
+        _dress(panels, example, limits)
+        _legend(figure, panels, example, looks)
+        return finish(figure, f"posterior_{example.simulator}_{example.number}", _alt(example))
+
+
+def _estimator(panels: NDArray[Any], example: Example, draws: Array, look: Look) -> None:
+    for i in range(len(panels)):
+        marginal = density(draws, example.prior, [i])
+        panels[i, i].plot(marginal.axes[0], _normalised(marginal), color=look.colour, ls=look.line)
+        for j in range(i):
+            _contours(panels[i, j], density(draws, example.prior, [j, i]), look)
+
+
+def _normalised(marginal: Density) -> Array:
+    return np.asarray(marginal.values / np.trapezoid(marginal.values, marginal.axes[0]))
+
+
+def _contours(axes: Axes, pair: Density, look: Look) -> None:
+    outer, inner = (pair.threshold(content) for content in CONTENTS)
+    top = float(pair.values.max())
+    if outer < inner < top:
+        axes.contourf(*pair.axes, pair.values.T, [inner, top], colors=[look.colour], alpha=0.08)
+        axes.contour(
+            *pair.axes, pair.values.T, [outer, inner], colors=[look.colour],
+            linestyles=[look.line], linewidths=[0.8, 1.6],
+        )  # fmt: skip
+
+
+def _limits(example: Example, column: int) -> tuple[float, float]:
+    """All but the outermost draws, and the truth, but nothing beyond the prior."""
+    draws = np.concatenate([d[:, column] for d in example.draws.values()])
+    low, high = np.quantile(draws, [0.002, 0.998])
+    low, high = min(low, example.truth[column]), max(high, example.truth[column])
+    pad = 0.08 * (high - low) or 1e-6
+    bottom, top = example.prior.bounds[column]
+    return max(low - pad, bottom), min(high + pad, top)
+
+
+def _dress(panels: NDArray[Any], example: Example, limits: list[tuple[float, float]]) -> None:
+    d = len(panels)
+    for i, j in np.ndindex(d, d):
+        axes = cast(Axes, panels[i, j])
+        if j > i:
+            axes.set_axis_off()
+            continue
+        axes.set_xlim(limits[j])
+        axes.axvline(float(example.truth[j]), color=INK, lw=0.7, ls=":")
+        axes.locator_params(nbins=4)
+        if i == j:
+            axes.set(ylim=(0, None), yticks=[])
+            axes.spines["left"].set_visible(False)
+        else:
+            axes.set_ylim(limits[i])
+            axes.axhline(float(example.truth[i]), color=INK, lw=0.7, ls=":")
+            axes.plot(example.truth[j], example.truth[i], "+", color=INK, ms=9, mew=1.6, zorder=9)
+        _name_axes(axes, example, i, j, d)
+
+
+def _name_axes(axes: Axes, example: Example, i: int, j: int, d: int) -> None:
+    if i == d - 1:
+        axes.set_xlabel(symbol(example.parameters[j]))
+    else:
+        axes.tick_params(labelbottom=False)
+    if j == 0 and i > 0:
+        axes.set_ylabel(symbol(example.parameters[i]))
+    elif i != j:
+        axes.tick_params(labelleft=False)
+
+
+def _legend(
+    figure: Figure, panels: NDArray[Any], example: Example, looks: Mapping[str, Look]
+) -> None:
+    handles = [
+        Line2D([], [], color=looks[name].colour, ls=looks[name].line, label=plain(name))
+        for name in example.draws
+    ]
+    handles.append(Line2D([], [], color=INK, marker="+", ls=":", lw=0.7, ms=9, label="truth"))
+    title = f"test simulation {example.number}"
+    if len(panels) == 1:
+        head(figure, title, handles, columns=3)
+    else:
+        panels[0, -1].legend(
+            handles=handles, title=title, loc="upper right", borderaxespad=0, title_fontsize=9
+        )
+
+
+def _alt(example: Example) -> str:
+    truth = ", ".join(
+        f"{name} = {value:.3g}"
+        for name, value in zip(example.parameters, example.truth, strict=True)
+    )
+    names = ", ".join(example.draws)
+    return (
+        f"Posteriors of {names} for test simulation {example.number}: marginal densities and "
+        f"regions of 68 and 95 %, around the truth {truth}."
+    )

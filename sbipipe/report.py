@@ -1,0 +1,216 @@
+"""Results and figures -> the page that a person reads first, and tables for DVC.
+
+Nothing is computed here. The page is one file: figures inside it as data URIs, no script, nothing
+fetched. Every word from outside passes through Jinja2's escaping.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from sbipipe.interfaces import SPLITS
+from sbipipe.results import Diagnosed, Results, Score
+
+if TYPE_CHECKING:
+    from sbipipe.figures.style import Drawing
+
+SIGNS = {
+    "calibrated": "✓",
+    "overconfident": "✗",
+    "underconfident": "✗",
+    "biased": "✗",
+    "inconclusive": "?",
+}
+"""A sign for each verdict, so that none rests on colour."""
+
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+_SYMBOLS = {
+    "omega_m": "Ω<sub>m</sub>",
+    "sigma_8": "\N{GREEK SMALL LETTER SIGMA}<sub>8</sub>",
+    "omega_b": "Ω<sub>b</sub>",
+    "n_s": "<i>n</i><sub>s</sub>",
+    "h": "<i>h</i>",
+    "log_prob": "log density",
+}
+
+
+def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("sbipipe"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "symbol": symbol,
+        "nats": nats,
+        "p": p_value,
+        "percent": percent,
+        "number": number,
+        "duration": duration,
+        "listed": listed,
+        "source": source,
+    }
+    template = environment.get_template("report.html")
+    return template.render(
+        results=results, gallery=gallery, signs=SIGNS, splits=SPLITS, verdict=verdict(results)
+    )
+
+
+def verdict(results: Results) -> str:
+    """The whole run in a few sentences."""
+    out = [e.name for e in results.estimators if e.published]
+    total = len(results.estimators)
+    sentences = [_opening(out, total)]
+    for estimator in results.estimators:
+        if not estimator.published:
+            reason = estimator.reasons[0] if estimator.reasons else "no reason is given"
+            reason = reason[:1].lower() + reason[1:]
+            sentences.append(f"{estimator.name} is withheld as {estimator.verdict}: {reason}.")
+    passed = [e for e in results.estimators if all(t.passed for t in e.tests.values())]
+    missed = [e.name for e in passed if not all(c.found for c in e.controls)]
+    if missed:
+        sentences.append(f"Spoiled on purpose, {listed(missed)} would have passed as well.")
+    elif passed:
+        sentences.append(
+            "Spoiled on purpose, each posterior that passed is rejected: these tests can fail."
+        )
+    return " ".join(sentences)
+
+
+def _opening(out: Sequence[str], total: int) -> str:
+    if not out:
+        return (
+            f"None of {total} posteriors may be published."
+            if total > 1
+            else ("The posterior may not be published.")
+        )
+    if total == 1:
+        return f"The posterior of {out[0]} may be published."
+    share = f"All {total}" if len(out) == total else f"{len(out)} of {total}"
+    return f"{share} posteriors may be published: {listed(out)}."
+
+
+# How values are written
+
+
+def symbol(name: str) -> Markup:
+    """A parameter's name."""
+    return Markup(_SYMBOLS.get(name) or escape(name))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits."""
+    return NONE if value is None else f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def nats(score: Score | None) -> str:
+    """A mean and its standard error."""
+    if score is None:
+        return NONE
+    if score.mean is None or score.se is None:
+        finite = "" if score.finite_mean is None else f"; others {_signed(score.finite_mean)}"
+        return f"infinite for {score.infinite}{finite}" if score.infinite else NONE
+    return f"{_signed(score.mean)} ± {score.se:.2g}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3f}".replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """A p-value to two digits."""
+    if value >= 0.001:
+        return f"{value:.2g}"
+    return (
+        f"{value:.0e}".replace("e-0", "e-").replace("-", MINUS) if value > 0 else f"< 1e{MINUS}300"
+    )
+
+
+def percent(value: float | None) -> str:
+    """A share."""
+    return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the unit that suits it."""
+    if seconds is None:
+        return NONE
+    for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{1000 * seconds:.2g} ms"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def source(drawing: Drawing) -> str:
+    """A figure as a data URI."""
+    media = {"svg": "image/svg+xml", "png": "image/png"}[drawing.suffix]
+    return f"data:{media};base64,{b64encode(drawing.image).decode()}"
+
+
+# Tables for DVC
+
+
+def metrics(results: Results) -> dict[str, Any]:
+    """The headline numbers; those that do not exist or are not finite are left out."""
+    return {estimator.name: dict(_metrics(estimator)) for estimator in results.estimators}
+
+
+def _metrics(estimator: Diagnosed) -> Iterator[tuple[str, Any]]:
+    yield "published", int(estimator.published)
+    yield "n_test", estimator.n_test
+    yield "min_p_adjusted", estimator.min_p_adjusted
+    for name in ("log_prob_truth", "kl_from_exact"):
+        score = getattr(estimator, name)
+        if score and score.mean is not None and score.se is not None:
+            yield name, {"mean": score.mean, "se": score.se}
+    yield "train_seconds", estimator.train_seconds
+    if estimator.seconds_per_posterior is not None:
+        yield "seconds_per_posterior", estimator.seconds_per_posterior
+
+
+def coverage_csv(results: Results) -> str:
+    """Every calibration curve, one point a line."""
+    header = ("estimator", "test", "x", "y", "ideal", "lower", "upper")
+    rows = (
+        (name, test.key, *point)
+        for test in results.tests
+        for name, result in test.results.items()
+        for point in zip(*(result.curve[line].tolist() for line in header[2:]), strict=True)
+    )
+    return _csv(header, rows)
+
+
+def learning_csv(results: Results) -> str:
+    """Every learning curve, one epoch a line."""
+    rows = (
+        (f"{entry.entry}/{network}", *point)
+        for entry in results.learning
+        for network, curve in entry.curves.items()
+        for point in zip(curve["epoch"], curve["train"], curve["valid"], strict=True)
+    )
+    return _csv(("network", "epoch", "train", "valid"), rows)
+
+
+def _csv(header: Sequence[str], rows: Any) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue()

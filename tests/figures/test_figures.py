@@ -1,0 +1,92 @@
+"""Every kind of figure, from the records of a whole run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sbipipe.figures import calibration_curves, fields, posteriors, separability
+from sbipipe.figures.gallery import Gallery
+from sbipipe.figures.style import formula, looks, plain, superscript, symbol
+from sbipipe.results import Pair, Results
+
+
+def test_every_section_has_figures_with_names_of_their_own(run_gallery: Gallery) -> None:
+    assert all(run_gallery.values())
+    drawings = [drawing for section in run_gallery.values() for drawing in section]
+    names = [drawing.name for drawing in drawings]
+    assert len(names) == len(set(names))
+    assert all(drawing.image[:5] in {b"<?xml", b"\x89PNG\r"} for drawing in drawings)
+    assert all(len(drawing.image) < 1_000_000 for drawing in drawings)
+    assert all(drawing.width <= 560 for drawing in drawings)
+
+
+def test_equal_records_give_equal_bytes(run_results: Results) -> None:
+    look = looks(["npe", "nle", "nre", "exact"], ["exact"])
+    for record, draw in (
+        (run_results.examples[0], posteriors.draw),
+        (run_results.tests[0], calibration_curves.draw),
+    ):
+        assert draw(record, look).image == draw(record, look).image  # type: ignore[operator]
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    names = [f"estimator{i}" for i in range(9)]
+    found = looks([*names, "exact"], ["exact"])
+    assert len(set(found.values())) == 10
+    first = [found[name] for name in names[:4]]
+    assert len({str(look.line) for look in first}) == 4
+    assert len({look.marker for look in first}) == 4
+    assert found["exact"].colour == "#000000"
+
+
+def test_a_new_test_is_drawn_without_being_known(run_results: Results) -> None:
+    new = replace(run_results.tests[0], key="mine.anything", diagnostic="mine", test="anything")
+    drawing = calibration_curves.draw(new, looks(list(new.results)))
+    assert drawing.name == "calibration_mine.anything"
+    assert "mine.anything" in drawing.alt
+
+
+def test_bands_that_differ_are_both_drawn(run_results: Results) -> None:
+    test = run_results.tests[0]
+    npe = test.results["npe"]
+    wider = replace(npe, curve={**npe.curve, "upper": 2 * npe.curve["upper"]})
+    one = replace(test, results={"npe": npe, "nle": npe})
+    two = replace(test, results={"npe": npe, "nle": wider})
+    look = looks(["npe", "nle"])
+    count = [calibration_curves.draw(t, look).image.count(b"FillBetween") for t in (one, two)]
+    assert count[1] == 2 * count[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 16), (3, 3, 8, 8)])
+def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None:
+    examples = run_results.suites[0].example_fields
+    assert examples is not None
+    rng = np.random.default_rng(0)
+    other = replace(examples, fields=rng.standard_normal(shape), theta=rng.random((*shape[:2], 2)))
+    assert fields.draw(other).image.startswith(b"\x89PNG")
+
+
+def test_pairs_without_a_number_leave_a_gap() -> None:
+    pair = Pair(
+        a="npe", b="$nle", c2st=None, c2st_se=None, shift_sigma=None, width_ratio=None,
+        by_parameter={},
+    )  # fmt: skip
+    assert separability.draw([pair]).image
+
+
+def test_names_and_units_in_figures() -> None:
+    assert symbol("omega_m") == r"$\Omega_m$"
+    assert symbol("mass_$1") == r"mass_\$1"
+    assert plain("a$b") == r"a\$b"
+    assert superscript("(Mpc/h)^2") == "(Mpc/h)$^2$"
+    assert formula("log10(1 + delta)") == r"$\log_{10}$(1 + $\delta$)"
+
+
+def test_matplotlib_is_imported_by_figures_alone() -> None:
+    code = "import sys; import sbipipe.results; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

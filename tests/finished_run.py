@@ -1,0 +1,224 @@
+"""A small run whose posteriors are known: what every stage before `report` would have left behind.
+
+In the space where the prior is standard normal, y = u + s e with e ~ N(0, 1), so the posterior is
+N(y / (1 + s^2), s^2 / (1 + s^2)) in each parameter. "nre" draws from one that is too narrow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from scipy import stats
+
+from sbipipe import calibration, comparison, fields, project, storage
+from sbipipe.config import parse, read_params
+from sbipipe.controls import CONTROLS
+from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.sbc import Sbc
+from sbipipe.diagnostics.tarp import Tarp
+from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
+from sbipipe.priors import uniform_prior
+from sbipipe.seeds import stream
+
+NOISE = 0.35
+PRIORS = {
+    2: uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0)),
+    1: uniform_prior(a=(-1.0, 1.0)),
+    5: uniform_prior(**{f"p{i}": (-1.0, 1.0) for i in range(5)}),
+}
+WIDTHS = {"npe": 1.0, "nle": 1.06, "nre": 0.7, "exact": 1.0}
+"""Of each estimator's posterior, in units of the exact one."""
+
+
+def write(
+    folder: Path,
+    *,
+    dimension: int = 2,
+    widths: Mapping[str, float] = WIDTHS,
+    as_fields: bool = True,
+    simulations: int = 200,
+    draws: int = 300,
+    spoken: str = "",
+) -> None:
+    """Fill `folder`; to be called with `folder` as the working directory.
+
+    Args:
+        widths: The estimators.
+        as_fields: Whether the simulator gives fields, with a summary of them, or vectors.
+        spoken: Words from outside that appear as a reason of failed simulations.
+    """
+    prior = PRIORS[dimension]
+    (folder / "params.yaml").write_text(_params(prior, widths, as_fields, simulations, draws))
+    params = read_params(folder / "params.yaml")
+    _sets(prior, as_fields, simulations, spoken)
+    _histories(params)
+    found = {
+        name: posterior_draws(prior, width, name, simulations=simulations, draws=draws)
+        for name, width in widths.items()
+    }
+    diagnostics = {"sbc": parse(Sbc, {}, ""), "coverage": parse(Coverage, {}, ""),
+                   "tarp": parse(Tarp, {}, "")}  # fmt: skip
+    verdicts = {
+        name: calibration.judge(one, diagnostics, 0.01, stream(1, "judge", name))
+        for name, one in found.items()
+    }
+    for name, one in found.items():
+        storage.save_draws(project.DRAWS / f"{name}.safetensors", one)
+    estimators = {name: calibration.to_json(verdict) for name, verdict in verdicts.items()}
+    storage.save_json(project.REPORTS / "coverage.json", {"estimators": estimators})
+    _comparison(found, prior, widths)
+
+
+def posterior_draws(
+    prior: Prior, width: float, name: str, *, simulations: int, draws: int
+) -> PosteriorDraws:
+    """Draws of an estimator whose posterior has `width` times the exact width."""
+    theta, y = _truths(prior, simulations)
+    mean, sd = y / (1 + NOISE**2), width * NOISE / np.sqrt(1 + NOISE**2)
+    u = mean + sd * stream(0, name).standard_normal((draws, *theta.shape))
+    drawn = prior.from_unbounded(u)
+
+    def log_prob(theta: Array) -> Array:
+        return _log_prob(prior, width, y, theta)
+
+    return PosteriorDraws(
+        parameters=prior.names,
+        theta=theta,
+        draws=drawn,
+        log_prob=log_prob(drawn),
+        log_prob_truth=log_prob(theta),
+        log_prob_controls={c.name: log_prob(c.preimage(theta, drawn)) for c in CONTROLS},
+        effective_sample_size=np.full(simulations, float(draws)),
+        prior_variance=prior.variance,
+        seconds=0.004,
+    )
+
+
+def _truths(prior: Prior, simulations: int) -> tuple[Array, Array]:
+    """Parameters from the prior, and data y."""
+    rng = stream(0, "truth")
+    theta = prior.sample(simulations, rng)
+    return theta, prior.to_unbounded(theta) + NOISE * rng.standard_normal(theta.shape)
+
+
+def _log_prob(prior: Prior, width: float, y: Array, theta: Array) -> Array:
+    mean, sd = y / (1 + NOISE**2), width * NOISE / np.sqrt(1 + NOISE**2)
+    normal = stats.norm(mean, sd).logpdf(prior.to_unbounded(theta)).sum(-1)
+    density = normal + prior.log_det_unbounded(theta)
+    return np.where(prior.inside(theta), density, -np.inf)
+
+
+def _params(
+    prior: Prior, widths: Mapping[str, float], as_fields: bool, simulations: int, draws: int
+) -> str:
+    made = "vectors" if as_fields else "cdm"
+    marginals = {n: {"kind": "uniform", "low": a, "high": b}
+                 for n, (a, b) in zip(prior.names, prior.bounds, strict=True)}  # fmt: skip
+    simulator: dict[str, Any] = {
+        "kind": "arrays",
+        "config": {"path": "data/raw/cdm.npz", "prior": marginals},
+    }
+    if as_fields and len(prior.names) == 2:
+        simulator = {"kind": "particle_mesh", "config": {"box": 25.0}}
+    counts = {"train": 800, "valid": 100, "calibrate": 0, "test": simulations}
+    values = {
+        "seed": 20261121,
+        "simulate": {"cdm": {"simulations": counts, **simulator}},
+        "summarise": {"vectors": {"kind": "cnn", "of": "cdm"}} if as_fields else {},
+        "train": {
+            name: {"kind": name.split("+")[0], "of": "cdm" if name == "exact" else made}
+            for name in widths
+        },
+        "draw": {"draws": draws},
+        "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+        "gate": {"level": 0.01, "on_failure": "withhold"},
+    }
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def _sets(prior: Prior, as_fields: bool, simulations: int, spoken: str) -> None:
+    about = {
+        "name": "cdm",
+        "kind": "particle_mesh",
+        "fingerprint": "0" * 32,
+        "parameters": prior.names,
+        "shape": [1, 32, 32] if as_fields else [len(prior.names)],
+        "maps": 1,
+        "simulations": {"train": 800, "valid": 100, "calibrate": 0, "test": simulations},
+        "failed": {"train": 2 if spoken else 0, "valid": 0, "calibrate": 0, "test": 0},
+        "excluded": 3 if spoken else 0,
+        "reasons": {"train/3": spoken, "train/7": spoken} if spoken else {},
+    }
+    rng = stream(0, "valid")
+    theta = prior.sample(100, rng)
+    vectors = prior.to_unbounded(theta) + NOISE * rng.standard_normal(theta.shape)
+    index = np.arange(100)
+    x = np.stack([_field(row, rng) for row in theta]) if as_fields else vectors
+    _save_set("cdm", Dataset(theta=theta, x=x, group=index), about)
+    if as_fields:
+        names = [f"s{i}" for i in range(len(prior.names))]
+        made = {"name": "vectors", "of": "cdm", "shape": [len(names)], "components": names}
+        _save_set("vectors", Dataset(theta=theta, x=vectors, group=index), {**about, **made})
+
+
+def _save_set(name: str, rows: Dataset, about: Mapping[str, Any]) -> None:
+    for split in SPLITS:
+        storage.save_split(project.SETS / name, split, rows)
+    storage.finish_set(project.SETS / name, about)
+
+
+def _field(theta: Array, rng: np.random.Generator) -> Array:
+    """A lognormal map whose power has the slope and amplitude of theta, with shape (1, 32, 32)."""
+    k = fields.wavenumbers(32, 2, 25.0)
+    k[0, 0] = np.inf
+    power = 3 * theta[-1] ** 2 * k ** (-1.2 - 2 * theta[0])
+    normal = fields.gaussian_field(rng.standard_normal((32, 32)), power, 25.0)
+    return np.asarray((normal - normal.var() / 2) / np.log(10))[None]
+
+
+def _histories(params: Any) -> None:
+    for section in ("simulate", "summarise", "train"):
+        for name in getattr(params, section):
+            history = History(seconds=3.2)
+            if section != "simulate" and name != "exact":
+                history = _history(3 if name == "npe" else 1, len(name))
+            storage.save_history(project.history_path(section, name), history)
+
+
+def _history(networks: int, steepness: int) -> History:
+    epochs = np.arange(1.0, 41)
+    rng = stream(0, "history", networks, steepness)
+    curves, chosen = {}, {}
+    for i in range(networks):
+        valid = 2.5 * np.exp(-epochs / (3 + steepness)) - 1 + 0.0004 * (epochs - 25) ** 2
+        valid = valid + 0.02 * rng.standard_normal(40)
+        train = valid - 0.01 * epochs
+        curves[f"member {i}"] = {
+            "epoch": tuple(epochs), "train": tuple(train), "valid": tuple(valid)
+        }  # fmt: skip
+        chosen[f"member {i}"] = int(epochs[np.argmin(valid)])
+    notes = {"weights": [round(1 / networks, 3)] * networks} if networks > 1 else {}
+    return History(curves=curves, chosen=chosen, seconds=41.5 * networks, notes=notes)
+
+
+def _comparison(
+    found: Mapping[str, PosteriorDraws], prior: Prior, widths: Mapping[str, float]
+) -> None:
+    divergence = {}
+    if "exact" in found:
+        exact = found["exact"]
+        _, y = _truths(prior, len(exact.theta))
+        for name in set(found) - {"exact"}:
+            other = _log_prob(prior, widths[name], y, exact.draws)
+            divergence[name], _ = comparison.kl_from_exact(exact.log_prob, other)
+    compared = comparison.compare(
+        found, stream(0, "compare"), observations=20,
+        train_seconds=dict.fromkeys(found, 41.5), kl=divergence,
+    )  # fmt: skip
+    content = comparison.to_json(compared)
+    storage.save_json(project.REPORTS / "comparison.json", json.loads(json.dumps(content)))

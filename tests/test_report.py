@@ -1,0 +1,145 @@
+"""The page says what the results say, and brings everything it needs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import runpy
+from contextlib import chdir
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import finished_run
+from sbipipe import report, results, storage
+from sbipipe.figures.gallery import draw_all
+from sbipipe.results import Results, Score
+
+STAGE = Path(__file__).parents[1] / "stages/report.py"
+
+
+def test_nothing_is_fetched_and_nothing_runs(run_page: str) -> None:
+    sources = re.findall(r'src="([^"]*)"', run_page)
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    links = set(re.findall(r'href="([^"]*)"', run_page))
+    assert all(re.match(r"#|posteriors/|withheld/", link) for link in links)
+    assert not re.search(r"<script|<link|@import|url\(|https?://", run_page)
+    assert len(run_page) < 6e6
+
+
+def test_every_figure_says_what_it_shows(run_page: str) -> None:
+    assert all(len(alt) > 30 for alt in re.findall(r'<img[^>]*alt="([^"]*)"', run_page))
+    assert run_page.count("<img") == run_page.count(" alt=")
+
+
+def test_words_from_outside_are_escaped(run_page: str) -> None:
+    assert "&lt;b&gt;no&lt;/b&gt; &amp; convergence" in run_page
+    assert "<b>" not in run_page
+
+
+def test_params_are_shown_as_they_were_written(run_results: Results, run_page: str) -> None:
+    assert run_results.text in run_page
+
+
+def test_the_verdicts_come_first(run_results: Results, run_page: str) -> None:
+    table = run_page.index("<table")
+    assert run_page.index(report.verdict(run_results)[:30]) < table < run_page.index("<img")
+    for e in run_results.estimators:
+        row = re.search(rf'scope="row">{e.name}</th>(.*?)</tr>', run_page[table:], re.DOTALL)
+        assert row
+        assert e.verdict in row[1]
+        assert e.file in row[1]
+
+
+def test_the_verdict_in_words(run_results: Results) -> None:
+    npe = replace(run_results.estimators[0], verdict="calibrated", published=True)
+    nre = replace(
+        run_results.estimators[0], name="nre", verdict="overconfident", published=False,
+        reasons=("Too narrow: it is",),
+    )  # fmt: skip
+    words = report.verdict(replace(run_results, estimators=(npe, nre)))
+    assert words.startswith("1 of 2 posteriors may be published: npe. ")
+    assert "nre is withheld as overconfident: too narrow: it is." in words
+    assert report.verdict(replace(run_results, estimators=(nre,))).startswith(
+        "The posterior may not be published."
+    )
+    assert report.verdict(replace(run_results, estimators=(nre, nre))).startswith(
+        "None of 2 posteriors may be published."
+    )
+
+
+def test_missing_pieces_leave_a_page(run_results: Results) -> None:
+    bare = replace(
+        run_results,
+        pairs=(),
+        learning=(),
+        examples=(),
+        recoveries=(),
+        suites=(),
+        components=(),
+        stages=(),
+    )
+    text = report.page(bare, draw_all(bare))
+    assert "There is no pair of estimators to compare." in text
+    assert "No network was trained." in text
+    assert "No posterior could be drawn." in text
+
+
+@pytest.mark.parametrize("dimension", [1, 5])
+def test_other_numbers_of_parameters(tmp_path: Path, dimension: int) -> None:
+    with chdir(tmp_path):
+        finished_run.write(
+            Path(), dimension=dimension, widths={"npe": 1.0}, as_fields=False,
+            simulations=30, draws=60,
+        )  # fmt: skip
+        whole = results.read()
+    found = replace(whole, examples=whole.examples[:1], recoveries=whole.recoveries[:1])
+    gallery = draw_all(found)
+    assert len(whole.examples) == results.EXAMPLES
+    assert len(gallery["posteriors"]) == 1
+    assert len(gallery["calibration"]) == dimension + 3
+    assert report.page(found, gallery)
+
+
+def test_the_stage_writes_the_page_its_figures_and_tables(
+    run_folder: Path, run_results: Results
+) -> None:
+    with chdir(run_folder):
+        runpy.run_path(str(STAGE))["main"]()
+        metrics = storage.load_json(Path("reports/metrics.json"))
+        figures = {path.name for path in Path("reports/figures").iterdir()}
+        with Path("reports/plots/coverage.csv").open() as file:
+            coverage = list(csv.DictReader(file))
+        with Path("reports/plots/learning.csv").open() as file:
+            learning = list(csv.DictReader(file))
+    assert "<html" in (run_folder / "reports/index.html").read_text()
+    assert {"c2st.svg", "fields_cdm.png", "calibration_coverage.hpd.svg"} <= figures
+    for e in run_results.estimators:
+        assert metrics[e.name]["published"] == int(e.published)
+        assert metrics[e.name]["min_p_adjusted"] == e.min_p_adjusted
+    assert "kl_from_exact" in metrics["npe"]
+    assert "kl_from_exact" not in metrics["exact"]
+    assert len(coverage) == 4 * 5 * 101
+    assert {row["network"] for row in learning} >= {"vectors/member 0", "npe/member 2"}
+    assert len(learning) == 40 * 6
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (None, "–"),  # noqa: RUF001
+        (Score(mean=-1.5, se=0.25), "−1.500 ± 0.25"),  # noqa: RUF001
+        (Score(mean=None, se=None, finite_mean=2.0, infinite=3), "infinite for 3; others 2.000"),
+    ],
+)
+def test_scores_in_words(score: Score | None, words: str) -> None:
+    assert report.nats(score) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "–"), (0.0042, "4.2 ms"), (90, "1.5 min"), (5400, "1.5 h")]  # noqa: RUF001
+)  # fmt: skip
+def test_durations_in_words(seconds: float | None, words: str) -> None:
+    assert report.duration(seconds) == words
