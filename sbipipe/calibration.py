@@ -380,7 +380,7 @@ def _reasons(
     reasons += [
         f"The tests did not find the draws {control.words}, so passing them means little"
         for control in CONTROLS
-        if not controls[control.name].found
+        if not rejected and not controls[control.name].found
     ]
     if not rejected:
         reasons.append(f"None of {len(tests)} tests rejects at level {level:g}")

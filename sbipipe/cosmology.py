@@ -28,6 +28,9 @@ NAMES = ("omega_m", "sigma_8")
 CRITICAL_DENSITY = 2.77536627e11
 """Today, in (Msun/h) / (Mpc/h)^3."""
 
+_SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
+"""Where the integral for sigma_8 is evaluated [h/Mpc]."""
+
 OmegaB = Annotated[float, Field(gt=0, lt=1)]
 Hubble = Annotated[float, Field(ge=0.3, le=1.5)]
 Tilt = Annotated[float, Field(ge=0.5, le=1.5)]
@@ -60,7 +63,9 @@ def check_baryons(prior: ProductPrior, omega_b: float) -> None:
     """Raise ValueError where the prior leaves no room for cold dark matter."""
     low = prior.bounds[0][0]
     if low <= omega_b:
-        raise ValueError(f"prior: omega_m reaches down to {low:g}; allowed: above omega_b = {omega_b:g}")
+        raise ValueError(
+            f"prior: omega_m reaches down to {low:g}; allowed: above omega_b = {omega_b:g}"
+        )
 
 
 def jax_cosmology(omega_m: Any, *, omega_b: float, h: float, n_s: float) -> Cosmology:
@@ -80,9 +85,7 @@ def jax_cosmology(omega_m: Any, *, omega_b: float, h: float, n_s: float) -> Cosm
     )
 
 
-def linear_power(
-    k: Array, theta: Array, *, omega_b: float, h: float, n_s: float
-) -> Array:
+def linear_power(k: Array, theta: Array, *, omega_b: float, h: float, n_s: float) -> Array:
     """The linear power at redshift zero.
 
     Args:
@@ -94,9 +97,12 @@ def linear_power(
     """
     theta = np.asarray(theta, np.float64)
     if not (theta[:, 0] > omega_b).all():
-        raise ValueError(f"omega_m {theta[:, 0].min():g} given; allowed: above omega_b = {omega_b:g}")
-    shape = _power_shape(np.asarray(k, np.float64), theta[:, 0], omega_b, h, n_s)
-    return np.asarray(theta[:, 1:] ** 2 * shape / _sigma_8_squared(theta[:, 0], omega_b, h, n_s))
+        raise ValueError(
+            f"omega_m {theta[:, 0].min():g} given; allowed: above omega_b = {omega_b:g}"
+        )
+    both = np.concatenate([np.asarray(k, np.float64), _SIGMA_8_K])
+    shape = _power_shape(both, theta[:, 0], omega_b, h, n_s)
+    return np.asarray(theta[:, 1:] ** 2 * shape[:, : len(k)] / _sigma_8_squared(shape[:, len(k) :]))
 
 
 def _power_shape(k: Array, omega_m: Array, omega_b: float, h: float, n_s: float) -> Array:
@@ -120,11 +126,9 @@ def _transfer() -> Any:
     return jax.jit(transfer)
 
 
-def _sigma_8_squared(omega_m: Array, omega_b: float, h: float, n_s: float) -> Array:
-    """Of the power k^{n_s} T^2(k), with shape (N, 1)."""
-    log_k = np.linspace(np.log(1e-5), np.log(50.0), 2001)
-    k = np.exp(log_k)
-    x = 8 * k
+def _sigma_8_squared(power: Array) -> Array:
+    """Of power at `_SIGMA_8_K` with shape (N, K), with shape (N, 1)."""
+    x = 8 * _SIGMA_8_K
     window = 3 * (np.sin(x) - x * np.cos(x)) / x**3
-    power = _power_shape(k, omega_m, omega_b, h, n_s)
-    return np.asarray(simpson(power * window**2 * k**3, x=log_k) / (2 * np.pi**2))[:, None]
+    integrand = power * window**2 * _SIGMA_8_K**3 / (2 * np.pi**2)
+    return np.asarray(simpson(integrand, x=np.log(_SIGMA_8_K)))[:, None]

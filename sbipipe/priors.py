@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -126,7 +127,7 @@ class ProductPrior:
         u = self.to_unbounded(theta)
         return np.asarray(self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
-    @property
+    @cached_property
     def _distributions(self) -> tuple[Any, ...]:
         return tuple(marginal.distribution for marginal in self.marginals.values())
 

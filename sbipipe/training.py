@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, TypeAdapter
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -183,8 +184,8 @@ def optimise(
 
 
 def tensors(*arrays: Any) -> Rows:
-    """Arrays as float32 tensors."""
-    return tuple(torch.as_tensor(array).float() for array in arrays)
+    """Copies of arrays as float32 tensors."""
+    return tuple(torch.from_numpy(np.array(array, np.float32, order="C")) for array in arrays)
 
 
 def _begin(module: nn.Module, settings: Optimisation) -> _State:

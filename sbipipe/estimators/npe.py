@@ -1,0 +1,195 @@
+"""Neural posterior estimation.
+
+A conditional density q learns the posterior itself by maximum likelihood (Papamakarios & Murray
+2016, arXiv 1605.06376),
+
+    max_q  E_{p(theta, x)} log q(u | x),   u = Phi^-1(F(theta)),
+
+in the unbounded space where the prior is a standard normal, so nothing leaks out of its support:
+
+    log p(theta | x) = log q(u | x) + log |du/dtheta|.
+
+An ensemble is the mixture of its members, weighted by stacking. Fields are embedded by a periodic
+residual network that is trained along with the density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from sbipipe.config import Positive, plugin
+from sbipipe.densities import (
+    ConditionalDensity,
+    Density,
+    Ensemble,
+    build_density,
+    check_same,
+    load_members,
+    train_members,
+)
+from sbipipe.interfaces import (
+    Array,
+    Conditioned,
+    Dataset,
+    Generator,
+    History,
+    LogLikelihood,
+    Mask,
+    Posterior,
+    Prior,
+    Run,
+    Samples,
+    Weights,
+)
+from sbipipe.networks import random_symmetry
+from sbipipe.training import Optimisation, Rows, tensors
+
+
+@plugin
+class Npe:
+    """A conditional density of theta given x.
+
+    Attributes:
+        density: One of `densities.DENSITIES`.
+        hidden: Units in each hidden layer.
+        transforms: Of a flow.
+        ensemble: Members of the mixture.
+        features: Length of the embedding of a field.
+        width: First width of the network that embeds a field.
+        symmetric: Whether fields are turned and mirrored at random during training.
+        optimisation: Of each member.
+    """
+
+    density: Density = "zuko_nsf"
+    hidden: Positive = 64
+    transforms: Positive = 2
+    ensemble: Positive = 1
+    features: Positive = 16
+    width: Positive = 16
+    symmetric: bool = True
+    optimisation: Optimisation = Field(
+        default_factory=lambda: Optimisation(
+            epochs=40, patience=8, batch=512, learning_rate=3e-3, ema=0.98
+        )
+    )
+
+    def fit(
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run
+    ) -> tuple[Posterior, History]:
+        """Train every member on `train`; stop and stack on `valid`."""
+        u, x = tensors(prior.to_unbounded(train.theta), train.x)
+        held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
+        members, history = train_members(
+            partial(self._network, u, x),
+            (u, x),
+            held_out,
+            size=self.ensemble,
+            settings=self.optimisation,
+            run=run,
+            augment=_augment if self.symmetric and x.ndim > 2 else None,
+        )
+        ensemble = Ensemble.stacked(members, *held_out)
+        posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=self._meta(x.shape[1:]))
+        return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
+
+    def restore(
+        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+    ) -> Posterior:
+        """The posterior that gave these weights."""
+        check_same(weights, self._config)
+        u = torch.zeros(2, len(prior.names))
+        x = torch.zeros(2, *weights.meta["x"])
+        members = load_members(partial(self._network, u, x), weights.arrays, self.ensemble)
+        ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
+        return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
+
+    def _network(self, u: Tensor, x: Tensor) -> ConditionalDensity:
+        return build_density(
+            density=self.density,
+            hidden=self.hidden,
+            transforms=self.transforms,
+            inputs=u,
+            conditions=x,
+            features=self.features,
+            width=self.width,
+        )
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        names = ("density", "hidden", "transforms", "ensemble", "features", "width")
+        return {name: getattr(self, name) for name in names}
+
+    def _meta(self, shape: Sequence[int]) -> dict[str, Any]:
+        return {"config": self._config, "x": list(shape)}
+
+
+def _augment(u: Tensor, x: Tensor) -> Rows:
+    return u, random_symmetry(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NpePosterior:
+    prior: Prior
+    ensemble: Ensemble
+    meta: Mapping[str, Any]
+
+    def at(self, x: Array) -> Conditioned:
+        failed = np.asarray(~np.isfinite(x).all(tuple(range(1, x.ndim))))
+        (known,) = tensors(np.where(failed.reshape(-1, *[1] * (x.ndim - 1)), 0.0, x))
+        return _NpeConditioned(
+            prior=self.prior,
+            ensemble=self.ensemble,
+            embedded=self.ensemble.embed(known),
+            failed=failed,
+        )
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(arrays=self.ensemble.arrays, meta=self.meta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NpeConditioned:
+    """The mixture at B observations.
+
+    Attributes:
+        embedded: Each member's embedding (B, E) of the observations.
+        failed: Observations that are not finite, with shape (B,).
+    """
+
+    prior: Prior
+    ensemble: Ensemble
+    embedded: list[Tensor]
+    failed: Mask
+
+    def sample(self, n: int, rng: Generator) -> Samples:
+        """Independent draws, so the effective sample size is n."""
+        theta = self.prior.from_unbounded(self.ensemble.sample(n, self.embedded, rng))
+        log_prob = self.log_prob(theta)
+        failed = ~np.isfinite(log_prob).all(0)
+        theta[:, failed], log_prob[:, failed] = np.nan, np.nan
+        return Samples(
+            draws=theta,
+            log_prob=log_prob,
+            effective_sample_size=np.where(failed, 0.0, float(n)),
+        )
+
+    def log_prob(self, theta: Array) -> Array:
+        """Of the mixture, (n, B, D) -> (n, B)."""
+        inside = self.prior.inside(theta)
+        middle = self.prior.from_unit(np.full(theta.shape[-1], 0.5))
+        safe = np.where(inside[..., None], theta, middle)
+        (u,) = tensors(self.prior.to_unbounded(safe))
+        log_prob = self.ensemble.log_prob(u, self.embedded) + self.prior.log_det_unbounded(safe)
+        return np.where(self.failed, np.nan, np.where(inside, log_prob, -np.inf))
+
+
+__all__ = ["Npe"]

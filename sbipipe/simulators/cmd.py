@@ -1,0 +1,115 @@
+r"""Maps of the CAMELS Multifield Dataset, or written in its layout (`cmd_layout`).
+
+Maps of matter are surface densities in physical units: their mean is proportional to Omega_m, so
+theta can be read off it without any inference. With `overdensity` each map is therefore turned into
+
+    log10(1 + delta) = log10(map / mean of the 15 maps of its simulation).
+
+The five slabs along an axis fill the box, so for matter that mean is the mean density of the
+universe: it says nothing about the slab, and a slab keeps its own over- or underdensity.
+
+Maps are read through a memory map, a simulation at a time; `pixels` averages blocks of them, before
+the logarithm. A pixel without mass makes its map infinite; such rows are excluded and counted by
+whoever uses the data.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sbipipe import cmd_layout
+from sbipipe.config import Positive, plugin
+from sbipipe.interfaces import Array, Dataset, InputError
+from sbipipe.priors import PriorField
+from sbipipe.raw_data import outside
+
+__all__ = ["Cmd"]
+
+
+@plugin
+class Cmd:
+    """A set of maps of one field.
+
+    Attributes:
+        folder: Where the files are.
+        field: For instance "Mcdm".
+        suite: For instance "IllustrisTNG" or "sbipipe".
+        set: "LH", or another that was sampled from the prior.
+        prior: Its names are those of as many leading columns of the parameter file: two for
+            N-body suites, six for the others.
+        overdensity: Whether to give log10(1 + delta) instead of the values in the file.
+        pixels: Of the maps, per side, after averaging; those of the file by default.
+    """
+
+    folder: str
+    field: str = "Mcdm"
+    suite: str
+    set: str = "LH"
+    prior: PriorField
+    overdensity: bool = True
+    pixels: Positive | None = None
+
+    def read(self) -> Dataset:
+        """The maps, with shape (15 S, 1, pixels, pixels), float32.
+
+        Raises:
+            InputError: With every problem found.
+        """
+        maps, columns = self._open()
+        problems = [f"{self.folder}: {problem}" for problem in self._problems(maps, columns)]
+        if problems:
+            raise InputError(*problems)
+        simulations = np.split(maps, len(columns))
+        x = np.concatenate([self._convert(simulation) for simulation in simulations])
+        group = np.repeat(np.arange(len(columns)), cmd_layout.MAPS)
+        return Dataset(theta=columns[group, : len(self.prior.names)], x=x[:, None], group=group)
+
+    def _open(self) -> tuple[NDArray[Any], Array]:
+        """Both files, or an error that names what is wrong with either."""
+        folder, problems = Path(self.folder), list[str]()
+        try:
+            maps = cmd_layout.open_maps(folder, self.field, self.suite, self.set)
+        except InputError as error:
+            problems += error.problems
+        try:
+            columns = cmd_layout.read_parameters(folder, self.suite, self.set)
+        except InputError as error:
+            problems += error.problems
+        if problems:
+            raise InputError(*problems)
+        return maps, columns
+
+    def _problems(self, maps: NDArray[Any], columns: Array) -> list[str]:
+        problems = []
+        side, simulations, names = maps.shape[1], len(maps) // cmd_layout.MAPS, self.prior.names
+        if simulations != len(columns):
+            problems.append(
+                f"{len(maps)} maps are {simulations} simulations, but {len(columns)} rows of "
+                "parameters given; allowed: equally many"
+            )
+        if self.pixels is not None and side % self.pixels:
+            problems.append(f"maps of {side} pixels; allowed for pixels: a divisor of it")
+        if columns.shape[1] < len(names):
+            problems.append(
+                f"{columns.shape[1]} columns of parameters; allowed: at least {len(names)}, for "
+                f"the prior of {', '.join(names)}"
+            )
+        else:
+            problems += outside(columns[:, : len(names)], self.prior)
+        return problems
+
+    def _convert(self, maps: NDArray[Any]) -> NDArray[np.float32]:
+        """Of one simulation, (15, n, n) -> (15, pixels, pixels)."""
+        values = np.asarray(maps, np.float64)
+        if self.pixels is not None:
+            block = values.shape[1] // self.pixels
+            blocks = values.reshape(-1, self.pixels, block, self.pixels, block)
+            values = blocks.mean((2, 4))
+        if self.overdensity:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.log10(values / values.mean())
+        return values.astype(np.float32)

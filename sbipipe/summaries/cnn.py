@@ -1,0 +1,371 @@
+"""A learned summary of periodic fields: a small residual convolutional network.
+
+What is learned. A network s = s_phi(x) is trained together with a conditional density q of the
+parameters given s, by minimising
+
+    L = -E_{p(theta, x)} [ log q(u(theta) | s_phi(x)) ].
+
+For `vmim` q is a mixture of Gaussians, and -L bounds the mutual information I(theta; s) from below
+up to the constant entropy of u (Barber & Agakov 2003; Jeffrey, Alsing & Lanusse 2021,
+arXiv:2009.08459), so that the best s is sufficient as far as s has room. For `gaussian` q is one
+Gaussian whose mean and full covariance depend on s (the moments of Jeffrey & Wandelt 2020,
+arXiv:2011.05991); for `mse` it has unit covariance, and s tends to the posterior mean. q is only
+scaffolding: an estimator of its own learns the posterior from s.
+
+In which space. u = Phi^{-1}(F(theta)), parameter by parameter, with F the empirical distribution of
+the train split's simulations (ranks / (n + 1), linear in between). Whatever the prior, u is close
+to a standard normal and unbounded, so that q need not know where a prior ends. A map of theta alone
+adds a constant to L, so it changes no optimum.
+
+How the network is built. Periodic convolutions; one stage per entry of `channels`, each halving the
+grid and adding one residual convolution; for every stage's features (small scales are read off
+early stages, large ones off late ones) the mean over the grid and the logarithm of the mean square,
+which is a learned band power; and a perceptron. So s is exactly invariant under shifts by multiples
+of 2^stages pixels, and learns the other shifts, the reflections and the rotations by right angles
+from augmentation. Nothing normalises features map by map: that would hide the amplitude of the
+field, which is what sigma_8 is about.
+
+Memorisation. A network that knows its training maps by heart gives them summaries of another
+distribution than new maps', and every estimator trained on those is overconfident. Augmentation, a
+small network, weight decay, an averaged network and early stopping are against it, and `fit`
+measures it: `History.notes["memorisation"]` is the loss of `valid` minus that of `train`, both
+without augmentation, at the chosen epoch, in nats.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, cast
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy.special import ndtri
+from scipy.stats import rankdata
+from torch import Tensor, nn
+from torch.nn import functional
+from zuko.mixtures import GMM
+
+from sbipipe.config import Positive, plugin
+from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
+from sbipipe.seeds import number, torch_scope
+from sbipipe.training import Optimisation, Rows, optimise, tensors
+
+__all__ = ["Cnn"]
+
+FLOOR = 1e-4
+"""Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""
+
+CHUNK = 512
+"""Fields that go through the network at once when summaries are made."""
+
+
+def _optimisation() -> Optimisation:
+    return Optimisation(
+        epochs=25, patience=10, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
+    )
+
+
+@plugin
+class Cnn:
+    """A learned summary.
+
+    Attributes:
+        loss: "vmim", "gaussian" or "mse".
+        components: Numbers in the summary; None takes one per parameter, which is what the
+            posterior's location needs, and keeps the likelihood of s easy to learn for NLE.
+        channels: Features of each stage; every stage halves the grid.
+        mixture: Gaussians in q for `vmim`.
+        symmetrise: Average the summary over all reflections and right-angle rotations, which
+            makes it exactly invariant under them (8 passes in two dimensions, 48 in three).
+        optimisation: How the network is trained.
+    """
+
+    loss: Literal["vmim", "gaussian", "mse"] = "vmim"
+    components: Positive | None = None
+    channels: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
+    mixture: Positive = 6
+    symmetrise: bool = True
+    optimisation: Optimisation = Field(default_factory=_optimisation)
+
+    def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
+        """Learn from `train`, choose the epoch on `valid`.
+
+        Raises:
+            InputError: For vectors, or fields whose sides do not halve often enough.
+            FloatingPointError: If the loss is not finite.
+        """
+        parameters = train.theta.shape[1]
+        components = self.components or parameters
+        _require_fields(train.x, len(self.channels))
+        gaussianise = _gaussianiser(train)
+        rows = tensors(train.x, gaussianise(train.theta))
+        held_out = tensors(valid.x, gaussianise(valid.theta))
+        with torch_scope(number(run.seed, "cnn", "weights")):
+            network = _Network(train.x.shape[1:], self.channels, components)
+            network.centre(rows[0])
+            density = _density(self.loss, parameters, components, self.mixture)
+            module = nn.ModuleDict({"network": network, "density": density})
+
+        def loss(x: Tensor, u: Tensor) -> Tensor:
+            log_prob: Tensor = module["density"](u, module["network"](x))
+            return -log_prob
+
+        history = optimise(
+            module, loss, rows, held_out, self.optimisation, run, label="cnn", augment=augment
+        )
+        gap = _mean(loss, held_out, run) - _mean(loss, rows, run)
+        module.to("cpu")
+        summariser = _Learned(network=network, symmetrise=self.symmetrise).standardised(train.x)
+        return summariser, replace(history, notes={"memorisation": gap})
+
+    def restore(self, weights: Weights) -> Summariser:
+        """The summariser with these weights."""
+        meta = weights.meta
+        network = _Network(tuple(meta["shape"]), tuple(meta["channels"]), meta["components"])
+        network.load_state_dict({k: torch.tensor(v) for k, v in weights.arrays.items()})
+        return _Learned(network=network.eval(), symmetrise=meta["symmetrise"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Learned:
+    """The trained network, with outputs of zero mean and unit variance on the train split."""
+
+    network: _Network
+    symmetrise: bool
+
+    def __call__(self, fields: Array) -> Array:
+        """Vectors (N, L) for fields of the shape fitted; raises InputError for another."""
+        if fields.shape[1:] != self.network.shape:
+            raise InputError(
+                f"cnn: given fields with shape {fields.shape[1:]}; allowed: {self.network.shape}"
+            )
+        starts = range(0, len(fields), CHUNK)
+        parts = [self._summarise(fields[start : start + CHUNK]) for start in starts]
+        return np.concatenate([np.empty((0, self.network.components)), *parts])
+
+    @torch.inference_mode()
+    def _summarise(self, fields: Array) -> Array:
+        (x,) = tensors(fields)
+        images = list(symmetries(x)) if self.symmetrise else [x]
+        total = sum((self.network(image).double() for image in images), torch.zeros(()).double())
+        scaled = (total / len(images) - self.network.mean_out) / self.network.sd_out
+        return np.asarray(scaled.numpy())
+
+    def standardised(self, fields: Array) -> _Learned:
+        """The same with outputs of zero mean and unit variance on these fields."""
+        s = torch.as_tensor(self(fields))
+        self.network.mean_out.copy_(s.mean(0))
+        self.network.sd_out.copy_(s.std(0))
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"s{index}" for index in range(self.network.components))
+
+    @property
+    def weights(self) -> Weights:
+        arrays = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        meta = {
+            "shape": list(self.network.shape),
+            "channels": list(self.network.channels),
+            "components": self.network.components,
+            "symmetrise": self.symmetrise,
+        }
+        return Weights(arrays=arrays, meta=meta)
+
+
+class _Network(nn.Module):
+    """Fields (b, C, *space) to vectors (b, L).
+
+    Args:
+        shape: (C, *space).
+        channels: Features of each stage.
+        components: L.
+    """
+
+    mean_in: Tensor
+    sd_in: Tensor
+    mean_out: Tensor
+    sd_out: Tensor
+
+    def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...], components: int) -> None:
+        super().__init__()
+        self.shape, self.channels, self.components = shape, channels, components
+        dimensions = len(shape) - 1
+        self.stages = nn.ModuleList(
+            _Stage(before, after, dimensions, overlap=int(index == 0))
+            for index, (before, after) in enumerate(itertools.pairwise((shape[0], *channels)))
+        )
+        pooled = 2 * sum(channels)
+        self.head = nn.Sequential(
+            nn.Linear(pooled, 64),
+            nn.SiLU(),
+            nn.Linear(64, 64),
+            nn.SiLU(),
+            nn.Linear(64, components),
+        )
+        for name, size in (("in", shape[0]), ("out", components)):
+            self.register_buffer(f"mean_{name}", torch.zeros(size, dtype=torch.float64))
+            self.register_buffer(f"sd_{name}", torch.ones(size, dtype=torch.float64))
+
+    def centre(self, x: Tensor) -> None:
+        """Standardise inputs like these, channel by channel."""
+        axes = (0, *range(2, x.ndim))
+        self.mean_in.copy_(x.double().mean(axes))
+        self.sd_in.copy_(x.double().std(axes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channel = (-1, *(1,) * (x.ndim - 2))
+        h = (x - self.mean_in.float().view(channel)) / self.sd_in.float().view(channel)
+        pooled = []
+        for stage in self.stages:
+            h = stage(h)
+            cells = h.flatten(2)
+            pooled += [cells.mean(2), torch.log(cells.square().mean(2) + FLOOR)]
+        s: Tensor = self.head(torch.cat(pooled, 1))
+        return s
+
+
+class _Stage(nn.Module):
+    """A convolution that halves the grid, and a residual one."""
+
+    def __init__(self, before: int, after: int, dimensions: int, overlap: int) -> None:
+        super().__init__()
+        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
+        self.overlap = overlap
+        self.down = convolution(before, after, 2 + 2 * overlap, stride=2)
+        self.residual = convolution(after, after, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.silu(self.down(wrap(x, self.overlap)))
+        return h + functional.silu(self.residual(wrap(h, 1)))
+
+
+class _Wrap(torch.autograd.Function):
+    """Periodic cells before and behind one axis. `functional.pad` takes twice as long backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axis: int, width: int) -> Tensor:
+        ctx.axis, ctx.width = axis, width
+        size = x.shape[axis]
+        head, tail = x.narrow(axis, 0, width), x.narrow(axis, size - width, width)
+        return torch.cat([tail, x, head], axis)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,), axis, width = gradients, ctx.axis, ctx.width
+        size = gradient.shape[axis] - 2 * width
+        inner = gradient.narrow(axis, width, size).clone()
+        inner.narrow(axis, size - width, width).add_(gradient.narrow(axis, 0, width))
+        inner.narrow(axis, 0, width).add_(gradient.narrow(axis, size + width, width))
+        return inner, None, None
+
+
+def wrap(x: Tensor, width: int) -> Tensor:
+    """`width` periodic cells more on every side of (b, C, *space)."""
+    if width:
+        for axis in range(2, x.ndim):
+            x = cast(Tensor, _Wrap.apply(x, axis, width))  # type: ignore[no-untyped-call]
+    return x
+
+
+class _Mixture(nn.Module):
+    """log q(u | s): Gaussians about A s, whose means, covariances and weights depend on s."""
+
+    def __init__(self, parameters: int, components: int, mixture: int) -> None:
+        super().__init__()
+        self.location = nn.Linear(components, parameters)
+        self.residual = GMM(
+            parameters, components, mixture, hidden_features=(64, 64), activation=nn.SiLU
+        )
+
+    def forward(self, u: Tensor, s: Tensor) -> Tensor:
+        log_prob: Tensor = self.residual(s).log_prob(u - self.location(s))
+        return log_prob
+
+
+class _UnitGaussian(nn.Module):
+    """log q(u | s) = -|u - A s|^2 / 2, up to a constant."""
+
+    def __init__(self, parameters: int, components: int) -> None:
+        super().__init__()
+        self.location = nn.Linear(components, parameters)
+
+    def forward(self, u: Tensor, s: Tensor) -> Tensor:
+        distance: Tensor = u - self.location(s)
+        return -0.5 * distance.square().sum(1)
+
+
+def _density(loss: str, parameters: int, components: int, mixture: int) -> nn.Module:
+    if loss == "mse":
+        return _UnitGaussian(parameters, components)
+    return _Mixture(parameters, components, mixture if loss == "vmim" else 1)
+
+
+def augment(x: Tensor, u: Tensor) -> Rows:
+    """A batch under a random shift and a random symmetry of the grid."""
+    space = range(2, x.ndim)
+    shifts = [int(torch.randint(x.shape[axis], ())) for axis in space]
+    groups = list(_symmetry_group(x))
+    permutation, mirrored = groups[int(torch.randint(len(groups), ()))]
+    moved = torch.roll(x, shifts, tuple(space)).permute(0, 1, *permutation).flip(mirrored)
+    return moved.contiguous(), u
+
+
+def symmetries(x: Tensor) -> Iterator[Tensor]:
+    """x under every symmetry of its grid: the group D4 on squares, the 48 of the cube on cubes."""
+    for permutation, mirrored in _symmetry_group(x):
+        yield x.permute(0, 1, *permutation).flip(mirrored)
+
+
+def _symmetry_group(x: Tensor) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Permutations of the axes of space that keep its shape, times sets of axes to mirror."""
+    space = range(2, x.ndim)
+    mirrors = [
+        axes for count in range(len(space) + 1) for axes in itertools.combinations(space, count)
+    ]
+    for permutation in itertools.permutations(space):
+        if all(x.shape[a] == x.shape[b] for a, b in zip(permutation, space, strict=True)):
+            yield from ((permutation, axes) for axes in mirrors)
+
+
+def _gaussianiser(train: Dataset) -> Callable[[Array], Array]:
+    """u(theta) of the module's docstring, (N, D) -> (N, D)."""
+    knots = [np.unique(column) for column in _one_per_simulation(train).T]
+    scores = [ndtri(rankdata(column) / (len(column) + 1)) for column in knots]
+
+    def gaussianise(theta: Array) -> Array:
+        columns = zip(theta.T, knots, scores, strict=True)
+        return np.stack([np.interp(*column) for column in columns], 1)
+
+    return gaussianise
+
+
+def _one_per_simulation(train: Dataset) -> Array:
+    return train.theta[np.unique(train.group, return_index=True)[1]]
+
+
+@torch.no_grad()
+def _mean(loss: Callable[..., Tensor], rows: Rows, run: Run) -> float:
+    """Mean loss without augmentation."""
+    total = 0.0
+    for start in range(0, len(rows[0]), CHUNK):
+        batch = (tensor[start : start + CHUNK].to(run.device) for tensor in rows)
+        total += float(loss(*batch).double().sum())
+    return total / len(rows[0])
+
+
+def _require_fields(x: Array, stages: int) -> None:
+    if not 3 <= x.ndim <= 5:
+        raise InputError(
+            f"cnn: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: fields "
+            "(N, C, *space) in one to three dimensions. Use identity for vectors"
+        )
+    if any(side % 2**stages for side in x.shape[2:]):
+        raise InputError(
+            f"cnn: given fields with sides {x.shape[2:]}; allowed: multiples of {2**stages}, "
+            f"since each of the {stages} stages (`channels`) halves them"
+        )

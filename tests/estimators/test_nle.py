@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from sbipipe.config import parse
+from sbipipe.estimators.nle import Nle
+from sbipipe.interfaces import Dataset, InputError, Run
+
+
+def test_learns_the_exact_posterior():
+    posterior = fit(parse(Nle, {"hidden": 32, "optimisation": OPTIMISATION}, "nle")).at(TEST.x)
+    assert kl_from_exact(posterior, TEST.x) < 0.05
+    check_draws(posterior, TEST.x, tolerance=0.15)
+
+
+def test_an_ensemble_is_the_mixture_of_its_members():
+    short = OPTIMISATION | {"epochs": 2}
+    estimator = parse(Nle, {"hidden": 8, "ensemble": 2, "optimisation": short}, "nle")
+    posterior = fit(estimator)
+    weights = posterior.weights.arrays["weights"]
+    assert weights.sum() == pytest.approx(1)
+    theta, x = TEST.theta[None], TEST.x
+    single = parse(Nle, {"hidden": 8, "optimisation": short}, "nle")
+    values = []
+    for k in range(2):
+        own = {
+            name.replace(f"member{k}/", "member0/"): value
+            for name, value in posterior.weights.arrays.items()
+            if name.startswith(f"member{k}/")
+        }
+        meta = {"config": posterior.weights.meta["config"] | {"ensemble": 1}, "x": [3]}
+        member = single.restore(
+            type(posterior.weights)(arrays=own | {"weights": np.ones(1)}, meta=meta),
+            SIMULATOR.prior,
+        )
+        values.append(member.log_likelihood(theta, x))
+    expected = np.log(np.einsum("k,knb->nb", weights, np.exp(np.stack(values))))
+    np.testing.assert_allclose(posterior.log_likelihood(theta, x), expected, atol=1e-8)
+
+
+def test_a_component_that_never_varies_is_an_error():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    x[:, 1] = 4.0
+    data = Dataset(theta=TEST.theta[:20], x=x, group=np.arange(20))
+    with pytest.raises(InputError, match="components 1 are the same in all 20"):
+        Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))
+
+
+def test_fields_are_an_error():
+    data = Dataset(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
+    with pytest.raises(InputError, match=r"given fields with shape \(1, 8, 8\)"):
+        Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))

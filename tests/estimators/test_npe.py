@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from sbipipe.config import parse
+from sbipipe.densities import DENSITIES
+from sbipipe.estimators.npe import Npe
+from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.priors import uniform_prior
+
+
+def test_learns_the_exact_posterior():
+    posterior = fit(parse(Npe, {"hidden": 32, "optimisation": OPTIMISATION}, "npe")).at(TEST.x)
+    assert kl_from_exact(posterior, TEST.x) < 0.05
+    check_draws(posterior, TEST.x, tolerance=0.15)
+
+
+def test_a_mixture_draws_from_its_own_density():
+    """The mean of exp(log p - log q) over draws of q is one if q is the density of the draws."""
+    short = OPTIMISATION | {"epochs": 3}
+    config = {"density": "mdn", "hidden": 16, "ensemble": 3, "optimisation": short}
+    estimator = parse(Npe, config, "npe")
+    posterior = fit(estimator)
+    conditioned = posterior.at(TEST.x[:20])
+    samples = conditioned.sample(4000, np.random.default_rng(0))
+    mean, covariance = SIMULATOR.exact_posterior(TEST.x[:20])
+    residual = samples.draws - mean
+    distance = np.einsum("nbi,ij,nbj->nb", residual, np.linalg.inv(covariance), residual)
+    exact = -0.5 * distance - 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
+    weights = np.exp(exact - samples.log_prob)
+    error = weights.std(0) / np.sqrt(len(weights))
+    assert (np.abs(weights.mean(0) - 1) < 5 * error).all()
+    first, second = np.split(samples.draws, 2)
+    assert (np.abs(first.mean(0) - second.mean(0)) < 6 * first.std(0) / np.sqrt(1000)).all()
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("dims", [1, 3])
+def test_every_density_trains_draws_and_is_restored(density: str, dims: int):
+    rng = np.random.default_rng(0)
+    prior = uniform_prior(**{f"p{i}": (0.0, 1.0) for i in range(dims)})
+    theta = prior.sample(64, rng)
+    x = theta.sum(1, keepdims=True) + rng.normal(size=(64, 2))
+    data = Dataset(theta=theta, x=x, group=np.arange(64))
+    estimator = parse(Npe, {"density": density, "hidden": 8, "optimisation": {"epochs": 1}}, "npe")
+    posterior, _ = estimator.fit(data, data, prior, Run(seed=1))
+    again = estimator.restore(posterior.weights, prior)
+    samples = posterior.at(x[:5]).sample(20, rng)
+    assert prior.inside(samples.draws).all()
+    assert np.isfinite(samples.log_prob).all()
+    np.testing.assert_array_equal(again.at(x[:5]).log_prob(samples.draws), samples.log_prob)
+
+
+@pytest.mark.parametrize("space", [(16, 16), (8, 8, 8)])
+def test_works_straight_on_fields(space: tuple[int, ...]):
+    """The amplitude of white noise, which its pixels determine."""
+    prior = uniform_prior(amplitude=(0.5, 2.0))
+    rng = np.random.default_rng(0)
+
+    def simulate(n: int) -> Dataset:
+        theta = prior.sample(n, rng)
+        noise = rng.standard_normal((n, 1, *space))
+        x = theta.reshape(n, *[1] * (1 + len(space))) * noise
+        return Dataset(theta=theta, x=x.astype(np.float32), group=np.arange(n))
+
+    settings = {"epochs": 8, "batch": 32, "learning_rate": 5e-3}
+    estimator = parse(
+        Npe, {"density": "mdn", "hidden": 16, "width": 4, "optimisation": settings}, "npe"
+    )
+    train, test = simulate(300), simulate(50)
+    posterior, _ = estimator.fit(train, test, prior, Run(seed=1))
+    found = posterior.at(test.x).sample(200, rng).draws.mean(0)
+    assert np.corrcoef(found[:, 0], test.theta[:, 0])[0, 1] > 0.9
+    restored = estimator.restore(posterior.weights, prior)
+    theta = test.theta[None]
+    np.testing.assert_array_equal(
+        restored.at(test.x).log_prob(theta), posterior.at(test.x).log_prob(theta)
+    )
+
+
+def test_an_unknown_density_is_an_error_that_lists_the_known():
+    with pytest.raises(InputError, match=r"train.npe.config.density: given \"flow\".*zuko_nsf"):
+        parse(Npe, {"density": "flow"}, "train.npe.config")

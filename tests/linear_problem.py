@@ -1,0 +1,58 @@
+"""A linear Gaussian problem, whose posterior is known, and networks that learn it in seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sbipipe.interfaces import Array, Conditioned, Dataset, Posterior, Run
+from sbipipe.simulators.linear_gaussian import LinearGaussian
+
+SIMULATOR = LinearGaussian(dimension=2, observations=3, noise=0.7)
+
+OPTIMISATION: dict[str, Any] = {
+    "epochs": 16,
+    "patience": 10,
+    "batch": 256,
+    "learning_rate": 5e-3,
+    "ema": 0.97,
+}
+
+
+def simulate(n: int, seed: int) -> Dataset:
+    rng = np.random.default_rng(seed)
+    theta = SIMULATOR.prior.sample(n, rng)
+    return Dataset(
+        theta=theta,
+        x=SIMULATOR.simulate(theta, rng),
+        group=np.arange(n),
+        log_likelihood=SIMULATOR.log_likelihood,
+    )
+
+
+def kl_from_exact(posterior: Conditioned, x: Array, n: int = 200) -> float:
+    """Mean over observations of KL(exact || posterior) in nats, by draws of the exact one."""
+    mean, covariance = SIMULATOR.exact_posterior(x)
+    factor = np.linalg.cholesky(covariance)
+    z = np.random.default_rng(0).standard_normal((n, *mean.shape))
+    exact = -0.5 * (z**2).sum(-1) - np.log(2 * np.pi) - np.log(np.diag(factor)).sum()
+    return float((exact - posterior.log_prob(mean + z @ factor.T)).mean())
+
+
+def check_draws(posterior: Conditioned, x: Array, tolerance: float) -> None:
+    """Draws have the exact moments, in units of the exact widths."""
+    mean, covariance = SIMULATOR.exact_posterior(x)
+    samples = posterior.sample(500, np.random.default_rng(1))
+    width = np.sqrt(np.diag(covariance))
+    assert np.abs((samples.draws.mean(0) - mean) / width).mean() < tolerance
+    assert np.abs(samples.draws.std(0) / width - 1).mean() < tolerance
+    np.testing.assert_allclose(posterior.log_prob(samples.draws), samples.log_prob, atol=1e-4)
+
+
+TRAIN, VALID, TEST = simulate(5000, seed=1), simulate(1000, seed=2), simulate(100, seed=3)
+
+
+def fit(estimator: Any, seed: int = 7) -> Posterior:
+    posterior: Posterior = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=seed))[0]
+    return posterior
