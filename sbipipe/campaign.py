@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,15 @@ import zarr
 from dask.distributed import Client, as_completed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sbipipe import fields, storage
+from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError, Reader, Simulator
 from sbipipe.raw_data import finite_rows
 from sbipipe.seeds import number
 from sbipipe.splits import DEFAULT_SHARES, assign, counts, design
+
+PLUMBING = {"sbipipe.config", "sbipipe.interfaces"}
+"""Modules that carry settings and shapes, and change no simulation."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,22 @@ def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, pa
 
 def source_fingerprint(simulator: Any, kind: str, config: Any, seed: int) -> str:
     """Changes with anything that changes a simulation: its code, its settings, its seed."""
-    source = inspect.getsource(inspect.getmodule(type(simulator)) or type(simulator))
-    parts = [kind, json.dumps(config), str(seed), source, inspect.getsource(fields)]
+    modules = sorted(_modules(type(simulator).__module__, set()))
+    sources = [inspect.getsource(sys.modules[name]) for name in modules]
+    parts = [kind, json.dumps(config), str(seed), *sources]
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _modules(name: str, seen: set[str]) -> set[str]:
+    """Our modules whose names a module uses, directly or through others."""
+    if name in seen or name in PLUMBING or name.split(".")[0] != __package__:
+        return seen
+    seen.add(name)
+    for value in list(vars(sys.modules[name]).values()):
+        found = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        if isinstance(found, str) and found in sys.modules:
+            _modules(found, seen)
+    return seen
 
 
 def _digest(rows: Dataset) -> str:

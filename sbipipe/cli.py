@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sbipipe.check import Cost
     from sbipipe.comparison import Pair
     from sbipipe.posterior_file import PosteriorFile
+    from sbipipe.simulators.particle_mesh import ParticleMesh
 
 app = typer.Typer(
     add_completion=False,
@@ -113,6 +114,32 @@ def report() -> None:
         raise InputError(f"{page}: no such file; run dvc repro first")
     if not (_has_display() and webbrowser.open(page.resolve().as_uri())):
         print(page.resolve())
+
+
+@app.command()
+def export(
+    simulator: Annotated[str, typer.Argument(help="An entry of `simulate:` in params.yaml.")],
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    set_name: Annotated[Literal["LH", "1P", "CV"], typer.Option("--set", help="Of CAMELS.")] = "LH",
+    simulations: Annotated[int, typer.Option(min=1, help="Of the set LH.")] = 1000,
+    params_file: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Simulate a set in the layout of the CAMELS Multifield Dataset, and write it."""
+    from sbipipe import cmd_layout, plugins, runtime
+    from sbipipe.config import read_params
+
+    params = read_params(params_file)
+    meshes = [name for name, entry in params.simulate.items() if entry.kind == "particle_mesh"]
+    if simulator not in meshes:
+        found = ", ".join(meshes) or "none in these params"
+        raise InputError(f"SIMULATOR: given {simulator!r}; allowed: {found} (kind particle_mesh)")
+    made = cast("ParticleMesh", plugins.simulator(params, simulator))
+    with runtime.parallel(params.runtime):
+        written = cmd_layout.simulate_set(
+            made, folder, set_name, seed=params.seed, box=made.box, simulations=simulations
+        )
+    for path in written:
+        typer.echo(path)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
@@ -165,7 +166,7 @@ def simulate_set(
     suite: str = "sbipipe",
     simulations: int = 1000,
 ) -> tuple[Path, Path]:
-    """Simulate a whole set and write it.
+    """Simulate a whole set, on the workers of the `joblib` configuration around, and write it.
 
     Args:
         simulator: Gives 15 maps of log10(1 + delta) a simulation, as `particle_mesh` does.
@@ -173,10 +174,11 @@ def simulate_set(
         simulations: Of the latin hypercube.
     """
     universes = design(set, simulator.prior, seed=seed, simulations=simulations)
-    maps = [
-        simulator.simulate(theta[None], seeds.stream(seed, "cmd", set, "universe", int(universe)))
-        for theta, universe in zip(universes.theta, universes.universe, strict=True)
-    ]
+    streams = (seeds.stream(seed, "cmd", set, "universe", int(u)) for u in universes.universe)
+    maps = joblib.Parallel()(
+        joblib.delayed(simulator.simulate)(theta[None], stream)
+        for theta, stream in zip(universes.theta, streams, strict=True)
+    )
     return write_cmd(
         folder,
         suite=suite,

@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 from sbi.neural_nets import posterior_nn
-from scipy.special import logsumexp
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Generator, History, InputError, Run, Weights
@@ -222,9 +221,9 @@ def stacking_weights(log_prob: Array, iterations: int = 2000) -> Array:
 
 def mixture_log_prob(log_prob: Array, weights: Array) -> Array:
     """log sum_k w_k q_k from log q_k with shape (K, ...)."""
-    return np.asarray(
-        logsumexp(log_prob, axis=0, b=weights.reshape(-1, *[1] * (log_prob.ndim - 1)))
-    )
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(weights).reshape(-1, *[1] * (log_prob.ndim - 1))
+    return np.asarray(np.logaddexp.reduce(log_prob + log_weights, axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)

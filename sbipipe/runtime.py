@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
+    "PYTHONWARNINGS": "ignore:pkg_resources is deprecated:UserWarning",
 }
 """Environment of a worker: parallelism is over simulations."""
 
@@ -83,6 +85,7 @@ def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
 
 def main(stage: Callable[..., None]) -> None:
     """Call a stage with the command line's words; bad input ends it with its lines and code 2."""
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
     try:
         stage(*sys.argv[1:])
     except InputError as error:

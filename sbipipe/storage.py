@@ -302,7 +302,8 @@ def load_groups(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
         tree = xr.load_datatree(path, engine="h5netcdf")
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a posterior file ({error})") from error
-    return {name: node.to_dataset() for name, node in tree.children.items()}, {str(k): v for k, v in tree.attrs.items()}
+    groups = {name: node.to_dataset() for name, node in tree.children.items()}
+    return groups, {str(key): value for key, value in tree.attrs.items()}
 
 
 __all__ = [

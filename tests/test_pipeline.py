@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def dvc(folder: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository after one `dvc repro`."""
     folder = tmp_path_factory.mktemp("run") / "sbipipe"
     ignore = shutil.ignore_patterns("__pycache__")
@@ -68,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     call(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
     dvc(folder, "repro")
-    yield folder
+    return folder
 
 
 def test_everything_promised_is_there(run: Path) -> None:

@@ -54,9 +54,7 @@ def _shift(i: int, step: float) -> np.ndarray:
 
 def test_density_integrates_to_one() -> None:
     prior = uniform_prior(a=(0.0, 2.0), b=(-1.0, 1.0))
-    total, _ = integrate.dblquad(
-        lambda b, a: np.exp(prior.log_prob(np.array([a, b]))), 0, 2, -1, 1
-    )
+    total, _ = integrate.dblquad(lambda b, a: np.exp(prior.log_prob(np.array([a, b]))), 0, 2, -1, 1)
     assert total == pytest.approx(1)
 
 

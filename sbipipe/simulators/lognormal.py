@@ -76,6 +76,11 @@ class Lognormal:
     def maps(self) -> int:
         return 1
 
+    @property
+    def quantity(self) -> str:
+        """What a pixel holds, for the colour bar."""
+        return "ln(1 + delta)" if self.output == "log" else "delta"
+
     def power(self, theta: Array) -> Array:
         """P_g at every length of k that the grid has, (N, 2) -> (N, K) [(Mpc/h)^2]."""
         theta = np.asarray(theta, np.float64)

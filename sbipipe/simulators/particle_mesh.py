@@ -28,7 +28,7 @@ these are maps of this model with this starting redshift, no substitute for a re
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -56,6 +56,8 @@ class ParticleMesh:
         pixels: Of a map, per side.
         slabs: Along each axis.
     """
+
+    quantity: ClassVar[str] = "log10(1 + delta)"
 
     prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
     omega_b: cosmology.OmegaB = 0.049
