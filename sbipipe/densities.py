@@ -34,8 +34,8 @@ DENSITIES = (
 )  # fmt: skip
 """Names of sbi's densities that integrate to one over the real line, each tried here. A draw of
 zuko_bpf or a density of zuko_gf takes 0.1 to 0.2 ms, the others 1 to 20 us. sbi also knows
-zuko_ncsf (of angles: not normalised over the line), and zuko_naf, zuko_unaf and zuko_sospf, whose
-draws by bisection are slower still."""
+zuko_ncsf (of angles: not normalised over the line), zuko_naf and zuko_sospf (a draw by bisection
+takes 0.3 ms), and zuko_unaf (of their kind; not tried)."""
 
 PAIRS = 2**15
 """Pairs of input and condition that a network sees at once."""

@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import arviz
 import numpy as np
 from scipy import special
 from sklearn.mixture import GaussianMixture
@@ -592,6 +591,8 @@ def _fit(u: Array, weights: Array) -> _Proposal:
 
 def _smooth(log_weight: Array) -> tuple[Array, Array]:
     """Pareto-smoothed log weights (S, b), not normalised, and k-hat (b,)."""
+    import arviz  # seconds to import, and a grid needs none of it
+
     top = log_weight.max(0)
     floor = np.maximum(log_weight, np.where(np.isfinite(top), top, 0.0) - 700.0)
     smoothed, k_hat = arviz.psislw(  # type: ignore[no-untyped-call]
@@ -644,6 +645,8 @@ def _run(
 
 def _chain_size(trace: Array) -> float:
     """Smallest effective sample size of the parameters, from (steps, W, D)."""
+    import arviz
+
     chains = np.moveaxis(trace, 2, 0).swapaxes(1, 2)
     sizes = [float(arviz.ess(own)) for own in chains]  # type: ignore[no-untyped-call]
     return float(np.nan_to_num(sizes).min())

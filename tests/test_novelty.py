@@ -34,7 +34,7 @@ def test_a_point_against_the_correlation_is_outside():
     assert found["words"].startswith("outside the training summaries: farther")
 
 
-def test_a_gap_inside_the_cloud_is_seen_by_the_kernel_alone():
+def test_beyond_a_ring_is_outside_though_its_centre_is_near_the_mean():
     def ring(n, seed):
         angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
         return np.stack([np.cos(angle), np.sin(angle)], 1)
