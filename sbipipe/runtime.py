@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import joblib
 from dask.distributed import Client, LocalCluster
 
@@ -24,9 +25,12 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "PYTHONWARNINGS": "ignore:pkg_resources is deprecated:UserWarning",
 }
-"""Environment of a worker: parallelism is over simulations."""
+"""Environment of a worker: parallelism is over simulations, and the memory of one is kept for the
+next (Dask's default hands it back each time, which costs a third of the time of a small box)."""
 
 
 def device(runtime: Runtime) -> str:
@@ -54,12 +58,13 @@ def workers(runtime: Runtime) -> Iterator[Client]:
             yield client
         return
     os.environ.update({key: os.environ.get(key, value) for key, value in ONE_THREAD.items()})
+    before_start = {"distributed.nanny.pre-spawn-environ": ONE_THREAD}
     with (
+        dask.config.set(before_start),
         LocalCluster(
             n_workers=runtime.workers,
             threads_per_worker=1,
             dashboard_address=None,
-            env=ONE_THREAD,
         ) as cluster,
         Client(cluster) as client,
     ):
