@@ -24,7 +24,7 @@ from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Generator, History, InputError, Run, Weights
-from sbipipe.networks import PeriodicResNet
+from sbipipe.networks import PeriodicNetwork, check_sides
 from sbipipe.seeds import number, torch_scope
 from sbipipe.training import Optimisation, Rows, merge, optimise
 
@@ -155,14 +155,20 @@ def build_density(
         transforms: Of a flow.
         inputs: Training rows (N, A), for their mean and scale.
         conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a periodic
-            residual network embeds.
+            network embeds.
         features, width: Length of a field's embedding, and the network's first width.
     """
     standard = Standardise(conditions)
     embedding: nn.Module = standard
     if conditions.ndim > 2:
-        dims = conditions.ndim - 2
-        net = PeriodicResNet(channels=conditions.shape[1], dims=dims, width=width, outputs=features)
+        widths = (width, 2 * width, 4 * width)
+        check_sides(conditions.shape[2:], len(widths), "npe")
+        net = PeriodicNetwork(
+            channels=conditions.shape[1],
+            dimensions=conditions.ndim - 2,
+            widths=widths,
+            outputs=features,
+        )
         embedding = nn.Sequential(standard, net)
     with torch.no_grad():
         embedded = embedding(conditions[:2])

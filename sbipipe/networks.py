@@ -1,93 +1,141 @@
-"""Networks for fields.
+"""A network for periodic fields, and the symmetries of their grid.
 
-Fields of a periodic box have no edge, so every convolution wraps around (circular padding), and
-means over all pixels at the end make the output independent of the origin. Each stage is a
-pre-activation residual block (He et al. 2016, arXiv 1603.05027) that halves the resolution; its
-second convolution starts at zero, so that the stack starts as a smooth average. Nothing normalises
-features field by field: that would hide the amplitude. The means of all stages are read off: small
-scales early, large ones late. Isotropy is taught by augmentation with the symmetries of the square
-or cube.
+Convolutions wrap around. One stage per entry of `widths` halves the grid and adds one residual
+convolution. Of every stage's features (small scales are read off early stages, large ones off late
+ones) the network takes the mean over the grid and the logarithm of the mean square, which is a
+learned band power; a perceptron makes vectors of them. So its output is exactly invariant under
+shifts by multiples of 2^stages pixels; other shifts, reflections and rotations by right angles are
+learned from augmentation. Nothing normalises features map by map: that would hide the amplitude of
+the field, which is what sigma_8 is about.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sbipipe.interfaces import InputError
 
-class PeriodicResNet(nn.Module):
+FLOOR = 1e-4
+"""Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""
+
+
+class PeriodicNetwork(nn.Module):
     """Vectors (N, outputs) from fields (N, channels, *space).
 
     Args:
         channels: Of the fields.
-        dims: Number of spatial dimensions, 2 or 3.
-        width: Features of the first stage; each stage doubles them.
+        dimensions: Of space, 1 to 3.
+        widths: Features of each stage.
         outputs: Length of the vectors.
-        stages: Each halves the resolution.
     """
 
     def __init__(
-        self, *, channels: int, dims: int, width: int, outputs: int, stages: int = 3
+        self, *, channels: int, dimensions: int, widths: Sequence[int], outputs: int
     ) -> None:
         super().__init__()
-        if dims not in (2, 3):
-            raise ValueError(f"given fields with {dims} spatial dimensions; allowed: 2 or 3")
-        widths = [width * 2**stage for stage in range(stages)]
-        self.stem = _convolution(dims, channels, width, stride=2)
-        pairs = itertools.pairwise([width, *widths])
-        self.stages = nn.ModuleList(_Block(dims, before, after) for before, after in pairs)
+        pairs = itertools.pairwise((channels, *widths))
+        self.stages = nn.ModuleList(
+            _Stage(before, after, dimensions, overlap=int(index == 0))
+            for index, (before, after) in enumerate(pairs)
+        )
         self.head = nn.Sequential(
-            nn.Linear(sum(widths), widths[-1]), nn.GELU(), nn.Linear(widths[-1], outputs)
+            nn.Linear(2 * sum(widths), 64),
+            nn.SiLU(),
+            nn.Linear(64, 64),
+            nn.SiLU(),
+            nn.Linear(64, outputs),
         )
 
-    def forward(self, fields: Tensor) -> Tensor:
-        features, means = self.stem(fields), []
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = []
         for stage in self.stages:
-            features = stage(features)
-            means.append(functional.gelu(features).flatten(2).mean(2))
-        vectors: Tensor = self.head(torch.cat(means, 1))
+            x = stage(x)
+            cells = x.flatten(2)
+            pooled += [cells.mean(2), torch.log(cells.square().mean(2) + FLOOR)]
+        vectors: Tensor = self.head(torch.cat(pooled, 1))
         return vectors
 
 
-class _Block(nn.Module):
-    """Two convolutions beside a shortcut, then a halving of the resolution."""
+class _Stage(nn.Module):
+    """A convolution that halves the grid, and a residual one."""
 
-    def __init__(self, dims: int, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, dimensions: int, overlap: int) -> None:
         super().__init__()
-        last = _convolution(dims, after, after)
-        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-        self.body = nn.Sequential(nn.GELU(), _convolution(dims, before, after), nn.GELU(), last)
-        self.shortcut = _convolution(dims, before, after, size=1)
-        pools: dict[int, Any] = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
-        self.pool = pools[dims]
+        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
+        self.overlap = overlap
+        self.down = convolution(before, after, 2 + 2 * overlap, stride=2)
+        self.residual = convolution(after, after, 3)
 
-    def forward(self, features: Tensor) -> Tensor:
-        total = self.shortcut(features) + self.body(features)
-        kernel = [min(2, size) for size in total.shape[2:]]
-        pooled: Tensor = self.pool(total, kernel, ceil_mode=True)
-        return pooled
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.silu(self.down(wrap(x, self.overlap)))
+        return h + functional.silu(self.residual(wrap(h, 1)))
 
 
-def _convolution(dims: int, before: int, after: int, stride: int = 1, size: int = 3) -> nn.Module:
-    kinds: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
-    module: nn.Module = kinds[dims](
-        before, after, size, stride=stride, padding=size // 2, padding_mode="circular"
-    )
-    return module
+class _Wrap(torch.autograd.Function):
+    """Periodic cells before and behind one axis. `functional.pad` takes twice as long backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axis: int, width: int) -> Tensor:
+        ctx.axis, ctx.width = axis, width
+        size = x.shape[axis]
+        head, tail = x.narrow(axis, 0, width), x.narrow(axis, size - width, width)
+        return torch.cat([tail, x, head], axis)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,), axis, width = gradients, ctx.axis, ctx.width
+        size = gradient.shape[axis] - 2 * width
+        inner = gradient.narrow(axis, width, size).clone()
+        inner.narrow(axis, size - width, width).add_(gradient.narrow(axis, 0, width))
+        inner.narrow(axis, 0, width).add_(gradient.narrow(axis, size + width, width))
+        return inner, None, None
 
 
-def random_symmetry(fields: Tensor) -> Tensor:
-    """Fields (N, C, *space) under one random symmetry of the square (D4) or cube (O_h).
+def wrap(x: Tensor, width: int) -> Tensor:
+    """`width` periodic cells more on every side of (b, C, *space)."""
+    if width:
+        for axis in range(2, x.ndim):
+            x = cast(Tensor, _Wrap.apply(x, axis, width))  # type: ignore[no-untyped-call]
+    return x
 
-    Draws from torch's generator. Axes are exchanged only where they are equally long.
-    """
-    axes = list(range(2, fields.ndim))
-    flips = [axis for axis in axes if torch.rand(()) < 0.5]
-    order = [axes[i] for i in torch.randperm(len(axes))]
-    if len({fields.shape[axis] for axis in axes}) == 1:
-        fields = fields.permute(0, 1, *order)
-    return fields.flip(flips) if flips else fields
+
+def random_symmetry(x: Tensor) -> Tensor:
+    """A batch (b, C, *space) under a random shift and a random symmetry of its grid."""
+    space = range(2, x.ndim)
+    shifts = [int(torch.randint(x.shape[axis], ())) for axis in space]
+    groups = list(_symmetry_group(x))
+    permutation, mirrored = groups[int(torch.randint(len(groups), ()))]
+    moved = torch.roll(x, shifts, tuple(space)).permute(0, 1, *permutation).flip(mirrored)
+    return moved.contiguous()
+
+
+def symmetries(x: Tensor) -> Iterator[Tensor]:
+    """x under every symmetry of its grid: the group D4 on squares, the 48 of the cube on cubes."""
+    for permutation, mirrored in _symmetry_group(x):
+        yield x.permute(0, 1, *permutation).flip(mirrored)
+
+
+def _symmetry_group(x: Tensor) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Permutations of the axes of space that keep its shape, times sets of axes to mirror."""
+    space = range(2, x.ndim)
+    mirrors = [
+        axes for count in range(len(space) + 1) for axes in itertools.combinations(space, count)
+    ]
+    for permutation in itertools.permutations(space):
+        if all(x.shape[a] == x.shape[b] for a, b in zip(permutation, space, strict=True)):
+            yield from ((permutation, axes) for axes in mirrors)
+
+
+def check_sides(sides: Sequence[int], stages: int, who: str) -> None:
+    """Raise InputError for a grid that cannot be halved so often."""
+    if any(side % 2**stages for side in sides):
+        raise InputError(
+            f"{who}: given fields with sides {tuple(sides)}; allowed: multiples of {2**stages}, "
+            f"since each of the network's {stages} stages halves them"
+        )

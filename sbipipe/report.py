@@ -111,7 +111,10 @@ def symbol(name: str) -> Markup:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number to so many significant digits."""
-    return NONE if value is None else f"{value:.{digits}g}".replace("-", MINUS)
+    if value is None:
+        return NONE
+    whole = abs(value) >= 10 ** (digits - 1)
+    return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", MINUS)
 
 
 def nats(score: Score | None) -> str:

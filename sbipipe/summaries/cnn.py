@@ -17,13 +17,7 @@ the train split's simulations (ranks / (n + 1), linear in between). Whatever the
 to a standard normal and unbounded, so that q need not know where a prior ends. A map of theta alone
 adds a constant to L, so it changes no optimum.
 
-How the network is built. Periodic convolutions; one stage per entry of `channels`, each halving the
-grid and adding one residual convolution; for every stage's features (small scales are read off
-early stages, large ones off late ones) the mean over the grid and the logarithm of the mean square,
-which is a learned band power; and a perceptron. So s is exactly invariant under shifts by multiples
-of 2^stages pixels, and learns the other shifts, the reflections and the rotations by right angles
-from augmentation. Nothing normalises features map by map: that would hide the amplitude of the
-field, which is what sigma_8 is about.
+The network is that of `networks`.
 
 Memorisation. A network that knows its training maps by heart gives them summaries of another
 distribution than new maps', and every estimator trained on those is overconfident. Augmentation, a
@@ -34,10 +28,9 @@ without augmentation, at the chosen epoch, in nats.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -45,18 +38,15 @@ from pydantic import Field
 from scipy.special import ndtri
 from scipy.stats import rankdata
 from torch import Tensor, nn
-from torch.nn import functional
 from zuko.mixtures import GMM
 
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
+from sbipipe.networks import PeriodicNetwork, check_sides, random_symmetry, symmetries
 from sbipipe.seeds import number, torch_scope
 from sbipipe.training import Optimisation, Rows, optimise, tensors
 
 __all__ = ["Cnn"]
-
-FLOOR = 1e-4
-"""Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""
 
 CHUNK = 512
 """Fields that go through the network at once when summaries are made."""
@@ -114,7 +104,7 @@ class Cnn:
             return -log_prob
 
         history = optimise(
-            module, loss, rows, held_out, self.optimisation, run, label="cnn", augment=augment
+            module, loss, rows, held_out, self.optimisation, run, label="cnn", augment=_augment
         )
         gap = _mean(loss, held_out, run) - _mean(loss, rows, run)
         module.to("cpu")
@@ -194,18 +184,8 @@ class _Network(nn.Module):
     def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...], components: int) -> None:
         super().__init__()
         self.shape, self.channels, self.components = shape, channels, components
-        dimensions = len(shape) - 1
-        self.stages = nn.ModuleList(
-            _Stage(before, after, dimensions, overlap=int(index == 0))
-            for index, (before, after) in enumerate(itertools.pairwise((shape[0], *channels)))
-        )
-        pooled = 2 * sum(channels)
-        self.head = nn.Sequential(
-            nn.Linear(pooled, 64),
-            nn.SiLU(),
-            nn.Linear(64, 64),
-            nn.SiLU(),
-            nn.Linear(64, components),
+        self.body = PeriodicNetwork(
+            channels=shape[0], dimensions=len(shape) - 1, widths=channels, outputs=components
         )
         for name, size in (("in", shape[0]), ("out", components)):
             self.register_buffer(f"mean_{name}", torch.zeros(size, dtype=torch.float64))
@@ -219,57 +199,10 @@ class _Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         channel = (-1, *(1,) * (x.ndim - 2))
-        h = (x - self.mean_in.float().view(channel)) / self.sd_in.float().view(channel)
-        pooled = []
-        for stage in self.stages:
-            h = stage(h)
-            cells = h.flatten(2)
-            pooled += [cells.mean(2), torch.log(cells.square().mean(2) + FLOOR)]
-        s: Tensor = self.head(torch.cat(pooled, 1))
+        s: Tensor = self.body(
+            (x - self.mean_in.float().view(channel)) / self.sd_in.float().view(channel)
+        )
         return s
-
-
-class _Stage(nn.Module):
-    """A convolution that halves the grid, and a residual one."""
-
-    def __init__(self, before: int, after: int, dimensions: int, overlap: int) -> None:
-        super().__init__()
-        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
-        self.overlap = overlap
-        self.down = convolution(before, after, 2 + 2 * overlap, stride=2)
-        self.residual = convolution(after, after, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = functional.silu(self.down(wrap(x, self.overlap)))
-        return h + functional.silu(self.residual(wrap(h, 1)))
-
-
-class _Wrap(torch.autograd.Function):
-    """Periodic cells before and behind one axis. `functional.pad` takes twice as long backwards."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axis: int, width: int) -> Tensor:
-        ctx.axis, ctx.width = axis, width
-        size = x.shape[axis]
-        head, tail = x.narrow(axis, 0, width), x.narrow(axis, size - width, width)
-        return torch.cat([tail, x, head], axis)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,), axis, width = gradients, ctx.axis, ctx.width
-        size = gradient.shape[axis] - 2 * width
-        inner = gradient.narrow(axis, width, size).clone()
-        inner.narrow(axis, size - width, width).add_(gradient.narrow(axis, 0, width))
-        inner.narrow(axis, 0, width).add_(gradient.narrow(axis, size + width, width))
-        return inner, None, None
-
-
-def wrap(x: Tensor, width: int) -> Tensor:
-    """`width` periodic cells more on every side of (b, C, *space)."""
-    if width:
-        for axis in range(2, x.ndim):
-            x = cast(Tensor, _Wrap.apply(x, axis, width))  # type: ignore[no-untyped-call]
-    return x
 
 
 class _Mixture(nn.Module):
@@ -305,33 +238,6 @@ def _density(loss: str, parameters: int, components: int, mixture: int) -> nn.Mo
     return _Mixture(parameters, components, mixture if loss == "vmim" else 1)
 
 
-def augment(x: Tensor, u: Tensor) -> Rows:
-    """A batch under a random shift and a random symmetry of the grid."""
-    space = range(2, x.ndim)
-    shifts = [int(torch.randint(x.shape[axis], ())) for axis in space]
-    groups = list(_symmetry_group(x))
-    permutation, mirrored = groups[int(torch.randint(len(groups), ()))]
-    moved = torch.roll(x, shifts, tuple(space)).permute(0, 1, *permutation).flip(mirrored)
-    return moved.contiguous(), u
-
-
-def symmetries(x: Tensor) -> Iterator[Tensor]:
-    """x under every symmetry of its grid: the group D4 on squares, the 48 of the cube on cubes."""
-    for permutation, mirrored in _symmetry_group(x):
-        yield x.permute(0, 1, *permutation).flip(mirrored)
-
-
-def _symmetry_group(x: Tensor) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Permutations of the axes of space that keep its shape, times sets of axes to mirror."""
-    space = range(2, x.ndim)
-    mirrors = [
-        axes for count in range(len(space) + 1) for axes in itertools.combinations(space, count)
-    ]
-    for permutation in itertools.permutations(space):
-        if all(x.shape[a] == x.shape[b] for a, b in zip(permutation, space, strict=True)):
-            yield from ((permutation, axes) for axes in mirrors)
-
-
 def _gaussianiser(train: Dataset) -> Callable[[Array], Array]:
     """u(theta) of the module's docstring, (N, D) -> (N, D)."""
     knots = [np.unique(column) for column in _one_per_simulation(train).T]
@@ -364,8 +270,8 @@ def _require_fields(x: Array, stages: int) -> None:
             f"cnn: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: fields "
             "(N, C, *space) in one to three dimensions. Use identity for vectors"
         )
-    if any(side % 2**stages for side in x.shape[2:]):
-        raise InputError(
-            f"cnn: given fields with sides {x.shape[2:]}; allowed: multiples of {2**stages}, "
-            f"since each of the {stages} stages (`channels`) halves them"
-        )
+    check_sides(x.shape[2:], stages, "cnn")
+
+
+def _augment(x: Tensor, u: Tensor) -> Rows:
+    return random_symmetry(x), u

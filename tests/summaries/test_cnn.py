@@ -7,8 +7,9 @@ from scipy.special import ndtri
 from torch.nn import functional
 
 from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.networks import symmetries, wrap
 from sbipipe.summaries import cnn
-from sbipipe.summaries.cnn import Cnn, augment, symmetries, wrap
+from sbipipe.summaries.cnn import Cnn
 from sbipipe.training import Optimisation
 
 
@@ -47,7 +48,7 @@ def test_there_are_eight_symmetries_of_a_square_and_48_of_a_cube():
 def test_augmentation_moves_pixels_and_leaves_parameters():
     x, u = torch.arange(3 * 64.0).reshape(3, 1, 8, 8), torch.randn(3, 2)
     torch.manual_seed(1)
-    moved, same = augment(x, u)
+    moved, same = cnn._augment(x, u)
     assert same is u
     assert not torch.equal(moved, x)
     assert torch.equal(moved.flatten(1).sort().values, x.flatten(1))
@@ -112,7 +113,7 @@ def test_memorisation_is_the_gap_of_the_losses(monkeypatch):
     shuffled = Dataset(
         theta=np.random.default_rng(0).permutation(train.theta), x=train.x, group=train.group
     )
-    monkeypatch.setattr(cnn, "augment", lambda x, u: (x, u))
+    monkeypatch.setattr(cnn, "random_symmetry", lambda x: x)
     summary = Cnn(channels=(16,), optimisation=brief(epochs=40, patience=40, batch=8))
     _, history = summary.fit(shuffled, shuffled, Run(seed=1))
     assert history.notes["memorisation"] == pytest.approx(0.0, abs=1e-6)
