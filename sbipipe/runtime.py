@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dask
 import joblib
 from dask.distributed import Client, LocalCluster
 
@@ -32,6 +31,9 @@ ONE_THREAD = {
 """Environment of a worker: parallelism is over simulations, and the memory of one is kept for the
 next (Dask's default hands it back each time, which costs a third of the time of a small box)."""
 
+PATIENCE = "20s"
+"""How long a scheduler may take to answer."""
+
 
 def device(runtime: Runtime) -> str:
     """The device to compute on; raises InputError where a GPU is asked for and none is there."""
@@ -49,7 +51,7 @@ def workers(runtime: Runtime) -> Iterator[Client]:
     """A Dask client of local processes, or of the scheduler that `runtime` names."""
     if runtime.scheduler:
         try:
-            client = Client(runtime.scheduler, timeout="20s")
+            client = Client(runtime.scheduler, timeout=PATIENCE)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"runtime.scheduler: given {runtime.scheduler!r}; no scheduler answers ({error})"
@@ -57,10 +59,8 @@ def workers(runtime: Runtime) -> Iterator[Client]:
         with client:
             yield client
         return
-    os.environ.update({key: os.environ.get(key, value) for key, value in ONE_THREAD.items()})
-    before_start = {"distributed.nanny.pre-spawn-environ": ONE_THREAD}
+    os.environ.update(ONE_THREAD)  # inherited at the start of a worker, when libraries read it
     with (
-        dask.config.set(before_start),
         LocalCluster(
             n_workers=runtime.workers,
             threads_per_worker=1,
