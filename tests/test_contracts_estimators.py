@@ -112,8 +112,9 @@ def test_restored_weights_give_the_same_bits(kind: str, posterior: Posterior, tm
 
 
 def test_weights_of_another_configuration_are_an_error(kind: str, posterior: Posterior):
-    if not posterior.weights.arrays:
-        pytest.skip("nothing learned")
+    if kind not in QUICK:
+        assert not posterior.weights.arrays
+        return
     other = plugins.make("train", kind, QUICK[kind] | {"hidden": 9}, f"train.{kind}")
     with pytest.raises(InputError, match="hidden: given 9; the weights were trained with 8"):
         other.restore(posterior.weights, SIMULATOR.prior)
