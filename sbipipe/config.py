@@ -145,17 +145,6 @@ class Entry:
 
 
 @plugin
-class Draw:
-    """How posteriors are drawn from for the diagnostics.
-
-    Attributes:
-        draws: For each test simulation.
-    """
-
-    draws: Annotated[int, Field(ge=20)] = 1000
-
-
-@plugin
 class Gate:
     """When a posterior is let out.
 
@@ -163,10 +152,12 @@ class Gate:
         level: A calibrated posterior is withheld with this probability.
         on_failure: "withhold" puts a failed posterior into `reports/withheld/`; "fail" makes
             the run fail as well.
+        draws: From the posterior of each test simulation, for the diagnostics to judge.
     """
 
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     on_failure: Literal["withhold", "fail"] = "withhold"
+    draws: Annotated[int, Field(ge=20)] = 1000
 
 
 @plugin
@@ -186,16 +177,15 @@ class Runtime:
 
 @plugin
 class Params:
-    """All of `params.yaml`."""
+    """All of `params.yaml`. What DVC tracks has to be there; `summarise: {}` makes no summary."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    runtime: Runtime = Field(default_factory=Runtime)
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
-    summarise: dict[EntryName, Made] = Field(default_factory=dict)
+    summarise: dict[EntryName, Made]
     train: dict[EntryName, Made] = Field(min_length=1)
-    draw: Draw = Field(default_factory=Draw)
     diagnose: dict[EntryName, Entry] = Field(min_length=1)
-    gate: Gate = Field(default_factory=Gate)
+    gate: Gate
+    runtime: Runtime = Field(default_factory=Runtime)
 
     def simulator_of(self, name: str) -> str:
         """The entry of `simulate:` that an entry of `simulate:` or `summarise:` rests on."""
@@ -265,7 +255,6 @@ def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
 
 __all__ = [
     "SPLITS",
-    "Draw",
     "Entry",
     "Gate",
     "Made",

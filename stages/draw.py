@@ -18,7 +18,7 @@ def main(name: str) -> None:
     prior = plugins.simulator(params, params.simulator_of(of)).prior
     start = time.perf_counter()
     conditioned = project.posterior(params, name).at(test.x)
-    samples = conditioned.sample(params.draw.draws, stream(params.seed, "draw", name))
+    samples = conditioned.sample(params.gate.draws, stream(params.seed, "draw", name))
     seconds = (time.perf_counter() - start) / len(test)
 
     controls = {c.name: c.preimage(test.theta, samples.draws) for c in CONTROLS}

@@ -134,9 +134,8 @@ def _params(
             name: {"kind": name.split("+")[0], "of": "cdm" if name == "exact" else made}
             for name in widths
         },
-        "draw": {"draws": draws},
         "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-        "gate": {"level": 0.01, "on_failure": "withhold"},
+        "gate": {"level": 0.01, "on_failure": "withhold", "draws": draws},
     }
     return yaml.safe_dump(values, sort_keys=False)
 

@@ -23,9 +23,8 @@ PARAMS = {
         "exact": {"kind": "exact", "of": "vectors"},
         "again": {"kind": "exact", "of": "vectors"},
     },
-    "draw": {"draws": 200},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-    "gate": {"level": 0.01, "on_failure": "withhold"},
+    "gate": {"level": 0.01, "on_failure": "withhold", "draws": 200},
 }
 
 

@@ -26,6 +26,7 @@ def params(prior=PRIOR, **changes):
         "summarise": {"raw": {"kind": "identity", "of": "mine"}},
         "train": {"npe": {"kind": "npe", "of": "raw"}},
         "diagnose": {"sbc": {"kind": "sbc"}},
+        "gate": {},
     }
     return {**values, **changes}
 
@@ -74,8 +75,8 @@ def refused(capsys, stage, *words):
         ({"sed": 1}, "sed: unknown key"),
         ({"seed": "one"}, 'seed: given "one"; input should be a valid integer'),
         (
-            {"draw": {"draws": 3}},
-            "draw.draws: given 3; input should be greater than or equal to 20",
+            {"gate": {"draws": 3}},
+            "gate.draws: given 3; input should be greater than or equal to 20",
         ),
         (
             {"train": {"npe": {"kind": "npe", "of": "row"}}},

@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
     "summarise": {"raw": {"kind": "identity", "of": "sims"}},
     "train": {"npe": {"kind": "npe", "of": "raw", "config": {"ensemble": 2}}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "gate": {},
 }
 
 

@@ -31,9 +31,8 @@ PARAMS = {
         "nre": {"kind": "nre", "of": "raw", "config": {"optimisation": QUICK}},
         "exact": {"kind": "exact", "of": "vectors"},
     },
-    "draw": {"draws": 200},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-    "gate": {"level": 0.01, "on_failure": "withhold"},
+    "gate": {"level": 0.01, "on_failure": "withhold", "draws": 200},
 }
 
 

@@ -16,6 +16,8 @@ PARAMS = {
     "simulate": {"toy": {"kind": "linear_gaussian"}},
     "train": {"exact": {"kind": "exact", "of": "toy"}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "summarise": {},
+    "gate": {},
 }
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from sbipipe.config import Params
 from sbipipe.plugins import FAMILIES, kinds
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
@@ -101,3 +103,13 @@ def test_a_library_has_one_room(module: str, allowed: str) -> None:
         names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         if any(name.split(".")[0] == module for name in names):
             assert str(path.parent) == allowed, path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_tracks_only_parameters_that_have_to_be_there(stage: str) -> None:
+    """DVC refuses to run where a tracked parameter is left out."""
+    schema = TypeAdapter(Params).json_schema()
+    required = set(schema["required"])
+    tracked = STAGES[stage].get("do", STAGES[stage])["params"]
+    assert {name.split(".")[0] for name in tracked} <= required
+    assert all(name.count(".") == 0 or name.endswith("${key}") for name in tracked)

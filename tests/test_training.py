@@ -51,7 +51,7 @@ def state(module: nn.Module) -> dict[str, np.ndarray]:
 
 def test_learns_a_line_to_its_noise():
     module = nn.Linear(1, 1)
-    settings = Optimisation(epochs=200, patience=200, batch=ROWS, learning_rate=1e-1)
+    settings = Optimisation(epochs=800, patience=800, batch=ROWS, learning_rate=1e-1)
     train, _ = line()
     history = optimise(module, squares(module), train, train, settings, Run(seed=1))
     x, y = (tensor[:, 0].numpy() for tensor in train)
