@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
-from scipy.integrate import simpson
 
 from sbipipe.interfaces import Array
 from sbipipe.priors import PriorField, ProductPrior, uniform_prior
@@ -128,6 +127,8 @@ def _transfer() -> Any:
 
 def _sigma_8_squared(power: Array) -> Array:
     """Of power at `_SIGMA_8_K` with shape (N, K), with shape (N, 1)."""
+    from scipy.integrate import simpson
+
     x = 8 * _SIGMA_8_K
     window = 3 * (np.sin(x) - x * np.cos(x)) / x**3
     integrand = power * window**2 * _SIGMA_8_K**3 / (2 * np.pi**2)

@@ -1,6 +1,7 @@
 """The machine a stage runs on: its device, its processes, and how a stage ends.
 
-Nothing here changes a result.
+Nothing here changes a result. Every stage imports this module, so what few of them need is imported
+where it is used.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import joblib
-from dask.distributed import Client, LocalCluster
+from typing import TYPE_CHECKING
 
 from sbipipe.config import Runtime
 from sbipipe.interfaces import InputError, Run
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -49,6 +51,8 @@ def device(runtime: Runtime) -> str:
 @contextmanager
 def workers(runtime: Runtime) -> Iterator[Client]:
     """A Dask client of local processes, or of the scheduler that `runtime` names."""
+    from dask.distributed import Client, LocalCluster
+
     if runtime.scheduler:
         try:
             client = Client(runtime.scheduler, timeout=PATIENCE)
@@ -74,6 +78,8 @@ def workers(runtime: Runtime) -> Iterator[Client]:
 @contextmanager
 def parallel(runtime: Runtime) -> Iterator[None]:
     """Inside, every `joblib.Parallel()` uses the workers of `runtime`."""
+    import joblib
+
     with joblib.parallel_config("loky", n_jobs=runtime.workers, inner_max_num_threads=1):
         yield
 

@@ -14,10 +14,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -34,6 +33,9 @@ from sbipipe.interfaces import (
     PosteriorDraws,
     Weights,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PENDING, DONE, FAILED = 0, 1, 2
 """Status of a simulation."""
@@ -284,6 +286,7 @@ def _read(group: zarr.Group, key: str) -> NDArray[Any]:
 
 def save_groups(path: Path, groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> None:
     """Write netCDF groups that arviz 0.x and 1.x both read."""
+    import xarray as xr
 
     def write(temporary: Path) -> None:
         xr.Dataset(attrs=dict(attrs)).to_netcdf(temporary, mode="w", engine="h5netcdf")
@@ -296,6 +299,8 @@ def save_groups(path: Path, groups: Mapping[str, xr.Dataset], attrs: Mapping[str
 
 def load_groups(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """The groups and attributes of a posterior file."""
+    import xarray as xr
+
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
