@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from sbipipe.interfaces import SPLITS, InputError
+from sbipipe.interfaces import InputError
 
 T = TypeVar("T")
 
@@ -254,7 +254,6 @@ def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
 
 
 __all__ = [
-    "SPLITS",
     "Entry",
     "Gate",
     "Made",

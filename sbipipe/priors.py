@@ -37,8 +37,7 @@ class Uniform:
     high: float
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        _check_order(self.low, self.high)
 
     @property
     def distribution(self) -> Any:
@@ -54,8 +53,7 @@ class LogUniform:
     high: float
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+        _check_order(self.low, self.high)
 
     @property
     def distribution(self) -> Any:
@@ -136,6 +134,11 @@ class ProductPrior:
         values = np.asarray(values, np.float64)
         columns = [getattr(d, method)(values[..., i]) for i, d in enumerate(self._distributions)]
         return np.stack(columns, -1)
+
+
+def _check_order(low: float, high: float) -> None:
+    if not low < high:
+        raise ValueError(f"low {low:g} must be below high {high:g}")
 
 
 def _bounds(distribution: Any) -> tuple[float, float]:

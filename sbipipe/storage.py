@@ -23,7 +23,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from sbipipe.interfaces import (
-    SPLITS,
     Array,
     Dataset,
     History,
@@ -315,7 +314,6 @@ __all__ = [
     "DONE",
     "FAILED",
     "PENDING",
-    "SPLITS",
     "Set",
     "create_split",
     "finish_set",
