@@ -27,7 +27,7 @@ bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 	for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark; done
 
 clean:  ## Remove the environment and every result
-	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \
+	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/emulations data/histories \
 	  data/checkpoints dvc.lock
 	find reports -mindepth 1 ! -name .gitignore -delete
 

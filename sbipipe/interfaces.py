@@ -261,6 +261,15 @@ class Posterior(Protocol):
         """What `Estimator.restore` needs."""
 
 
+@runtime_checkable
+class Emulator(Protocol):
+    """A posterior that can also draw fields."""
+
+    def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+        """Fields (N, C, *space) for theta (N, D), in the simulator's own units; with `same_noise`
+        every field grows from the same noise, so that only theta differs."""
+
+
 class Estimator(Protocol):
     """Learns a posterior from pairs of parameters and data."""
 

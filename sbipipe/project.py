@@ -23,6 +23,7 @@ from sbipipe.seeds import stream
 SETS = Path("data/sets")
 ESTIMATORS = Path("data/estimators")
 DRAWS = Path("data/draws")
+EMULATIONS = Path("data/emulations")
 DIAGNOSES = Path("data/diagnoses")
 HISTORIES = Path("data/histories")
 CHECKPOINTS = Path("data/checkpoints")
@@ -30,6 +31,7 @@ REPORTS = Path("reports")
 POSTERIORS = REPORTS / "posteriors"
 WITHHELD = REPORTS / "withheld"
 COVERAGE = REPORTS / "coverage.json"
+EMULATION = REPORTS / "emulation.json"
 
 
 def history_path(section: str, name: str) -> Path:
@@ -41,6 +43,11 @@ def history_path(section: str, name: str) -> Path:
 def posterior_path(name: str, published: bool) -> Path:
     """Where the posterior file of an estimator lies, which depends on its verdict."""
     return (POSTERIORS if published else WITHHELD) / f"{name}.nc"
+
+
+def emulation_path(name: str) -> Path:
+    """Where the fields that an estimator drew lie."""
+    return EMULATIONS / f"{name}.safetensors"
 
 
 def log_likelihood(params: Params, of: str) -> LogLikelihood | None:

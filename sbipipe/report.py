@@ -172,7 +172,18 @@ def source(drawing: Drawing) -> str:
 
 def metrics(results: Results) -> dict[str, Any]:
     """The headline numbers; those that do not exist or are not finite are left out."""
-    return {estimator.name: dict(_metrics(estimator)) for estimator in results.estimators}
+    found = {estimator.name: dict(_metrics(estimator)) for estimator in results.estimators}
+    for emulation in results.emulations:
+        generated = emulation.chi_squared["generated"]
+        found[emulation.name]["emulation"] = {
+            "chi_squared_over_null": {"mean": generated.ratio, "se": generated.ratio_se},
+            "chi_squared_over_true": {"mean": generated.to_true, "se": generated.to_true_se},
+            "chi_squared_over_control": {
+                "mean": generated.to_control,
+                "se": generated.to_control_se,
+            },
+        }
+    return found
 
 
 def _metrics(estimator: Diagnosed) -> Iterator[tuple[str, Any]]:

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import fields, plugins, project, provenance, storage
+from sbipipe import emulation_results, fields, plugins, project, provenance, storage
 from sbipipe.config import Params, read_params
+from sbipipe.emulation_results import Emulation
 from sbipipe.interfaces import SPLITS, Array, Dataset, PosteriorDraws, Prior
 from sbipipe.seeds import stream
 
@@ -271,6 +272,8 @@ class Results:
     Attributes:
         text: `params.yaml` as it was written.
         sharing: Names of the estimators, by the simulator they are tested on.
+        emulations: Of the estimators that draw fields as well.
+        unchecked: Those of them that could not be checked, with the reason.
     """
 
     params: Params
@@ -287,6 +290,8 @@ class Results:
     components: tuple[Components, ...]
     learning: tuple[Learning, ...]
     stages: tuple[Stage, ...]
+    emulations: tuple[Emulation, ...]
+    unchecked: Mapping[str, str]
 
     @property
     def tests(self) -> tuple[TestCurves, ...]:
@@ -319,6 +324,7 @@ def read() -> Results:
         for name in params.train
     )  # fmt: skip
     sharing = _sharing(params)
+    emulations, unchecked = emulation_results.read(params)
     return Results(
         params=params,
         text=Path("params.yaml").read_text(),
@@ -342,6 +348,8 @@ def read() -> Results:
             if h.curves
         ),
         stages=tuple(_stages(histories, draws)),
+        emulations=emulations,
+        unchecked=unchecked,
     )
 
 

@@ -22,7 +22,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that lacks nothing but its report; its simulations failed with hostile words."""
     folder = tmp_path_factory.mktemp("finished")
     with chdir(folder):
-        finished_run.write(Path(), simulations=80, draws=120, spoken="<b>no</b> & convergence")
+        finished_run.write(
+            Path(), simulations=80, draws=120, spoken="<b>no</b> & convergence", emulator="nle"
+        )
     return folder
 
 

@@ -15,15 +15,17 @@ import numpy as np
 import yaml
 from scipy import stats
 
-from sbipipe import calibration, comparison, fields, project, storage
+from sbipipe import calibration, comparison, emulated, fields, project, storage, validation
 from sbipipe.config import parse, read_params
 from sbipipe.controls import CONTROLS
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
+from sbipipe.emulated import Emulated, Response
 from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
 from sbipipe.priors import uniform_prior
 from sbipipe.seeds import stream
+from sbipipe.simulators.lognormal import Lognormal
 
 NOISE = 0.35
 PRIORS = {
@@ -44,6 +46,7 @@ def write(
     simulations: int = 200,
     draws: int = 300,
     spoken: str = "",
+    emulator: str = "",
 ) -> None:
     """Fill `folder`; to be called with `folder` as the working directory.
 
@@ -51,6 +54,7 @@ def write(
         widths: The estimators.
         as_fields: Whether the simulator gives fields, with a summary of them, or vectors.
         spoken: Words from outside that appear as a reason of failed simulations.
+        emulator: An estimator that draws fields as well.
     """
     prior = PRIORS[dimension]
     (folder / "params.yaml").write_text(_params(prior, widths, as_fields, simulations, draws))
@@ -72,6 +76,7 @@ def write(
     estimators = {name: calibration.to_json(verdict) for name, verdict in verdicts.items()}
     storage.save_json(project.REPORTS / "coverage.json", {"estimators": estimators})
     _comparison(found, prior, widths)
+    _emulation(emulator)
 
 
 def posterior_draws(
@@ -221,3 +226,46 @@ def _comparison(
     )  # fmt: skip
     content = comparison.to_json(compared)
     storage.save_json(project.REPORTS / "comparison.json", json.loads(json.dumps(content)))
+
+
+def _emulation(name: str) -> None:
+    """An emulator that draws from the simulator itself."""
+    entries = {}
+    if name:
+        found = emulated_fields()
+        entries[name] = validation.validate(found)
+        emulated.save(project.emulation_path(name), found)
+    storage.save_json(project.EMULATION, {"emulators": entries})
+
+
+def emulated_fields() -> Emulated:
+    """Lognormal maps in the place of every sort of field, fewer than in a real run."""
+    simulator = Lognormal(pixels=16)
+    theta = simulator.prior.sample(4, stream(0, "held out"))
+    moved = emulated.one_at_a_time(simulator.prior)
+
+    def fields_of(label: str, count: int) -> Array:
+        rows = simulator.simulate(np.repeat(theta, count, 0), stream(0, label))
+        return rows.reshape(len(theta), count, *rows.shape[1:])
+
+    def response(label: str) -> Array:
+        rows = [
+            [simulator.simulate(one[None], stream(0, label, i))[0] for one in moved]
+            for i in range(5)
+        ]
+        return np.array(rows)
+
+    return Emulated(
+        simulator="cdm",
+        parameters=simulator.prior.names,
+        quantity=simulator.quantity,
+        box=simulator.box,
+        theta=theta,
+        true=fields_of("true", 10),
+        generated=fields_of("generated", 12),
+        control=fields_of("control", 10),
+        response=Response(
+            theta=moved, generated=response("generated"), true=response("true"),
+            control=response("control"),
+        ),
+    )  # fmt: skip

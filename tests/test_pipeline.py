@@ -88,6 +88,12 @@ def test_a_posterior_file_carries_its_verdict(run: Path) -> None:
             "calibration"} <= set(groups)  # fmt: skip
 
 
+def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
+    assert json.loads((run / "reports/emulation.json").read_text()) == {"emulators": {}}
+    assert list((run / "data/emulations").iterdir()) == []
+    assert "mulated fields" not in (run / "reports/index.html").read_text()
+
+
 def test_estimators_are_near_the_exact_posterior(run: Path) -> None:
     found = json.loads((run / "reports/comparison.json").read_text())["estimators"]
     for name in ("npe", "nle", "nre"):
@@ -108,7 +114,7 @@ def test_editing_an_estimator_concerns_its_stages_alone(run: Path) -> None:
     finally:
         source.write_text(before)
     assert {name for name in status if not name.startswith("publish")} <= {
-        "train@nre", "draw@nre", "diagnose@nre", "compare", "report"
+        "train@nre", "draw@nre", "diagnose@nre", "compare", "emulate", "validate_emulator", "report"
     }  # fmt: skip
     assert "train@nre" in status
 

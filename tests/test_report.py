@@ -13,7 +13,7 @@ import pytest
 
 import finished_run
 from sbipipe import report, results, storage
-from sbipipe.figures.gallery import draw_all
+from sbipipe.figures.gallery import Gallery, draw_all
 from sbipipe.results import Results, Score
 
 STAGE = Path(__file__).parents[1] / "stages/report.py"
@@ -80,11 +80,56 @@ def test_missing_pieces_leave_a_page(run_results: Results) -> None:
         suites=(),
         components=(),
         stages=(),
+        emulations=(),
     )
     text = report.page(bare, draw_all(bare))
     assert "There is no pair of estimators to compare." in text
     assert "No network was trained." in text
     assert "No posterior could be drawn." in text
+
+
+def test_an_emulator_has_a_section(run_results: Results, run_page: str) -> None:
+    section = run_page[run_page.index('<h2 id="emulation">') : run_page.index('<h2 id="learning">')]
+    assert '<a href="#emulation">' in run_page
+    assert "nle drew 12 fields each, which stand here beside 10 true fields of cdm" in section
+    (found,) = run_results.emulations
+    for headline in found.headlines:
+        assert headline.what in section
+        assert report.number(headline.generated) in section
+    assert section.count("<img") == 2 + 3 * 3 + 1 + 2
+    assert "Left out" not in section
+
+
+def test_without_an_emulator_there_is_no_trace(run_results: Results, run_gallery: Gallery) -> None:
+    text = report.page(replace(run_results, emulations=()), run_gallery)
+    assert "mulat" not in text.replace("simulat", "").replace("Simulat", "")
+
+
+def test_an_emulator_that_could_not_be_checked_says_why(
+    run_results: Results, run_gallery: Gallery
+) -> None:
+    bare = replace(run_results, emulations=(), unchecked={"nle": "vectors, not <fields>"})
+    text = report.page(bare, run_gallery)
+    assert "beside true ones: vectors, not &lt;fields&gt;." in text
+    assert "reduced chi-squared" not in text
+
+
+def test_what_is_left_out_is_said(run_results: Results, run_gallery: Gallery) -> None:
+    (found,) = run_results.emulations
+    elsewhere = replace(
+        found,
+        simulated=False,
+        left_out=("bispectrum", "peak counts"),
+        channels=2,
+        rows={"generated": 15},
+        counts={**found.counts, "failed": 3},
+    )
+    text = report.page(replace(run_results, emulations=(elsewhere,)), run_gallery)
+    assert "at least 16 pixels a side: bispectrum and peak counts." in text
+    assert "against the other half" in text
+    assert "there is no true response" in text
+    assert "3 of these simulations failed" in text
+    assert "all 2 channels" in text
 
 
 @pytest.mark.parametrize("dimension", [1, 5])
@@ -120,6 +165,10 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
         assert metrics[e.name]["published"] == int(e.published)
         assert metrics[e.name]["min_p_adjusted"] == e.min_p_adjusted
     assert "kl_from_exact" in metrics["npe"]
+    ratio = run_results.emulations[0].chi_squared["generated"].ratio
+    assert metrics["nle"]["emulation"]["chi_squared_over_null"]["mean"] == ratio
+    assert metrics["nle"]["emulation"]["chi_squared_over_control"]["se"] > 0
+    assert "emulation" not in metrics["npe"]
     assert "kl_from_exact" not in metrics["exact"]
     assert len(coverage) == 4 * 5 * 101
     assert {row["network"] for row in learning} >= {"vectors/member 0", "npe/member 2"}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import finished_run
-from sbipipe import project, results, storage
+from sbipipe import emulation_results, project, results, storage
 from sbipipe.interfaces import Dataset, InputError
 from sbipipe.priors import uniform_prior
 from sbipipe.results import Results
@@ -144,6 +144,29 @@ def test_entries_removed_from_params_are_no_part_of_the_run(
     stale.unlink()
 
 
+def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Results) -> None:
+    (found,) = run_results.emulations
+    assert (found.name, found.simulator, found.simulated) == ("nle", "cdm", True)
+    entry = storage.load_json(run_folder / "reports/emulation.json")["emulators"]["nle"]
+    generated = entry["chi_squared"]["sets"]["generated"]
+    assert found.chi_squared["generated"].ratio == generated["ratio"]
+    arrays = storage.load_weights(run_folder / "data/emulations/nle.safetensors").arrays
+    for example, written in zip(found.examples, entry["examples"], strict=True):
+        np.testing.assert_array_equal(example.theta, arrays["theta"][written["row"]])
+        np.testing.assert_array_equal(example.true, arrays["true"][written["row"], :2, 0])
+        assert example.generated.shape == (2, 16, 16)
+    assert [one.parameter for one in found.responses] == ["omega_m", "sigma_8"]
+    assert len(found.headlines) == 12
+    assert run_results.unchecked == {}
+
+
+@pytest.mark.parametrize(
+    ("shape", "image"), [((2, 8), (8,)), ((1, 8, 8), (8, 8)), ((1, 8, 8, 8), (8, 8))]
+)
+def test_emulated_fields_become_images(shape: tuple[int, ...], image: tuple[int, ...]) -> None:
+    assert emulation_results._images(np.zeros((2, *shape))).shape == (2, *image)
+
+
 def test_a_missing_file_is_named(run_folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run_folder, copy)
@@ -163,4 +186,5 @@ def test_a_run_of_vectors_with_one_estimator(tmp_path: Path) -> None:
     assert found.suites[0].example_fields is None
     assert found.suites[0].spectra is None
     assert found.components[0].set == "cdm"
+    assert found.emulations == ()
     assert Path("reports") == project.REPORTS

@@ -13,6 +13,7 @@ from sbipipe.plugins import FAMILIES, kinds
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 FAMILY = {"simulate": "simulators", "summarise": "summaries", "train": "estimators",
           "draw": "estimators", "diagnose": "diagnostics", "compare": "estimators"}  # fmt: skip
+FAMILIES_OF = {"emulate": ("estimators", "simulators")} | {s: (f,) for s, f in FAMILY.items()}
 
 
 def imports(path: Path) -> set[Path]:
@@ -44,8 +45,11 @@ def closure(*paths: Path) -> set[Path]:
 
 
 def plugins(stage: str) -> list[Path]:
-    family = FAMILY.get(stage)
-    return [Path(f"sbipipe/{family}/{kind}.py") for kind in kinds(family)] if family else []
+    return [
+        Path(f"sbipipe/{family}/{kind}.py")
+        for family in FAMILIES_OF.get(stage, ())
+        for kind in kinds(family)
+    ]
 
 
 def declared(stage: str) -> set[str]:

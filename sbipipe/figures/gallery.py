@@ -6,11 +6,16 @@ from collections.abc import Mapping
 
 from sbipipe.figures import (
     calibration_curves,
+    chi_squared,
     components,
+    emulated_curves,
+    emulated_maps,
     fields,
     learning,
     posteriors,
+    power_correlations,
     recovery,
+    responses,
     separability,
     spectra,
 )
@@ -43,6 +48,17 @@ def draw_all(results: Results) -> Gallery:
             for parameter in vectors.parameters[:PARAMETERS]
         ),
         "learning": tuple(learning.draw(entry) for entry in results.learning),
+        "emulated_maps": tuple(emulated_maps.draw(one) for one in results.emulations),
+        "chi_squared": tuple(chi_squared.draw(one) for one in results.emulations),
+        "emulated_curves": tuple(
+            drawing for one in results.emulations for drawing in emulated_curves.draw_all(one)
+        ),
+        "correlations": tuple(power_correlations.draw(one) for one in results.emulations),
+        "responses": tuple(
+            responses.draw(one, response)
+            for one in results.emulations
+            for response in one.responses
+        ),
         "pairs": (separability.draw(results.pairs),) if results.pairs else (),
     }
 

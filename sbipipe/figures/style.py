@@ -23,6 +23,9 @@ COLUMN, NARROW = 3.6, 2.75
 
 INK, FAINT, BAND = "#1c1c1c", "#8a8a8a", "#d9d9d9"
 
+GENERATED = "#0072B2"
+"""Of generated fields; true ones are in ink."""
+
 SEQUENTIAL = "cividis"
 """A perceptually uniform colour map, the same for every colour vision."""
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sbipipe.figures import calibration_curves, fields, posteriors, separability
+import white_noise
+from sbipipe import emulated, emulation_results, project, storage, validation
+from sbipipe.figures import (
+    calibration_curves,
+    chi_squared,
+    emulated_curves,
+    emulated_maps,
+    fields,
+    posteriors,
+    power_correlations,
+    responses,
+    separability,
+)
 from sbipipe.figures.gallery import Gallery
 from sbipipe.figures.style import formula, looks, plain, superscript, symbol
 from sbipipe.results import Pair, Results
@@ -69,6 +82,29 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
     rng = np.random.default_rng(0)
     other = replace(examples, fields=rng.standard_normal(shape), theta=rng.random((*shape[:2], 2)))
     assert fields.draw(other).image.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (1, 8, 8), (1, 16, 16), (2, 8, 8, 8)])
+@pytest.mark.parametrize("simulator", [True, False])
+def test_emulated_fields_of_any_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], simulator: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = white_noise.drawn(shape, simulator=simulator)
+    emulated.save(project.emulation_path("mine"), found)
+    storage.save_json(Path("one.json"), validation.validate(found))
+    one = emulation_results.emulation("mine", storage.load_json(Path("one.json")))
+    drawings = [
+        emulated_maps.draw(one),
+        chi_squared.draw(one),
+        power_correlations.draw(one),
+        *emulated_curves.draw_all(one),
+        *(responses.draw(one, response) for response in one.responses),
+    ]
+    maps = len(shape) == 3 and shape[-1] >= 16
+    assert len(drawings) == 3 + (9 if maps else 6) + 1
+    assert len({drawing.name for drawing in drawings}) == len(drawings)
+    assert all(len(drawing.alt) > 30 for drawing in drawings)
 
 
 def test_pairs_without_a_number_leave_a_gap() -> None:

@@ -1,0 +1,109 @@
+r"""Isotropic bands of Fourier modes, on periodic grids in any dimension.
+
+A band holds the modes whose |k| lies between two edges; the mode k = 0 has a band of its own, and
+edges rise by a factor of 1.1, or by more where no mode lies between. |k| counts waves per pixel, so
+grids with unequal sides have round bands too. A *filter* multiplies each band of each channel, so
+it commutes with every shift, reflection and right-angle rotation of the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sbipipe.interfaces import Array, Index
+
+RATIO = 1.1
+"""Of a band's edges: finer bands fit a steep spectrum better and average over fewer modes."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The bands of a grid.
+
+    Args:
+        sides: Of the grid, in pixels.
+    """
+
+    sides: tuple[int, ...]
+
+    @cached_property
+    def of_mode(self) -> Index:
+        """The band of each mode, with the shape of the grid, in the order of `fftn`."""
+        axes = [np.fft.fftfreq(side) for side in self.sides]
+        squares = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
+        lengths, which = np.unique(np.round(np.sqrt(squares), 9), return_inverse=True)
+        band = np.zeros(len(lengths), np.int64)
+        start = 0.0
+        for i, length in enumerate(lengths[1:], 1):
+            new = start == 0 or length > start * RATIO
+            start = length if new else start
+            band[i] = band[i - 1] + int(new)
+        return np.asarray(band[which].reshape(self.sides))
+
+    @cached_property
+    def modes(self) -> Array:
+        """How many modes each band has, with shape (b,)."""
+        return np.bincount(self.of_mode.ravel()).astype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.modes)
+
+    @property
+    def pixels(self) -> int:
+        """Of one channel."""
+        return int(np.prod(self.sides))
+
+    def moments(self, fields: Tensor) -> Tensor:
+        """Second moments of the channels and of the constant one, band by band.
+
+        Args:
+            fields: With shape (N, C, *space).
+
+        Returns:
+            (N, b, C + 1, C + 1) in float64: sums of X_c conj(X_c') over the modes of each band, in
+            the orthonormal transform; the constant field is one everywhere, so it lives in the
+            band of k = 0.
+        """
+        count, channels = fields.shape[:2]
+        space = tuple(range(2, fields.ndim))
+        waves = torch.fft.fftn(fields.double(), dim=space, norm="ortho").flatten(2)
+        onto = torch.zeros(self.pixels, len(self), dtype=torch.float64)
+        onto[torch.arange(self.pixels), torch.from_numpy(self.of_mode.ravel())] = 1
+        out = torch.zeros(count, len(self), channels + 1, channels + 1, dtype=torch.float64)
+        for a in range(channels):
+            for b in range(a, channels):
+                out[:, :, a, b] = out[:, :, b, a] = (waves[:, a] * waves[:, b].conj()).real @ onto
+            out[:, 0, a, -1] = out[:, 0, -1, a] = waves[:, a, 0].real * self.pixels**0.5
+        out[:, 0, -1, -1] = self.pixels
+        return out
+
+    def filter(self, fields: Tensor, gains: Tensor) -> Tensor:
+        """Fields (n, C, *space) through gains (n, b, C_out, C + 1), the last one for the constant
+        field, to (n, C_out, *space)."""
+        space = tuple(range(2, fields.ndim))
+        half = self._half(fields.device)
+        waves = torch.fft.rfftn(fields, dim=space)
+        spread = gains[..., :-1][:, half]  # (n, *half, C_out, C)
+        channels = range(fields.shape[1])
+        parts = [spread[..., c].movedim(-1, 1) * waves[:, c : c + 1] for c in channels]
+        out: Tensor = torch.fft.irfftn(torch.stack(parts).sum(0), s=self.sides, dim=space)
+        return out + gains[:, 0, :, -1].view(len(fields), -1, *(1,) * len(space))
+
+    def _half(self, device: torch.device) -> Tensor:
+        """`of_mode` in the order of `rfftn`."""
+        last = self.sides[-1] // 2 + 1
+        return torch.from_numpy(self.of_mode[..., :last]).to(device)
+
+
+def bands_of(shape: Sequence[int]) -> Bands:
+    """The bands of fields with shape (C, *space)."""
+    return Bands(tuple(int(side) for side in shape[1:]))
+
+
+__all__ = ["Bands", "bands_of"]

@@ -1,0 +1,109 @@
+r"""Fields as the diffusion sees them: an invertible map of every pixel's value.
+
+`standard` shifts and scales. `gaussian` sends the quantiles of the training pixels to those of a
+standard normal, linearly in between and beyond: strongly non-Gaussian fields become nearly Gaussian
+ones, whose denoiser is nearly linear. The map y = g(x) is the same for every theta, so
+
+    log p(x | theta) = log p(y | theta) + sum over pixels of log g'(x)
+
+and no posterior changes. Each channel has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from sbipipe.interfaces import Array
+
+Kind = Literal["standard", "gaussian"]
+
+_INNER = np.linspace(0.005, 0.995, 199)
+_TAIL = np.geomspace(1e-5, 0.004, 12)
+_SAMPLE = 2_000_000
+"""Pixels that the quantiles are taken from, evenly spread over the rows."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A monotone, piecewise linear map for each channel.
+
+    Args:
+        value: Knots in the simulator's units, with shape (C, K), rising.
+        level: What they become, with shape (C, K), rising.
+    """
+
+    value: Array
+    level: Array
+
+    def __call__(self, x: Array) -> Array:
+        """y (N, C, *space), float32, for fields x of the same shape."""
+        return self._apply(x, self.value, self.level)
+
+    def inverse(self, y: Array) -> Array:
+        """x for y."""
+        return self._apply(y, self.level, self.value)
+
+    def log_jacobian(self, x: Array) -> Array:
+        """Sum of log g'(x) over the pixels of each field, (N, C, *space) -> (N,)."""
+        total = np.zeros(len(x))
+        for channel, (value, level) in enumerate(zip(self.value, self.level, strict=True)):
+            slopes = np.log(np.diff(level) / np.diff(value))
+            where = np.searchsorted(value[1:-1], x[:, channel], side="right")
+            total += slopes[where].reshape(len(x), -1).sum(1)
+        return total
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """What the constructor takes, by name."""
+        return {"value": self.value, "level": self.level}
+
+    @staticmethod
+    def _apply(x: Array, start: Array, end: Array) -> Array:
+        out = np.empty(x.shape, np.float32)
+        for channel, (a, b) in enumerate(zip(start, end, strict=True)):
+            u = x[:, channel].astype(np.float64)
+            inner = np.interp(u, a, b)
+            below = np.minimum(u - a[0], 0) * (b[1] - b[0]) / (a[1] - a[0])
+            above = np.maximum(u - a[-1], 0) * (b[-1] - b[-2]) / (a[-1] - a[-2])
+            out[:, channel] = inner + below + above
+        return out
+
+
+def fit_pixels(x: Array, kind: Kind) -> Pixels:
+    """The map for fields like x (N, C, *space)."""
+    every = max(1, x[:, :1].size // _SAMPLE)
+    channels = [x[:, channel].ravel()[::every].astype(np.float64) for channel in range(x.shape[1])]
+    rows = [_standard(pixels) if kind == "standard" else _gaussian(pixels) for pixels in channels]
+    least = min(len(value) for value, _ in rows)
+    if kind == "gaussian" and least < len(_TAIL) * 2 + len(_INNER):
+        rows = [_thinned(value, level, least) for value, level in rows]
+    return Pixels(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
+
+
+def _standard(pixels: Array) -> tuple[Array, Array]:
+    mean, sd = pixels.mean(), pixels.std()
+    return np.array([mean - sd, mean + sd]), np.array([-1.0, 1.0])
+
+
+def _gaussian(pixels: Array) -> tuple[Array, Array]:
+    """Knots at distinct quantiles; the last slopes are those between the outermost knots."""
+    q = np.concatenate([_TAIL, _INNER, 1 - _TAIL[::-1]])
+    value, first = np.unique(np.quantile(pixels, q), return_index=True)
+    if len(value) < 2:
+        return _standard(pixels)
+    return value, ndtri(q[first])
+
+
+def _thinned(value: Array, level: Array, count: int) -> tuple[Array, Array]:
+    """So many of the knots, the outermost among them."""
+    kept = np.linspace(0, len(value) - 1, count).round().astype(int)
+    return value[kept], level[kept]
+
+
+__all__ = ["Kind", "Pixels", "fit_pixels"]

@@ -1,0 +1,356 @@
+r"""The likelihood bound of a diffusion model of the fields themselves.
+
+A conditional diffusion model learns fields given parameters; its variational bound on -log p(x |
+theta) stands in for the likelihood (Mudur, Cuesta-Lazaro & Finkbeiner 2023),
+
+    log p(theta | x) = -bound(x, theta) + log p(theta) - log Z(x),
+
+and `sbipipe.sampling` normalises it. The pieces are in `sbipipe.diffusion`: pixels are made nearly
+Gaussian, the best linear denoiser is found in closed form, and a network learns the rest. Every
+field is scored in a standard position, so that shifts, reflections and right-angle rotations change
+nothing. The same model draws fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, TypeAdapter
+from torch import Tensor
+
+from sbipipe.config import Count, Positive, plugin
+from sbipipe.densities import check_same
+from sbipipe.diffusion.bands import bands_of
+from sbipipe.diffusion.chebyshev import Basis
+from sbipipe.diffusion.denoiser import add_noise
+from sbipipe.diffusion.factorised import Factorised
+from sbipipe.diffusion.film import Film
+from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, LinearModel, fit_linear, reach
+from sbipipe.diffusion.network import UNet
+from sbipipe.diffusion.pixels import Kind, Pixels, fit_pixels
+from sbipipe.diffusion.position import standard_position
+from sbipipe.diffusion.refinement import refine
+from sbipipe.diffusion.sampler import Sampler
+from sbipipe.diffusion.schedule import (
+    SUBSETS,
+    Density,
+    Discrete,
+    Learned,
+    Levels,
+    Schedule,
+    Terms,
+)
+from sbipipe.diffusion.surface import CHUNK, Surfaces, informative, surfaces
+from sbipipe.interfaces import (
+    Array,
+    Conditioned,
+    Dataset,
+    Generator,
+    History,
+    InputError,
+    LogLikelihood,
+    Posterior,
+    Prior,
+    Run,
+    Weights,
+)
+from sbipipe.networks import random_symmetry
+from sbipipe.sampling import condition
+from sbipipe.seeds import number, stream, torch_scope
+from sbipipe.training import Optimisation, Rows, optimise
+
+Model = Factorised | Film | LinearModel
+
+TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
+"""With which the levels of the bound are placed."""
+
+
+@plugin
+class Network:
+    """The size of the U-Net (`diffusion.network`).
+
+    Attributes:
+        width: Features on the finest grid.
+        multipliers: Features of each level, in units of `width`; each level halves the grid.
+        blocks: Residual blocks of each level.
+        attention_below: Cells attend to each other on levels with at most so many; 0 for none.
+    """
+
+    width: Positive = 16
+    multipliers: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2)
+    blocks: Positive = 1
+    attention_below: Count = 0
+
+
+def _optimisation() -> Optimisation:
+    return Optimisation(epochs=20, patience=20, batch=64, learning_rate=2e-3, ema=0.995)
+
+
+@plugin
+class Diffusion:
+    """A diffusion model, and its bound as a likelihood.
+
+    Attributes:
+        conditioning: "factorised" scores a field at every theta with one pass per level; "film"
+            takes a pass for every theta; "linear" has no network.
+        pixels: "gaussian" sends pixel values to normal quantiles, "standard" shifts and scales
+            them; "auto" takes what gives the better linear bound on `valid`.
+        degree: Of the polynomials in theta that make the coefficients.
+        fields: Basis fields of the network, for "factorised".
+        network: Its size.
+        schedule: Levels that the network is trained on.
+        optimisation: Of the network.
+        refine: Levels of each training field in the least squares for the coefficients; 0 keeps
+            those of gradient descent.
+        terms: Of the bound: "all", "first_20", "l0", or a list of steps of the discrete chain.
+        levels: Noise levels of one draw, for "all".
+        draws: Of noise, for each field.
+        sampler: How fields are drawn.
+    """
+
+    conditioning: Literal["factorised", "film", "linear"] = "factorised"
+    pixels: Literal["auto", "gaussian", "standard"] = "auto"
+    degree: Positive = 4
+    fields: Positive = 8
+    network: Network = Field(default_factory=Network)
+    schedule: Schedule = Field(default_factory=Learned)
+    optimisation: Optimisation = Field(default_factory=_optimisation)
+    refine: Count = 4
+    terms: Terms = "all"
+    levels: Positive = 64
+    draws: Annotated[int, Field(ge=2)] = 2
+    sampler: Sampler = Field(default_factory=Sampler)
+
+    def fit(
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run
+    ) -> tuple[Posterior, History]:
+        """Learn from `train`, choose on `valid`.
+
+        Raises:
+            InputError: For vectors, or fields whose sides do not halve often enough.
+        """
+        _require_fields(train.x)
+        s, s_valid = (_position(prior, rows.theta) for rows in (train, valid))
+        pixels, linear = self._linear(train.x, s, valid.x, s_valid)
+        y, y_valid = (torch.from_numpy(pixels(rows.x)) for rows in (train, valid))
+        bands = linear.bands
+        unexplained = linear.unexplained(bands.moments(y_valid), s_valid)
+        density = self.schedule.density(linear.log_snr.numpy(), unexplained.numpy())
+        with torch_scope(number(run.seed, "diffusion", "weights")):
+            model = self._model(linear, train.x.shape[1:])
+        history = History()
+        if not isinstance(model, LinearModel):
+            rows = y, linear.basis(s).float()
+            held_out = y_valid, linear.basis(s_valid).float()
+            loss = partial(_loss, model, density)
+            history = optimise(
+                model, loss, rows, held_out, self.optimisation, run, "diffusion", _augment
+            )
+            if isinstance(model, Factorised):
+                notes = refine(model, rows, held_out, density, self.refine, run)
+                history = replace(history, notes=notes)
+                density = informative(
+                    model, y_valid[:TRIAL_FIELDS], density, TRIAL_LEVELS, run.seed, run.device
+                )
+        posterior = _DiffusionPosterior(
+            prior=prior, settings=self, pixels=pixels, model=model, density=density,
+            shape=train.x.shape[1:], seed=run.seed, device=run.device,
+        )  # fmt: skip
+        return posterior, history
+
+    def restore(
+        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+    ) -> Posterior:
+        """The posterior that gave these weights."""
+        check_same(weights, self.trained)
+        arrays, shape = weights.arrays, tuple(weights.meta["shape"])
+        linear = LinearDenoiser(
+            bands=bands_of(shape),
+            basis=Basis(len(prior.names), self.degree),
+            log_snr=torch.from_numpy(arrays["linear/log_snr"]),
+            coefficients=torch.from_numpy(arrays["linear/coefficients"]),
+        )
+        model = self._model(linear, shape)
+        state = {
+            name.removeprefix("model/"): torch.tensor(value)
+            for name, value in arrays.items()
+            if name.startswith("model/")
+        }
+        model.load_state_dict(state)
+        return _DiffusionPosterior(
+            prior=prior, settings=self, model=model.eval(), shape=shape, seed=weights.meta["seed"],
+            pixels=Pixels(arrays["pixels/value"], arrays["pixels/level"]),
+            density=Density(arrays["density/log_snr"], arrays["density/share"]),
+        )  # fmt: skip
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The settings that weights depend on; the others may change after training."""
+        free = {"terms", "levels", "draws", "sampler"}
+        plain = TypeAdapter(Diffusion).dump_python(self, mode="json")
+        return {name: value for name, value in plain.items() if name not in free}
+
+    def _linear(
+        self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor
+    ) -> tuple[Pixels, LinearDenoiser]:
+        """The pixels' map and the linear denoiser with the better bound on valid."""
+        kinds: tuple[Kind, ...] = (
+            ("standard", "gaussian") if self.pixels == "auto" else (self.pixels,)
+        )
+        found = []
+        for kind in kinds:
+            pixels = fit_pixels(x, kind)
+            y = torch.from_numpy(pixels(x))
+            bands = bands_of(x.shape[1:])
+            knots = torch.linspace(*reach(y, bands), LEVELS, dtype=torch.float64)
+            linear = fit_linear(y, s, Basis(s.shape[1], self.degree), knots, bands)
+            moments = bands.moments(torch.from_numpy(pixels(x_valid)))
+            nats = linear.nats(moments, s_valid).numpy() - pixels.log_jacobian(x_valid)
+            found.append((float(nats.mean()), pixels, linear))
+        return min(found, key=lambda entry: entry[0])[1:]
+
+    def _model(self, linear: LinearDenoiser, shape: Sequence[int]) -> Model:
+        channels = shape[0]
+        if self.conditioning == "linear":
+            return LinearModel(linear)
+        film = self.conditioning == "film"
+        network = UNet(
+            channels=channels,
+            outputs=channels if film else self.fields * channels,
+            dimensions=len(shape) - 1,
+            conditions=linear.basis.dimensions if film else 0,
+            width=self.network.width,
+            multipliers=self.network.multipliers,
+            blocks=self.network.blocks,
+            attention_below=self.network.attention_below,
+        )
+        if film:
+            return Film(linear, network)
+        return Factorised(linear, network, self.fields, channels)
+
+
+def _require_fields(x: Array) -> None:
+    if not 3 <= x.ndim <= 5:
+        raise InputError(
+            f"diffusion: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: "
+            "fields (N, C, *space) in one to three dimensions. Give `of:` a simulator"
+        )
+
+
+def _position(prior: Prior, theta: Array) -> Tensor:
+    """s of the parameters, each on [-1, 1]."""
+    return torch.from_numpy(2 * prior.to_unit(np.asarray(theta, np.float64)) - 1)
+
+
+def _augment(y: Tensor, terms: Tensor) -> Rows:
+    return random_symmetry(y), terms
+
+
+def _loss(model: Factorised | Film, density: Density, y: Tensor, terms: Tensor) -> Tensor:
+    """|eps - eps_hat|^2 per pixel of each row, at levels drawn evenly over the density."""
+    count = len(y)
+    q = (torch.randperm(count) + torch.rand(count)) / count
+    levels = torch.from_numpy(np.float32(density.quantile(q.numpy()))).to(y.device)
+    eps = torch.randn(y.shape).to(y.device)
+    missed = eps - model.guess(add_noise(y, eps, levels), levels, terms)
+    return missed.square().flatten(1).mean(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DiffusionPosterior:
+    """The fitted model.
+
+    Attributes:
+        density: Of the levels of the bound.
+        shape: Of a field, (C, *space).
+        seed: Of the noise with which fields are scored.
+    """
+
+    prior: Prior
+    settings: Diffusion
+    pixels: Pixels
+    model: Model
+    density: Density
+    shape: tuple[int, ...]
+    seed: int
+    device: str = "cpu"
+
+    def surfaces(self, x: Array) -> Surfaces:
+        """Minus the bounds of B finite fields, as polynomials in s = 2 F(theta) - 1."""
+        if x.shape[1:] != self.shape:
+            raise InputError(
+                f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.shape}"
+            )
+        terms = self.settings.terms
+        return surfaces(
+            self.model,
+            torch.from_numpy(self.pixels(standard_position(x))),
+            self._levels,
+            self.settings.draws,
+            self.seed,
+            self.device,
+            whole=terms == "all",
+        )
+
+    def _levels(self, draw: int) -> Levels:
+        terms = self.settings.terms
+        if terms == "all":
+            count = 0 if isinstance(self.model, LinearModel) else self.settings.levels
+            return self.density.levels(count, stream(self.seed, "levels", draw))
+        steps = SUBSETS[terms] if isinstance(terms, str) else terms
+        schedule = self.settings.schedule
+        chain = schedule if isinstance(schedule, Discrete) else Discrete()
+        return chain.levels(steps)
+
+    def at(self, x: Array) -> Conditioned:
+        """The posterior of each of B fields, with shape (B, C, *space)."""
+        finite = np.isfinite(x).all(tuple(range(1, x.ndim)))
+        basis = self.model.linear.basis.squared
+        coefficients = np.full((len(x), len(basis)), np.nan)
+        coefficients[finite] = self.surfaces(x[finite]).coefficients
+        return condition(self._value, self.prior, coefficients)
+
+    def _value(self, theta: Array, coefficients: Array) -> Array:
+        """Minus the bound, (n, B, D) and (B, M') -> (n, B)."""
+        terms = self.model.linear.basis.squared(_position(self.prior, theta)).numpy()
+        return np.asarray(np.einsum("nbm,bm->nb", terms, coefficients))
+
+    def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+        """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(1 if same_noise else len(theta), *self.shape, generator=generator)
+        noise = noise.expand(len(theta), *self.shape)
+        ends = self.model.linear.log_snr[[0, -1]].tolist()
+        s = _position(self.prior, theta)
+        parts = []
+        for start in range(0, len(theta), CHUNK):
+            rows = slice(start, start + CHUNK)
+            part = self.settings.sampler.sample(
+                self.model, noise[rows].to(self.device), s[rows].to(self.device),
+                (ends[0], ends[1]), generator,
+            )  # fmt: skip
+            parts.append(part.cpu().numpy())
+        return self.pixels.inverse(np.concatenate(parts))
+
+    @property
+    def weights(self) -> Weights:
+        linear = self.model.linear
+        arrays = {f"model/{name}": value.cpu().numpy() for name, value in
+                  self.model.state_dict().items()}  # fmt: skip
+        arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
+        arrays |= {
+            "linear/log_snr": linear.log_snr.numpy(),
+            "linear/coefficients": linear.coefficients.numpy(),
+            "density/log_snr": self.density.log_snr,
+            "density/share": self.density.share,
+        }
+        meta = {"config": self.settings.trained, "shape": list(self.shape), "seed": self.seed}
+        return Weights(arrays=arrays, meta=meta)
+
+
+__all__ = ["Diffusion"]

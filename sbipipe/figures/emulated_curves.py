@@ -1,0 +1,157 @@
+"""Statistics of generated fields over those of true ones at one theta, with their scatter.
+
+Below the power spectrum and the pixel density stands z of every bin, for the generated fields and
+for the control; its grey band holds 95 % of the values of a standard normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from sbipipe.emulation_results import Band, EmulatedCurve, EmulatedExample, Emulation
+from sbipipe.figures.style import (
+    BAND,
+    COLUMN,
+    FAINT,
+    GENERATED,
+    INK,
+    Drawing,
+    canvas,
+    finish,
+    formula,
+    head,
+    plain,
+    superscript,
+    symbol,
+)
+from sbipipe.interfaces import Array
+
+WITH_Z = ("power spectrum", "pixel density")
+"""Curves with a figure of their own."""
+
+
+def draw(emulation: Emulation, number: int) -> Iterator[Drawing]:
+    """The figures of one theta."""
+    example = emulation.examples[number]
+    for curve in WITH_Z:
+        yield _with_z(emulation, example, curve, number)
+    if set(example.curves) - set(WITH_Z):
+        yield _of_maps(emulation, example, number)
+
+
+def draw_all(emulation: Emulation) -> Iterator[Drawing]:
+    """Every figure; those of one statistic stand beside each other."""
+    drawn = [tuple(draw(emulation, number)) for number in range(len(emulation.examples))]
+    for beside in zip(*drawn, strict=True):
+        yield from beside
+
+
+def _with_z(emulation: Emulation, example: EmulatedExample, name: str, number: int) -> Drawing:
+    curve = example.curves[name]
+    with canvas(COLUMN, 3.9) as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+        _bands(upper, curve.x, curve.true, curve.generated)
+        _z(lower, curve)
+        upper.set_ylabel(superscript(curve.y_label).replace("P(k)", "$P(k)$"))
+        if name == "power spectrum":
+            _logarithmic(upper, curve)
+            lower.set_xlabel(f"$k$ [{emulation.k_unit}]")
+        else:
+            lower.set_xlabel(formula(emulation.quantity))
+        figure.align_ylabels([upper, lower])
+        head(figure, _title(emulation, example, name), _legend(emulation))
+        return finish(figure, f"emulated_{_file(name)}_{emulation.name}_{number}",
+                      _alt(emulation, example, name))  # fmt: skip
+
+
+def _logarithmic(axes: Axes, curve: EmulatedCurve) -> None:
+    axes.set(xscale="log", yscale="log")
+    low = min((band.mean - band.sd).clip(0.15 * band.mean).min() for band in _both(curve))
+    high = max((band.mean + band.sd).max() for band in _both(curve))
+    axes.set_ylim(0.8 * low, 1.3 * high)
+    for axis, subs in ((axes.xaxis, (1, 2, 5)), (axes.yaxis, (1, 3))):
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _both(curve: EmulatedCurve) -> tuple[Band, Band]:
+    return curve.true, curve.generated
+
+
+def _of_maps(emulation: Emulation, example: EmulatedExample, number: int) -> Drawing:
+    """Bispectra, peak counts and Minkowski functionals."""
+    names = [name for name in example.curves if name not in WITH_Z]
+    with canvas(COLUMN, 4.9) as figure:
+        panels = figure.subplots(-(-len(names) // 2), 2, squeeze=False)
+        for axes, name in zip(panels.flat, names, strict=True):
+            curve = example.curves[name]
+            _bands(axes, curve.x, curve.true, curve.generated)
+            axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
+            of_k = curve.x_label.startswith("k ")
+            label = f"$k$ [{emulation.k_unit}]" if of_k else formula(emulation.quantity)
+            axes.set_xlabel(label, fontsize=8)
+            axes.tick_params(labelsize=7.5)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            axes.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
+            axes.yaxis.offsetText.set_fontsize(7.5)
+        head(figure, _title(emulation, example, "statistics of maps"), _legend(emulation)[:2])
+        return finish(figure, f"emulated_maps_statistics_{emulation.name}_{number}",
+                      _alt(emulation, example, *names))  # fmt: skip
+
+
+def _bands(axes: Axes, x: Array, true: Band, generated: Band) -> None:
+    """Means as lines, scatter of single fields as bands."""
+    axes.fill_between(x, true.mean - true.sd, true.mean + true.sd, color=BAND, lw=0)
+    axes.plot(x, true.mean, color=INK, lw=1.2)
+    for edge in (generated.mean - generated.sd, generated.mean + generated.sd):
+        axes.plot(x, edge, color=GENERATED, lw=0.7, ls=(0, (1.2, 1.2)))
+    axes.plot(x, generated.mean, color=GENERATED, ls=(0, (5, 1.5)))
+    axes.margins(x=0)
+
+
+def _z(axes: Axes, curve: EmulatedCurve) -> None:
+    axes.axhspan(-1.96, 1.96, color=BAND, lw=0, zorder=0)
+    axes.axhline(0, color=FAINT, lw=0.8, zorder=1)
+    axes.plot(curve.x, curve.z_control, color=FAINT, marker="o", ms=2.5, lw=0.8)
+    axes.plot(curve.x, curve.z, color=GENERATED, marker="s", ms=2.8, lw=0.9, ls=(0, (5, 1.5)))
+    reach = max(3.2, 1.08 * float(np.abs([curve.z, curve.z_control]).max()))
+    axes.set(ylim=(-reach, reach), ylabel="$z$")
+
+
+def _legend(emulation: Emulation) -> list[Any]:
+    against = "true against true"
+    return [
+        Line2D([], [], color=INK, lw=1.2, label="true"),
+        Line2D([], [], color=GENERATED, ls=(0, (5, 1.5)), marker="s", ms=2.8, label="generated"),
+        Line2D([], [], color=FAINT, marker="o", ms=2.5, lw=0.8, label=against),
+        Patch(color=BAND, label="scatter of true; 95 % of $z$"),
+    ]
+
+
+def _title(emulation: Emulation, example: EmulatedExample, name: str) -> str:
+    values = zip(emulation.parameters[:2], example.theta.tolist(), strict=False)
+    shown = ", ".join(f"{symbol(parameter)} {value:.2g}" for parameter, value in values)
+    return f"{plain(emulation.name)}: {name}\nat {shown}"
+
+
+def _file(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def _alt(emulation: Emulation, example: EmulatedExample, *names: str) -> str:
+    values = zip(emulation.parameters, example.theta.tolist(), strict=True)
+    theta = ", ".join(f"{parameter} {value:.3g}" for parameter, value in values)
+    worst = max(float(np.abs(example.curves[name].z).max()) for name in names)
+    return (
+        f"{', '.join(names).capitalize()} of true fields and of those that {emulation.name} "
+        f"generated at {theta}, with their scatter; largest |z| {worst:.1f}."
+    )

@@ -1,0 +1,19 @@
+"""Stage `validate_emulator`: data/emulations -> reports/emulation.json, true against generated."""
+
+from sbipipe import emulated, project, runtime, storage, validation
+from sbipipe.config import read_params
+
+
+def main() -> None:
+    params = read_params()
+    paths = {name: project.emulation_path(name) for name in params.train}
+    found = {
+        name: validation.validate(emulated.load(path))
+        for name, path in paths.items()
+        if path.exists()
+    }
+    storage.save_json(project.EMULATION, {"emulators": found})
+
+
+if __name__ == "__main__":
+    runtime.main(main)
