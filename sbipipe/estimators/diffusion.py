@@ -46,6 +46,7 @@ from sbipipe.diffusion.schedule import (
     Terms,
 )
 from sbipipe.diffusion.surface import CHUNK, Surfaces, informative, surfaces
+from sbipipe.diffusion.tempering import strength
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -68,6 +69,9 @@ Model = Factorised | Film | LinearModel
 
 TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""
+
+TEMPER_FIELDS = 600
+"""Of `valid`, at most, for the strength."""
 
 
 @plugin
@@ -107,6 +111,11 @@ class Diffusion:
         optimisation: Of the network.
         refine: Levels of each training field in the least squares for the coefficients; 0 keeps
             those of gradient descent.
+        coarsen: Pixels along each axis that are averaged to one before anything else. The posterior
+            is that of the coarse field: less is known, and far less has to be learned. A coarse
+            model draws no fields.
+        temper: Whether the bound is raised to the power that `valid` asks for
+            (`diffusion.tempering`); an entry that does should say so in its name.
         terms: Of the bound: "all", "first_20", "l0", or a list of steps of the discrete chain.
         levels: Noise levels of one draw, for "all".
         draws: Of noise, for each field.
@@ -121,6 +130,8 @@ class Diffusion:
     schedule: Schedule = Field(default_factory=Learned)
     optimisation: Optimisation = Field(default_factory=_optimisation)
     refine: Count = 4
+    coarsen: Positive = 1
+    temper: bool = False
     terms: Terms = "all"
     levels: Positive = 64
     draws: Annotated[int, Field(ge=2)] = 2
@@ -134,7 +145,13 @@ class Diffusion:
         Raises:
             InputError: For vectors, or fields whose sides do not halve often enough.
         """
-        _require_fields(train.x)
+        _require_fields(train.x, self.coarsen)
+        shape = train.x.shape[1:]
+        if self.coarsen > 1:
+            train, valid = (
+                replace(rows, x=_average(standard_position(rows.x), self.coarsen))
+                for rows in (train, valid)
+            )
         s, s_valid = (_position(prior, rows.theta) for rows in (train, valid))
         pixels, linear = self._linear(train.x, s, valid.x, s_valid)
         y, y_valid = (torch.from_numpy(pixels(rows.x)) for rows in (train, valid))
@@ -157,10 +174,18 @@ class Diffusion:
                 density = informative(
                     model, y_valid[:TRIAL_FIELDS], density, TRIAL_LEVELS, run.seed, run.device
                 )
-        posterior = _DiffusionPosterior(
+        posterior = self._posterior(
             prior=prior, settings=self, pixels=pixels, model=model, density=density,
-            shape=train.x.shape[1:], seed=run.seed, device=run.device,
+            shape=shape, seed=run.seed, device=run.device, strength=1.0,
         )  # fmt: skip
+        if self.temper:
+            some = (
+                np.linspace(0, len(valid) - 1, min(TEMPER_FIELDS, len(valid))).round().astype(int)
+            )
+            found = posterior.score(y_valid[some]).coefficients
+            power = strength(found, linear.basis.squared, s_valid[some])
+            posterior = replace(posterior, strength=power)
+            history = replace(history, notes={**history.notes, "strength": power})
         return posterior, history
 
     def restore(
@@ -169,24 +194,32 @@ class Diffusion:
         """The posterior that gave these weights."""
         check_same(weights, self.trained)
         arrays, shape = weights.arrays, tuple(weights.meta["shape"])
+        bands_shape = (shape[0], *(side // self.coarsen for side in shape[1:]))
         linear = LinearDenoiser(
-            bands=bands_of(shape),
+            bands=bands_of(bands_shape),
             basis=Basis(len(prior.names), self.degree),
             log_snr=torch.from_numpy(arrays["linear/log_snr"]),
             coefficients=torch.from_numpy(arrays["linear/coefficients"]),
         )
-        model = self._model(linear, shape)
+        model = self._model(linear, bands_shape)
         state = {
             name.removeprefix("model/"): torch.tensor(value)
             for name, value in arrays.items()
             if name.startswith("model/")
         }
         model.load_state_dict(state)
-        return _DiffusionPosterior(
-            prior=prior, settings=self, model=model.eval(), shape=shape, seed=weights.meta["seed"],
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = model.to(device).eval()
+        return self._posterior(
+            prior=prior, settings=self, model=model, shape=shape, seed=weights.meta["seed"],
+            strength=float(arrays["strength"][0]), device=device,
             pixels=Pixels(arrays["pixels/value"], arrays["pixels/level"]),
             density=Density(arrays["density/log_snr"], arrays["density/share"]),
         )  # fmt: skip
+
+    @property
+    def _posterior(self) -> type[_BoundPosterior]:
+        return _BoundPosterior if self.coarsen > 1 else _DiffusionPosterior
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -234,12 +267,24 @@ class Diffusion:
         return Factorised(linear, network, self.fields, channels)
 
 
-def _require_fields(x: Array) -> None:
+def _require_fields(x: Array, coarsen: int) -> None:
     if not 3 <= x.ndim <= 5:
         raise InputError(
             f"diffusion: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: "
             "fields (N, C, *space) in one to three dimensions. Give `of:` a simulator"
         )
+    if any(side % coarsen for side in x.shape[2:]):
+        raise InputError(
+            f"config.coarsen: given {coarsen}; allowed: what divides the sides {x.shape[2:]}"
+        )
+
+
+def _average(x: Array, pixels: int) -> Array:
+    """Fields with so many pixels along each axis averaged to one."""
+    for axis in range(2, x.ndim):
+        split = (*x.shape[:axis], -1, pixels, *x.shape[axis + 1 :])
+        x = x.reshape(split).mean(axis + 1)
+    return x
 
 
 def _position(prior: Prior, theta: Array) -> Tensor:
@@ -262,13 +307,14 @@ def _loss(model: Factorised | Film, density: Density, y: Tensor, terms: Tensor) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DiffusionPosterior:
+class _BoundPosterior:
     """The fitted model.
 
     Attributes:
         density: Of the levels of the bound.
-        shape: Of a field, (C, *space).
+        shape: Of a field, (C, *space), before it is coarsened.
         seed: Of the noise with which fields are scored.
+        strength: The power to which the bound is raised.
     """
 
     prior: Prior
@@ -278,7 +324,8 @@ class _DiffusionPosterior:
     density: Density
     shape: tuple[int, ...]
     seed: int
-    device: str = "cpu"
+    strength: float
+    device: str
 
     def surfaces(self, x: Array) -> Surfaces:
         """Minus the bounds of B finite fields, as polynomials in s = 2 F(theta) - 1."""
@@ -286,10 +333,17 @@ class _DiffusionPosterior:
             raise InputError(
                 f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.shape}"
             )
+        settled = standard_position(x)
+        if self.settings.coarsen > 1:
+            settled = _average(settled, self.settings.coarsen)
+        return self.score(torch.from_numpy(self.pixels(settled)))
+
+    def score(self, y: Tensor) -> Surfaces:
+        """The surfaces of fields as the diffusion sees them, (B, C, *coarse space)."""
         terms = self.settings.terms
         return surfaces(
             self.model,
-            torch.from_numpy(self.pixels(standard_position(x))),
+            y,
             self._levels,
             self.settings.draws,
             self.seed,
@@ -312,13 +366,34 @@ class _DiffusionPosterior:
         finite = np.isfinite(x).all(tuple(range(1, x.ndim)))
         basis = self.model.linear.basis.squared
         coefficients = np.full((len(x), len(basis)), np.nan)
-        coefficients[finite] = self.surfaces(x[finite]).coefficients
+        coefficients[finite] = self.strength * self.surfaces(x[finite]).coefficients
         return condition(self._value, self.prior, coefficients)
 
     def _value(self, theta: Array, coefficients: Array) -> Array:
-        """Minus the bound, (n, B, D) and (B, M') -> (n, B)."""
+        """Polynomials at theta, (n, B, D) and (B, M') -> (n, B)."""
         terms = self.model.linear.basis.squared(_position(self.prior, theta)).numpy()
         return np.asarray(np.einsum("nbm,bm->nb", terms, coefficients))
+
+    @property
+    def weights(self) -> Weights:
+        linear = self.model.linear
+        arrays = {f"model/{name}": value.cpu().numpy() for name, value in
+                  self.model.state_dict().items()}  # fmt: skip
+        arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
+        arrays |= {
+            "linear/log_snr": linear.log_snr.numpy(),
+            "linear/coefficients": linear.coefficients.numpy(),
+            "density/log_snr": self.density.log_snr,
+            "density/share": self.density.share,
+            "strength": np.array([self.strength]),
+        }
+        meta = {"config": self.settings.trained, "shape": list(self.shape), "seed": self.seed}
+        return Weights(arrays=arrays, meta=meta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DiffusionPosterior(_BoundPosterior):
+    """A model of whole fields, which it can draw."""
 
     def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
         """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
@@ -336,21 +411,6 @@ class _DiffusionPosterior:
             )  # fmt: skip
             parts.append(part.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))
-
-    @property
-    def weights(self) -> Weights:
-        linear = self.model.linear
-        arrays = {f"model/{name}": value.cpu().numpy() for name, value in
-                  self.model.state_dict().items()}  # fmt: skip
-        arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
-        arrays |= {
-            "linear/log_snr": linear.log_snr.numpy(),
-            "linear/coefficients": linear.coefficients.numpy(),
-            "density/log_snr": self.density.log_snr,
-            "density/share": self.density.share,
-        }
-        meta = {"config": self.settings.trained, "shape": list(self.shape), "seed": self.seed}
-        return Weights(arrays=arrays, meta=meta)
 
 
 __all__ = ["Diffusion"]
