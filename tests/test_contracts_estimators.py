@@ -13,6 +13,7 @@ from sbipipe.plugins import kinds
 
 KINDS = kinds("estimators")
 ON_FIELDS = {"diffusion"}
+"""Their laws are in the kind's own file, on fields."""
 QUICK: dict[str, dict[str, Any]] = {
     "npe": {"hidden": 8, "ensemble": 2, "optimisation": {"epochs": 2}},
     "nle": {"hidden": 8, "ensemble": 2, "optimisation": {"epochs": 2}},

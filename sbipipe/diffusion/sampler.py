@@ -52,6 +52,7 @@ class Sampler:
         s: Tensor,
         log_snr_range: tuple[float, float],
         generator: torch.Generator | None = None,
+        shared: bool = False,
     ) -> Tensor:
         """Fields (n, C, *space): the mean of x given z at the highest lambda.
 
@@ -60,6 +61,7 @@ class Sampler:
             s: Parameters (n, D).
             log_snr_range: Lowest and highest lambda.
             generator: Of the noise that "ancestral" adds; None for torch's own.
+            shared: Whether that noise is one for all fields.
         """
         low, high = log_snr_range
         levels = torch.linspace(low, high, self.steps, dtype=noise.dtype, device=noise.device)
@@ -70,7 +72,8 @@ class Sampler:
             if self.kind == "dpm":
                 x, before = x + (1 - decay) * (x - before) / 2, x
             elif self.kind == "ancestral":
-                w = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+                shape = (1 if shared else len(x), *x.shape[1:])
+                w = torch.randn(shape, generator=generator, dtype=x.dtype).to(x.device)
                 eps = decay * eps + math.sqrt(1 - decay**2) * w
             alpha, sigma = amplitudes(level, x)
             x, eps = _guess(denoiser, alpha * x + sigma * eps, level, s)

@@ -53,6 +53,11 @@ class Surfaces:
         """Means over the draws, with shape (B, M')."""
         return np.asarray(self.draws.mean(0).numpy())
 
+    def gradient(self, s: Tensor) -> Array:
+        """Of each log-likelihood in s, at parameters s (B, D), with shape (B, D)."""
+        slopes = self.basis.gradient(s.double())
+        return np.asarray(torch.einsum("bm,bmd->bd", self.draws.mean(0), slopes).numpy())
+
     def standard_error(self, s: Tensor, reference: Tensor) -> Array:
         """Of the difference of log-likelihood between parameters s and reference (B, D), from the
         noise, with shape (B,); at least two draws."""

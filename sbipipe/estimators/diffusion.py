@@ -397,7 +397,8 @@ class _DiffusionPosterior(_BoundPosterior):
 
     def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
         """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        seed = int(rng.integers(2**62))
+        generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(1 if same_noise else len(theta), *self.shape, generator=generator)
         noise = noise.expand(len(theta), *self.shape)
         ends = self.model.linear.log_snr[[0, -1]].tolist()
@@ -405,9 +406,10 @@ class _DiffusionPosterior(_BoundPosterior):
         parts = []
         for start in range(0, len(theta), CHUNK):
             rows = slice(start, start + CHUNK)
+            generator = torch.Generator().manual_seed(seed + 1 + (0 if same_noise else start))
             part = self.settings.sampler.sample(
                 self.model, noise[rows].to(self.device), s[rows].to(self.device),
-                (ends[0], ends[1]), generator,
+                (ends[0], ends[1]), generator, same_noise,
             )  # fmt: skip
             parts.append(part.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))

@@ -81,6 +81,22 @@ def test_without_a_network_the_surface_has_no_noise():
     assert found.draws.shape == (2, 5, len(model.linear.basis.squared))
 
 
+def test_gradients_are_differences():
+    model = LinearModel(linear())
+    none = Levels(np.zeros(0), np.zeros(0))
+    found = surfaces(model, FIELDS[:5], lambda draw: none, 2, seed=0)
+    coefficients, step = torch.from_numpy(found.coefficients), 1e-5
+
+    def value(s: torch.Tensor) -> torch.Tensor:
+        return (coefficients * found.basis(s)).sum(1)
+
+    for axis in range(2):
+        move = torch.zeros(2, dtype=torch.float64)
+        move[axis] = step
+        slope = (value(S[:5] + move) - value(S[:5] - move)) / (2 * step)
+        np.testing.assert_allclose(found.gradient(S[:5])[:, axis], slope, rtol=1e-5, atol=1e-5)
+
+
 def test_the_scatter_of_the_draws_is_the_error_of_their_mean():
     """Sixteen estimates scatter as the error of each says."""
     model = factorised()

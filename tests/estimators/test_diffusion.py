@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lognormal_emulator import assert_emulates
 from sbipipe import storage, training
 from sbipipe.config import parse
 from sbipipe.estimators import diffusion
@@ -139,11 +140,27 @@ def test_it_draws_fields_in_the_simulators_units(posterior: Posterior):
     assert np.log1p(drawn).std() == pytest.approx(np.log1p(true).std(), rel=0.2)
 
 
-def test_equal_noise_leaves_only_the_parameters_to_differ(posterior: Posterior):
-    theta = np.array([[0.3, 0.8], [0.3, 0.8], [0.31, 0.8]])
-    drawn = posterior.emulate(theta, np.random.default_rng(0), same_noise=True)
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert np.corrcoef(drawn[0].ravel(), drawn[2].ravel())[0, 1] > 0.95
+@pytest.mark.parametrize("kind", ["dpm", "ddim", "ancestral"])
+def test_it_is_an_emulator_whichever_way_it_draws(posterior: Posterior, kind: str):
+    conditioning = posterior.weights.meta["config"]["conditioning"]
+    estimator = make(conditioning=conditioning, sampler={"kind": kind, "steps": 10})
+    drawing = estimator.restore(posterior.weights, SIMULATOR.prior)
+    assert_emulates(drawing, TEST.theta, TEST.x.shape[1:])
+
+
+def test_a_coarse_model_scores_fields_and_draws_none():
+    """Its posterior knows less; shifts by one pixel change nothing all the same."""
+    estimator = make(conditioning="linear", coarsen=2, temper=True)
+    posterior, history = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    assert not isinstance(posterior, Emulator)
+    assert 0.5 < history.notes["strength"] < 1.5
+    theta = TEST.theta[None]
+    values = [posterior.at(x).log_prob(theta) for x in (TEST.x, np.roll(TEST.x, 1, 2))]
+    np.testing.assert_allclose(*values, rtol=1e-6)
+    restored = estimator.restore(posterior.weights, SIMULATOR.prior)
+    np.testing.assert_array_equal(restored.at(TEST.x).log_prob(theta), values[0])
+    with pytest.raises(InputError, match=r"config.coarsen: given 3; allowed"):
+        make(coarsen=3).fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
 
 
 class InterruptedFitError(Exception):
