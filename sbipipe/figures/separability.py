@@ -9,6 +9,9 @@ import numpy as np
 from sbipipe.figures.style import Drawing, canvas, finish, plain
 from sbipipe.results import Pair
 
+LETTERS = 20
+"""In all names together, beyond which they stand upright under their columns."""
+
 
 def draw(pairs: Sequence[Pair]) -> Drawing:
     """A heat map: 0.5 where two posteriors cannot be told apart, 1 where they never agree."""
@@ -17,18 +20,19 @@ def draw(pairs: Sequence[Pair]) -> Drawing:
     for pair in pairs:
         i, j = names.index(pair.a), names.index(pair.b)
         table[i, j] = table[j, i] = np.nan if pair.c2st is None else pair.c2st
-    with canvas(height=3.2) as figure:
+    with canvas(height=2.4 + 0.4 * len(names)) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(table, cmap="Blues", vmin=0.5, vmax=1)
         labels = [plain(name) for name in names]
-        axes.set_xticks(range(len(names)), labels, rotation=0 if len(names) < 6 else 60)
+        upright = sum(map(len, names)) > LETTERS
+        axes.set_xticks(range(len(names)), labels, rotation=90 if upright else 0)
         axes.set_yticks(range(len(names)), labels)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         for i, j in np.argwhere(np.isfinite(table)):
             ink = "white" if table[i, j] > 0.75 else "black"
-            axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=ink)
-        figure.colorbar(image, ax=axes, label="C2ST accuracy", shrink=0.85)
+            axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=ink, fontsize=8)
+        figure.colorbar(image, ax=axes, label="C2ST accuracy", location="top", shrink=0.85)
         known = [pair for pair in pairs if pair.c2st is not None]
         found = ", ".join(f"{pair.a} and {pair.b} {pair.c2st:.2f}" for pair in known)
         return finish(figure, "c2st", f"Heat map of the C2ST accuracy of each pair: {found}.")
