@@ -73,8 +73,7 @@ class Bands:
         count, channels = fields.shape[:2]
         space = tuple(range(2, fields.ndim))
         waves = torch.fft.fftn(fields.double(), dim=space, norm="ortho").flatten(2)
-        onto = torch.zeros(self.pixels, len(self), dtype=torch.float64)
-        onto[torch.arange(self.pixels), torch.from_numpy(self.of_mode.ravel())] = 1
+        onto = self.membership(waves.real)
         out = torch.zeros(count, len(self), channels + 1, channels + 1, dtype=torch.float64)
         for a in range(channels):
             for b in range(a, channels):
@@ -82,6 +81,12 @@ class Bands:
             out[:, 0, a, -1] = out[:, 0, -1, a] = waves[:, a, 0].real * self.pixels**0.5
         out[:, 0, -1, -1] = self.pixels
         return out
+
+    def membership(self, like: Tensor) -> Tensor:
+        """One where a mode (pixels,) lies in a band (b,), else zero; of the kind of `like`."""
+        onto = like.new_zeros(self.pixels, len(self))
+        onto[torch.arange(self.pixels), torch.from_numpy(self.of_mode.ravel())] = 1
+        return onto
 
     def filter(self, fields: Tensor, gains: Tensor) -> Tensor:
         """Fields (n, C, *space) through gains (n, b, C_out, C + 1), the last one for the constant

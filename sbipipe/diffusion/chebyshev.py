@@ -64,7 +64,7 @@ class Basis:
             steps.append(2 * s * steps[-1] - steps[-2])
         return torch.stack(steps[: self.degree + 1], -1)
 
-    @property
+    @cached_property
     def squared(self) -> Basis:
         """The basis that holds the products of any two terms."""
         return Basis(self.dimensions, 2 * self.degree)

@@ -28,13 +28,13 @@ import torch
 from torch import Tensor, nn
 
 from sbipipe.diffusion.denoiser import add_noise, amplitudes
-from sbipipe.diffusion.linear import LinearDenoiser
+from sbipipe.diffusion.linear import LinearDenoiser, Model, between
 
 KNOTS = 24
 """In lambda, for A."""
 
 
-class Factorised(nn.Module):
+class Factorised(Model):
     """The denoiser.
 
     Args:
@@ -49,18 +49,14 @@ class Factorised(nn.Module):
     def __init__(
         self, linear: LinearDenoiser, network: nn.Module, fields: int, channels: int
     ) -> None:
-        super().__init__()
-        self.linear, self.network = linear, network
+        super().__init__(linear)
+        self.network = network
         self.fields, self.channels = fields, channels
         ends = linear.log_snr[[0, -1]].tolist()
         self.register_buffer("knots", torch.linspace(ends[0], ends[1], KNOTS))
         table = torch.zeros(KNOTS, fields, len(linear.basis))
         table[:, :, 0] = torch.randn(fields) / fields**0.5
         self.table = nn.Parameter(table)
-
-    def forward(self, z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
-        """eps_hat, (n, C, *space), at parameters s (n, D)."""
-        return self.guess(z, log_snr, self.linear.basis(s.double()))
 
     def guess(self, z: Tensor, log_snr: Tensor, terms: Tensor) -> Tensor:
         """eps_hat for polynomials T(s) with shape (n, M)."""
@@ -76,28 +72,12 @@ class Factorised(nn.Module):
 
     def at(self, log_snr: Tensor) -> Tensor:
         """A between the knots, with shape (n, J, M)."""
-        lower, share = self.place(log_snr)
+        lower, share = between(self.knots, log_snr)
         return torch.lerp(self.table[lower], self.table[lower + 1], share[:, None, None])
-
-    def place(self, log_snr: Tensor) -> tuple[Tensor, Tensor]:
-        """The knot below each level, and the share of the one above, each with shape (n,)."""
-        step = self.knots[1] - self.knots[0]
-        position = ((log_snr - self.knots[0]) / step).clamp(0, KNOTS - 1)
-        lower = position.floor().clamp(max=KNOTS - 2).long()
-        return lower, (position - lower).to(self.table.dtype)
 
     @torch.no_grad()
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
-        """What the network adds to the bound at one level, as a polynomial in theta.
-
-        Args:
-            x, eps: Fields and noise, with shape (n, C, *space).
-            log_snr: The level.
-            weight: Of |eps - eps_hat|^2 / 2.
-
-        Returns:
-            Coefficients in `linear.basis.squared`, with shape (n, M'), in nats.
-        """
+        """What the network adds, in one pass (`linear.Model`)."""
         level = torch.full((len(x),), log_snr, device=x.device)
         z = add_noise(x, eps, level)
         alpha, sigma = amplitudes(level[:1], x[:1])
@@ -120,8 +100,7 @@ class Factorised(nn.Module):
         waves = torch.fft.fftn(B.view(*B.shape[:2], *z.shape[1:]), dim=space, norm="ortho")
         waves = waves.flatten(3)  # (n, J, C, modes)
         noised = torch.fft.fftn(z, dim=space, norm="ortho").flatten(2)  # (n, C, modes)
-        onto = torch.zeros(bands.pixels, len(bands), device=z.device)
-        onto[torch.arange(bands.pixels), torch.from_numpy(bands.of_mode.ravel())] = 1
+        onto = bands.membership(z)
         products = [
             (waves * noised[:, None, c : c + 1].conj()).real @ onto for c in range(self.channels)
         ]
@@ -145,7 +124,7 @@ class Factorised(nn.Module):
         left = (eps - self.linear.apply(z, log_snr, terms.double())) / alpha
         onto = torch.einsum("njp,np->nj", B, left.flatten(1)).double()
         gram = torch.einsum("njp,nip->nji", B, B).double()
-        lower, share = self.place(log_snr)
+        lower, share = between(self.knots, log_snr)
         scale = (weight * alpha.flatten() ** 2).double()
         return Normal.of(gram, onto, scale, terms.double(), lower, share.double(), KNOTS)
 

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from sbipipe.diffusion.chebyshev import nodes
 from sbipipe.diffusion.denoiser import add_noise, amplitudes
-from sbipipe.diffusion.linear import LinearDenoiser
+from sbipipe.diffusion.linear import LinearDenoiser, Model
 
 TOGETHER = 256
 """Fields that go through the network at once."""
 
 
-class Film(nn.Module):
+class Film(Model):
     """The denoiser.
 
     Args:
@@ -28,12 +28,8 @@ class Film(nn.Module):
     """
 
     def __init__(self, linear: LinearDenoiser, network: nn.Module) -> None:
-        super().__init__()
-        self.linear, self.network = linear, network
-
-    def forward(self, z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
-        """eps_hat, (n, C, *space), at parameters s (n, D)."""
-        return self.guess(z, log_snr, self.linear.basis(s.double()))
+        super().__init__(linear)
+        self.network = network
 
     def guess(self, z: Tensor, log_snr: Tensor, terms: Tensor) -> Tensor:
         """eps_hat for polynomials T(s) with shape (n, M)."""
@@ -48,17 +44,8 @@ class Film(nn.Module):
 
     @torch.no_grad()
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
-        """What the network adds to the bound at one level, as a polynomial in theta: the one that
-        passes through its values at `chebyshev.nodes`, all with the same noise.
-
-        Args:
-            x, eps: Fields and noise, with shape (n, C, *space).
-            log_snr: The level.
-            weight: Of |eps - eps_hat|^2 / 2.
-
-        Returns:
-            Coefficients in `linear.basis.squared`, with shape (n, M'), in nats.
-        """
+        """What the network adds (`linear.Model`): the polynomial through its values at
+        `chebyshev.nodes`, all with the same noise."""
         surface = self.linear.basis.squared
         points = nodes(surface.dimensions, surface.degree)
         values = self.rest_values(x, eps, log_snr, weight, points).cpu()

@@ -24,6 +24,7 @@ Levels are `LEVELS` knots in lambda; between them coefficients are interpolated 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,11 +69,8 @@ class LinearDenoiser:
     def at(self, log_snr: Tensor) -> Tensor:
         """Coefficients between the knots, (n,) -> (n, b, C, C + 1, M)."""
         knots, table = self.log_snr.to(log_snr.device), self.coefficients.to(log_snr.device)
-        step = knots[1] - knots[0]
-        place = ((log_snr.double() - knots[0]) / step).clamp(0, len(knots) - 1)
-        lower = place.floor().clamp(max=len(knots) - 2).long()
-        share = (place - lower).view(-1, *(1,) * (table.ndim - 1))
-        return torch.lerp(table[lower], table[lower + 1], share)
+        lower, share = between(knots, log_snr.double())
+        return torch.lerp(table[lower], table[lower + 1], share.view(-1, *(1,) * (table.ndim - 1)))
 
     def form(self, moments: Tensor, log_snr: Tensor, weight: Tensor) -> Tensor:
         """The bound's polynomial, without Monte Carlo noise.
@@ -155,8 +153,17 @@ class LinearDenoiser:
         return (white + (weight * alpha2 * sigma2).sum() * _power(moments)) / 2
 
 
-class LinearModel(nn.Module):
-    """The linear denoiser alone: a model with nothing to train.
+def between(knots: Tensor, log_snr: Tensor) -> tuple[Tensor, Tensor]:
+    """The knot (of equidistant ones) below each level, and the share of the one above, each with
+    shape (n,); levels beyond the ends are at the ends."""
+    step = knots[1] - knots[0]
+    place = ((log_snr - knots[0]) / step).clamp(0, len(knots) - 1)
+    lower = place.floor().clamp(max=len(knots) - 2).long()
+    return lower, place - lower
+
+
+class Model(nn.Module, ABC):
+    """A denoiser made of the linear one and a rest.
 
     Args:
         linear: The closed form.
@@ -168,7 +175,32 @@ class LinearModel(nn.Module):
 
     def forward(self, z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
         """eps_hat, (n, C, *space), at parameters s (n, D)."""
-        return self.linear(z, log_snr, s)
+        return self.guess(z, log_snr, self.linear.basis(s.double()))
+
+    @abstractmethod
+    def guess(self, z: Tensor, log_snr: Tensor, terms: Tensor) -> Tensor:
+        """eps_hat for polynomials T(s) with shape (n, M)."""
+
+    @abstractmethod
+    def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
+        """What the rest adds to the bound at one level, as a polynomial in theta.
+
+        Args:
+            x, eps: Fields and noise, with shape (n, C, *space).
+            log_snr: The level.
+            weight: Of |eps - eps_hat|^2 / 2.
+
+        Returns:
+            Coefficients in `linear.basis.squared`, with shape (n, M'), in nats.
+        """
+
+
+class LinearModel(Model):
+    """The linear denoiser alone: a model with nothing to train."""
+
+    def guess(self, z: Tensor, log_snr: Tensor, terms: Tensor) -> Tensor:
+        """eps_hat for polynomials T(s) with shape (n, M)."""
+        return self.linear.apply(z, log_snr, terms.double())
 
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """Nothing, for each of n fields."""
@@ -242,4 +274,4 @@ def reach(fields: Tensor, bands: Bands) -> tuple[float, float]:
     return -float(np.log(strongest)) - 9.2, float(np.log(pixels / weakest)) + 4.6
 
 
-__all__ = ["LEVELS", "LinearDenoiser", "LinearModel", "fit_linear", "reach"]
+__all__ = ["LEVELS", "LinearDenoiser", "LinearModel", "Model", "between", "fit_linear", "reach"]

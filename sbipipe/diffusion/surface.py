@@ -11,29 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sbipipe.diffusion.chebyshev import Basis
-from sbipipe.diffusion.linear import LinearDenoiser
+from sbipipe.diffusion.linear import Model
 from sbipipe.diffusion.schedule import Density, Levels
 from sbipipe.interfaces import Array
 from sbipipe.seeds import number, stream
 
 CHUNK = 256
 """Fields that go through the network at once."""
-
-
-class Model(Protocol):
-    """A denoiser made of a linear part and the rest."""
-
-    linear: LinearDenoiser
-
-    def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
-        """What the rest adds to the bound at one level, (n, M') in nats."""
 
 
 @dataclass(frozen=True)
@@ -135,4 +125,4 @@ def informative(
     return Density(ends, 0.9 * share / max(share.sum(), 1e-300) + 0.1 * even)
 
 
-__all__ = ["CHUNK", "Model", "Surfaces", "informative", "rest_forms", "surfaces"]
+__all__ = ["CHUNK", "Surfaces", "informative", "rest_forms", "surfaces"]

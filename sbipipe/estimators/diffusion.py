@@ -30,7 +30,7 @@ from sbipipe.diffusion.chebyshev import Basis
 from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, LinearModel, fit_linear, reach
+from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, LinearModel, Model, fit_linear, reach
 from sbipipe.diffusion.network import UNet
 from sbipipe.diffusion.pixels import Kind, Pixels, fit_pixels
 from sbipipe.diffusion.position import standard_position
@@ -64,8 +64,6 @@ from sbipipe.networks import random_symmetry
 from sbipipe.sampling import condition
 from sbipipe.seeds import number, stream, torch_scope
 from sbipipe.training import Optimisation, Rows, optimise
-
-Model = Factorised | Film | LinearModel
 
 TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""
@@ -296,7 +294,7 @@ def _augment(y: Tensor, terms: Tensor) -> Rows:
     return random_symmetry(y), terms
 
 
-def _loss(model: Factorised | Film, density: Density, y: Tensor, terms: Tensor) -> Tensor:
+def _loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:
     """|eps - eps_hat|^2 per pixel of each row, at levels drawn evenly over the density."""
     count = len(y)
     q = (torch.randperm(count) + torch.rand(count)) / count
@@ -333,9 +331,7 @@ class _BoundPosterior:
             raise InputError(
                 f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.shape}"
             )
-        settled = standard_position(x)
-        if self.settings.coarsen > 1:
-            settled = _average(settled, self.settings.coarsen)
+        settled = _average(standard_position(x), self.settings.coarsen)
         return self.score(torch.from_numpy(self.pixels(settled)))
 
     def score(self, y: Tensor) -> Surfaces:
