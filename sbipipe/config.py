@@ -166,11 +166,13 @@ class Runtime:
 
     Attributes:
         device: "auto" takes a GPU where there is one.
+        devices: How many train one network together, each in a process of its own.
         workers: Local processes.
         scheduler: Address of a running Dask scheduler, instead of local processes.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Positive = 1
     workers: Positive = 2
     scheduler: str | None = None
 

@@ -23,7 +23,7 @@ from pydantic import AfterValidator
 from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, Generator, History, InputError, Run, Weights
+from sbipipe.interfaces import Array, Generator, History, InputError, Run
 from sbipipe.networks import PeriodicNetwork, check_sides
 from sbipipe.seeds import number, torch_scope
 from sbipipe.training import Optimisation, Rows, merge, optimise
@@ -308,18 +308,6 @@ def _load_members(
         }
         member.load_state_dict(own)
         yield member.eval()
-
-
-def check_same(weights: Weights, config: Mapping[str, Any]) -> None:
-    """Raise InputError unless the weights were made with this configuration."""
-    saved = weights.meta["config"]
-    problems = [
-        f"config.{name}: given {value!r}; the weights were trained with {saved.get(name)!r}"
-        for name, value in config.items()
-        if saved.get(name) != value
-    ]
-    if problems:
-        raise InputError(*problems)
 
 
 def check_vectors(x: Array) -> None:

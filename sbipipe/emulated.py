@@ -13,9 +13,11 @@ noise or the simulator's phases, so that what differs is theta's doing.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 from scipy.stats import qmc
 
@@ -209,8 +211,8 @@ def respond(
     ]
     if simulator is None:
         return Response(theta=theta, generated=np.stack(rows)), 0
-    true, failed = simulated(simulator, theta, root, "emulate", of, "response")
-    control, again = simulated(simulator, theta, root, "emulate", of, "response control")
+    labels = [("emulate", of, "response"), ("emulate", of, "response control")]
+    (true, failed), (control, again) = _each(simulator, [theta, theta], root, labels)
     each = len(_kept(simulator))
     response = Response(
         theta=theta, generated=np.stack(rows), true=true, control=control, each=each
@@ -268,10 +270,20 @@ def _at_each(
     simulator: Simulator, theta: Array, root: int, of: str, what: str
 ) -> tuple[Array, int]:
     """True fields of seeds of their own at every theta, (T, n, C, *space), and failures."""
-    found = [
-        simulated(simulator, one[None], root, "emulate", of, what, t) for t, one in enumerate(theta)
-    ]
+    labels = [("emulate", of, what, t) for t in range(len(theta))]
+    found = _each(simulator, list(theta[:, None]), root, labels)
     return np.stack([fields[:, 0] for fields, _ in found]), sum(failed for _, failed in found)
+
+
+def _each(
+    simulator: Simulator, thetas: list[Array], root: int, labels: Sequence[tuple[str | int, ...]]
+) -> list[tuple[Array, int]]:
+    """`simulated` for every theta and its labels, in parallel."""
+    calls = zip(thetas, labels, strict=True)
+    found: list[tuple[Array, int]] = joblib.Parallel()(
+        joblib.delayed(simulated)(simulator, theta, root, *words) for theta, words in calls
+    )
+    return found
 
 
 # How it is kept

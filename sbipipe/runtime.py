@@ -20,10 +20,7 @@ from sbipipe.interfaces import InputError, Run
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+WORKER = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -32,6 +29,9 @@ ONE_THREAD = {
 }
 """Environment of a worker: parallelism is over simulations, and the memory of one is kept for the
 next (Dask's default hands it back each time, which costs a third of the time of a small box)."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Also of a worker; joblib sets these itself, and a stage that trains may not have them."""
 
 PATIENCE = "20s"
 """How long a scheduler may take to answer."""
@@ -63,7 +63,7 @@ def workers(runtime: Runtime) -> Iterator[Client]:
         with client:
             yield client
         return
-    os.environ.update(ONE_THREAD)  # inherited at the start of a worker, when libraries read it
+    os.environ.update(WORKER | ONE_THREAD)  # inherited by a worker, and read when it starts
     with (
         LocalCluster(
             n_workers=runtime.workers,
@@ -80,6 +80,7 @@ def parallel(runtime: Runtime) -> Iterator[None]:
     """Inside, every `joblib.Parallel()` uses the workers of `runtime`."""
     import joblib
 
+    os.environ.update(WORKER)
     with joblib.parallel_config("loky", n_jobs=runtime.workers, inner_max_num_threads=1):
         yield
 
@@ -89,6 +90,7 @@ def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
     return Run(
         seed=seed,
         device=device(runtime),
+        devices=runtime.devices,
         checkpoint=checkpoint,
         progress=sys.stderr.isatty() or sys.stdout.isatty(),
     )

@@ -106,6 +106,18 @@ def load_weights(path: Path) -> Weights:
         raise InputError(f"{path}: not whole: {error}") from error
 
 
+def check_same(weights: Weights, config: Mapping[str, Any]) -> None:
+    """Raise InputError unless the weights were made with this configuration."""
+    saved = weights.meta["config"]
+    problems = [
+        f"config.{name}: given {value!r}; the weights were trained with {saved.get(name)!r}"
+        for name, value in config.items()
+        if saved.get(name) != value
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
 def save_history(path: Path, history: History) -> None:
     """Write learning curves and times."""
     save_json(path, asdict(history))

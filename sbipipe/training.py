@@ -2,13 +2,17 @@
 
 AdamW with a linear warm-up and a cosine decay of the learning rate, gradient clipping, an optional
 exponential moving average of the weights (EMA), and early stopping: the weights kept are those of
-the epoch with the lowest validation loss. The validation loss averages over *every* row, and
-uses the same random numbers in each epoch, so that it compares weights and nothing else.
+the epoch with the lowest validation loss, or with the lowest score where one is given. The
+validation loss averages over *every* row, and uses the same random numbers in each epoch, so that
+it compares weights and nothing else.
 
 Randomness of epoch e comes from the stream ("epoch", e) alone. So the loop's whole state is its
 tensors and its history: an interrupted fit goes on from its checkpoint to the very weights it would
 have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
 one of another task is not gone on from.
+
+Several processes (`processes`) each take a share of every batch, with noise of their own, and step
+together; the first of them writes the checkpoints.
 """
 
 from __future__ import annotations
@@ -28,14 +32,18 @@ from pydantic import Field, TypeAdapter
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from sbipipe import storage
+from sbipipe import processes, storage
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import History, Run, Weights
+from sbipipe.processes import Processes
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]
 Loss = Callable[..., Tensor]
 """Per-row losses with shape (b,) from the b rows of a batch; may draw from torch's generator."""
+
+Score = Callable[[], float]
+"""How bad the module is as it stands, where the loss does not say it."""
 
 CHECKPOINT_SECONDS = 20.0
 """A checkpoint is at least this old before it is written anew."""
@@ -87,6 +95,8 @@ class _Task:
     run: Run
     label: str
     augment: Callable[..., Rows] | None
+    score: Score | None
+    processes: Processes
 
     @property
     def device(self) -> torch.device:
@@ -108,7 +118,9 @@ class _Task:
     def fingerprint(self, module: nn.Module) -> str:
         """Equal for two fits exactly when they would go the same way (as far as data can tell)."""
         settings = TypeAdapter(Optimisation).dump_json(self.settings)
-        digest = hashlib.blake2b(settings + f"{self.run.seed} {self.label}".encode())
+        digest = hashlib.blake2b(
+            settings + f"{self.run.seed} {self.label} {self.score is None}".encode()
+        )
         for tensor in (*self.train, *self.valid, *module.state_dict().values()):
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().data)
@@ -131,9 +143,9 @@ class _State:
 
     @property
     def chosen(self) -> int:
-        """The epoch with the lowest validation loss."""
-        valid = self.curve["valid"]
-        return min(range(len(valid)), key=valid.__getitem__)
+        """The epoch with the lowest score, or validation loss where there is none."""
+        values = self.curve.get("score", self.curve["valid"])
+        return min(range(len(values)), key=values.__getitem__)
 
 
 def optimise(
@@ -145,6 +157,8 @@ def optimise(
     run: Run,
     label: str = "network",
     augment: Callable[..., Rows] | None = None,
+    score: Score | None = None,
+    keep: bool = False,
 ) -> History:
     """Train `module` in place and leave in it the weights of its best epoch, in `eval` mode.
 
@@ -154,6 +168,9 @@ def optimise(
         train, valid: Tensors with equal first dimensions.
         label: The learning curve's name, and the checkpoint's.
         augment: `augment(*rows) -> rows`, applied to batches of `train`.
+        score: Called after each epoch with the averaged weights in `module`; the lowest chooses.
+        keep: Whether the last checkpoint stays, so that doing this again costs nothing: for a
+            network that is trained before another.
 
     Raises:
         FloatingPointError: If the loss is not finite.
@@ -170,10 +187,12 @@ def optimise(
         run=run,
         label=label,
         augment=augment,
+        score=score,
+        processes=processes.start(run.device, run.devices),
     )
     module.to(task.device)
     state = _begin(module, settings)
-    _train(state, task)
+    _train(state, task, keep)
     module.load_state_dict(state.best)
     module.eval()
     return History(
@@ -199,7 +218,7 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
-def _train(state: _State, task: _Task) -> None:
+def _train(state: _State, task: _Task, keep: bool) -> None:
     """Epoch after epoch, from the checkpoint where there is one, until the last."""
     run, label = task.run, task.label
     path = run.checkpoint / f"{label}.safetensors" if run.checkpoint else None
@@ -214,11 +233,14 @@ def _train(state: _State, task: _Task) -> None:
             _epoch(state, task)
             state.seconds += time.perf_counter() - start
             advance(state.epoch, state.curve)
-            if path and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            if path and processes.first() and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 _checkpoint(state, path, fingerprint)
                 saved = time.monotonic()
-    if path:
-        path.unlink(missing_ok=True)
+    if path and processes.first():
+        if keep:
+            _checkpoint(state, path, fingerprint)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _finished(state: _State, settings: Optimisation) -> bool:
@@ -227,10 +249,12 @@ def _finished(state: _State, settings: Optimisation) -> bool:
     return state.epoch > 0 and state.epoch - 1 - state.chosen >= settings.patience
 
 
-def _batches(rows: Rows, order: Tensor, size: int, device: torch.device) -> Iterator[Rows]:
+def _batches(rows: Rows, order: Tensor, size: int, task: _Task) -> Iterator[tuple[Rows, float]]:
+    """This process's rows of every batch, and the share of the batch that they are."""
     for start in range(0, len(order), size):
-        index = order[start : start + size]
-        yield tuple(tensor[index].to(device) for tensor in rows)
+        batch = order[start : start + size]
+        index = task.processes.share(batch)
+        yield tuple(tensor[index].to(task.device) for tensor in rows), len(index) / len(batch)
 
 
 def _epoch(state: _State, task: _Task) -> None:
@@ -240,8 +264,11 @@ def _epoch(state: _State, task: _Task) -> None:
     state.module.load_state_dict(state.average)
     mean_valid = _mean_loss(state.module, task)
     _require_finite(mean_valid, f"{task.label}: the valid loss", state.epoch)
-    for name, value in (("epoch", state.epoch + 1.0), ("train", mean_train), ("valid", mean_valid)):
-        state.curve[name].append(value)
+    found = {"epoch": state.epoch + 1.0, "train": mean_train, "valid": mean_valid}
+    if task.score:
+        found["score"] = task.processes.agreed(task.score())
+    for name, value in found.items():
+        state.curve.setdefault(name, []).append(value)
     if state.chosen == state.epoch:
         state.best = _copy(state.module)
     state.module.load_state_dict(weights)
@@ -253,22 +280,27 @@ def _pass(state: _State, task: _Task) -> float:
     settings, rows_total = task.settings, len(task.train[0])
     total, step = 0.0, state.epoch * task.steps_per_epoch
     state.module.train()
-    with torch_scope(number(task.run.seed, task.label, "epoch", state.epoch)):
+    seed = number(task.run.seed, task.label, "epoch", state.epoch)
+    with torch_scope(seed):
         order = torch.randperm(rows_total)
-        for rows in _batches(task.train, order, settings.batch, task.device):
-            losses = task.losses(task.augment(*rows) if task.augment else rows)
-            batch_total = float(losses.detach().sum())
-            _require_finite(batch_total, f"{task.label}: the train loss", state.epoch)
-            _step(state, losses.mean(), settings, step, settings.epochs * task.steps_per_epoch)
-            total, step = total + batch_total, step + 1
-    return total / rows_total
+        task.processes.part(seed)
+        for rows, share in _batches(task.train, order, settings.batch, task):
+            state.optimiser.zero_grad()
+            if share:
+                losses = task.losses(task.augment(*rows) if task.augment else rows)
+                batch_total = float(losses.detach().sum())
+                _require_finite(batch_total, f"{task.label}: the train loss", state.epoch)
+                torch.autograd.backward(losses.mean() * share)
+                total += batch_total
+            task.processes.add_gradients(state.module)
+            _step(state, settings, step, settings.epochs * task.steps_per_epoch)
+            step += 1
+    return task.processes.sum(total) / rows_total
 
 
-def _step(state: _State, mean: Tensor, settings: Optimisation, step: int, steps: int) -> None:
+def _step(state: _State, settings: Optimisation, step: int, steps: int) -> None:
     for group in state.optimiser.param_groups:
         group["lr"] = settings.rate(step, steps)
-    state.optimiser.zero_grad()
-    torch.autograd.backward(mean)
     nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
     state.optimiser.step()
     _update_average(state, settings.ema, step)
@@ -293,12 +325,16 @@ def _update_average(state: _State, decay: float, step: int) -> None:
 @torch.no_grad()
 def _mean_loss(module: nn.Module, task: _Task) -> float:
     """Mean loss of all rows of `valid`."""
-    rows = task.valid
+    rows, total = task.valid, 0.0
     module.eval()
-    with torch_scope(number(task.run.seed, task.label, "valid")):
+    seed = number(task.run.seed, task.label, "valid")
+    with torch_scope(seed):
+        task.processes.part(seed)
         order = torch.arange(len(rows[0]))
-        batches = _batches(rows, order, 4 * task.settings.batch, task.device)
-        return sum(float(task.losses(batch).double().sum()) for batch in batches) / len(rows[0])
+        for batch, share in _batches(rows, order, 4 * task.settings.batch, task):
+            if share:
+                total += float(task.losses(batch).double().sum())
+    return task.processes.sum(total) / len(rows[0])
 
 
 def _checkpoint(state: _State, path: Path, fingerprint: str) -> None:
@@ -366,7 +402,8 @@ class _Bar:
         self.progress.stop()
 
     def _advance(self, epoch: int, curve: dict[str, list[float]]) -> None:
-        losses = f"train {curve['train'][-1]:.4f}  valid {curve['valid'][-1]:.4f}" if epoch else ""
+        shown = ("train", "valid", "score") if "score" in curve else ("train", "valid")
+        losses = "  ".join(f"{name} {curve[name][-1]:.4f}" for name in shown) if epoch else ""
         self.progress.update(self.task, completed=epoch, losses=losses)
 
 

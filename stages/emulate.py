@@ -9,7 +9,8 @@ from sbipipe.interfaces import Emulator
 def main() -> None:
     params = read_params()
     project.EMULATIONS.mkdir(parents=True, exist_ok=True)
-    found = {name: emulate(params, name) for name in params.train}
+    with runtime.parallel(params.runtime):
+        found = {name: emulate(params, name) for name in params.train}
     for path in project.EMULATIONS.glob("*.safetensors"):
         path.unlink()
     for name, one in found.items():

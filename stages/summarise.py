@@ -4,7 +4,7 @@ import shutil
 import time
 from dataclasses import replace
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import plugins, processes, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS
 from sbipipe.seeds import number
@@ -20,6 +20,8 @@ def main(name: str) -> None:
     with runtime.parallel(params.runtime):
         summary = plugins.summary(params, name)
         summariser, history = summary.fit(splits["train"], splits["valid"], run)
+        if not processes.first():
+            return
         vectors = {s: replace(rows, x=summariser(rows.x)) for s, rows in splits.items()}
 
     path = project.SETS / name

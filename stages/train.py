@@ -1,6 +1,6 @@
 """Stage `train`: an entry of `train:` -> data/estimators/<name>."""
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import plugins, processes, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.seeds import number
 
@@ -13,6 +13,8 @@ def main(name: str) -> None:
     seed = number(params.seed, "train", name)
     run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
     posterior, history = plugins.estimator(params, name).fit(train, valid, prior, run)
+    if not processes.first():
+        return
 
     path = project.ESTIMATORS / f"{name}.safetensors"
     storage.save_weights(path, posterior.weights)

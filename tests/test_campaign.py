@@ -10,7 +10,7 @@ from dask.distributed import Client, LocalCluster
 from sbipipe import campaign, plugins, storage
 from sbipipe.config import Simulate, Simulations
 from sbipipe.interfaces import SPLITS, InputError, Simulator
-from sbipipe.runtime import ONE_THREAD
+from sbipipe.runtime import ONE_THREAD, WORKER
 from sbipipe.seeds import number
 
 SMALL = Simulations(train=200, valid=20, calibrate=0, test=30)
@@ -19,7 +19,7 @@ SMALL = Simulations(train=200, valid=20, calibrate=0, test=30)
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     cluster = LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, env=ONE_THREAD
+        n_workers=2, threads_per_worker=1, dashboard_address=None, env=WORKER | ONE_THREAD
     )
     with cluster, Client(cluster) as client:
         yield client

@@ -242,3 +242,21 @@ def test_an_empty_split_is_an_error():
     train, (x, y) = line()
     with pytest.raises(ValueError, match="network: valid has 0 rows"):
         optimise(module, squares(module), train, (x[:0], y[:0]), SETTINGS, Run(seed=1))
+
+
+def test_a_score_chooses_where_one_is_given() -> None:
+    module, scores = network(), iter([3.0, 1.0, 2.0])
+    settings = Optimisation(epochs=3, patience=3, batch=16, learning_rate=1e-2)
+    history = optimise(
+        module, squares(module), *line(), settings, Run(seed=3), score=lambda: next(scores)
+    )
+    assert history.curves["network"]["score"] == (3.0, 1.0, 2.0)
+    assert history.chosen == {"network": 2}
+
+
+def test_a_kept_fit_is_not_done_again(tmp_path: Path) -> None:
+    run, whole, again = Run(seed=3, checkpoint=tmp_path), network(), network()
+    expected = optimise(whole, squares(whole), *line(), SETTINGS, run, keep=True)
+    history = optimise(again, interrupted(again, 0), *line(), SETTINGS, run, keep=True)
+    np.testing.assert_equal(state(again), state(whole))
+    assert history.curves == expected.curves

@@ -76,6 +76,12 @@ class Factorised(Model):
         return torch.lerp(self.table[lower], self.table[lower + 1], share[:, None, None])
 
     @torch.no_grad()
+    def begin_from(self, coarser: Factorised) -> None:
+        """Take over the network, and the coefficients at the levels of its own knots."""
+        self.network.load_state_dict(coarser.network.state_dict())
+        self.table.copy_(coarser.at(self.knots.to(coarser.knots.device)))
+
+    @torch.no_grad()
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """What the network adds, in one pass (`linear.Model`)."""
         level = torch.full((len(x),), log_snr, device=x.device)

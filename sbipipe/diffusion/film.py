@@ -42,6 +42,10 @@ class Film(Model):
         outputs: Tensor = self.network(z, log_snr, s.to(z.dtype))
         return alpha * outputs
 
+    def begin_from(self, coarser: Film) -> None:
+        """Take over the network."""
+        self.network.load_state_dict(coarser.network.state_dict())
+
     @torch.no_grad()
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """What the network adds (`linear.Model`): the polynomial through its values at

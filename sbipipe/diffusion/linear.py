@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -182,6 +183,10 @@ class Model(nn.Module, ABC):
         """eps_hat for polynomials T(s) with shape (n, M)."""
 
     @abstractmethod
+    def begin_from(self, coarser: Any) -> None:
+        """Take over what the same kind of model learned on coarser fields."""
+
+    @abstractmethod
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """What the rest adds to the bound at one level, as a polynomial in theta.
 
@@ -201,6 +206,9 @@ class LinearModel(Model):
     def guess(self, z: Tensor, log_snr: Tensor, terms: Tensor) -> Tensor:
         """eps_hat for polynomials T(s) with shape (n, M)."""
         return self.linear.apply(z, log_snr, terms.double())
+
+    def begin_from(self, coarser: LinearModel) -> None:
+        """Nothing was learned."""
 
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """Nothing, for each of n fields."""

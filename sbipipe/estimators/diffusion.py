@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,12 +23,11 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor
 
 from sbipipe.config import Count, Positive, plugin
-from sbipipe.densities import check_same
 from sbipipe.diffusion.bands import bands_of
 from sbipipe.diffusion.chebyshev import Basis
-from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
+from sbipipe.diffusion.learning import learn, spectral_score
 from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, LinearModel, Model, fit_linear, reach
 from sbipipe.diffusion.network import UNet
 from sbipipe.diffusion.pixels import Kind, Pixels, fit_pixels
@@ -60,16 +58,19 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
-from sbipipe.networks import random_symmetry
 from sbipipe.sampling import condition
 from sbipipe.seeds import number, stream, torch_scope
-from sbipipe.training import Optimisation, Rows, optimise
+from sbipipe.storage import check_same
+from sbipipe.training import Optimisation, merge
 
 TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""
 
 TEMPER_FIELDS = 600
 """Of `valid`, at most, for the strength."""
+
+START = "diffusion start"
+"""The learning curve on coarser fields."""
 
 
 @plugin
@@ -81,12 +82,28 @@ class Network:
         multipliers: Features of each level, in units of `width`; each level halves the grid.
         blocks: Residual blocks of each level.
         attention_below: Cells attend to each other on levels with at most so many; 0 for none.
+        compile: Whether torch compiles it, which takes minutes once and a C++ compiler; for GPUs
+            and long trainings.
     """
 
     width: Positive = 16
     multipliers: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2)
     blocks: Positive = 1
     attention_below: Count = 0
+    compile: bool = False
+
+
+@plugin
+class Start:
+    """Coarser fields on which the network begins (the progressive start of Mudur et al. 2023).
+
+    Attributes:
+        coarsen: Pixels along each axis that are averaged to one.
+        optimisation: Of the network there.
+    """
+
+    coarsen: Annotated[int, Field(ge=2)] = 2
+    optimisation: Optimisation = Field(default_factory=lambda: _optimisation())
 
 
 def _optimisation() -> Optimisation:
@@ -106,7 +123,11 @@ class Diffusion:
         fields: Basis fields of the network, for "factorised".
         network: Its size.
         schedule: Levels that the network is trained on.
+        start: Coarser fields on which it begins; null for none.
         optimisation: Of the network.
+        choose: The checkpoint that is kept: the one whose drawn fields have the best "score"
+            (`diffusion.learning`), or the one with the least "loss". A model that draws no fields,
+            or has too few true ones at one theta, has no score.
         refine: Levels of each training field in the least squares for the coefficients; 0 keeps
             those of gradient descent.
         coarsen: Pixels along each axis that are averaged to one before anything else. The posterior
@@ -126,7 +147,9 @@ class Diffusion:
     fields: Positive = 8
     network: Network = Field(default_factory=Network)
     schedule: Schedule = Field(default_factory=Learned)
+    start: Start | None = None
     optimisation: Optimisation = Field(default_factory=_optimisation)
+    choose: Literal["score", "loss"] = "score"
     refine: Count = 4
     coarsen: Positive = 1
     temper: bool = False
@@ -143,7 +166,24 @@ class Diffusion:
         Raises:
             InputError: For vectors, or fields whose sides do not halve often enough.
         """
-        _require_fields(train.x, self.coarsen)
+        _require_fields(train.x, self.coarsen * (self.start.coarsen if self.start else 1))
+        if not self.start:
+            return self._learn(train, valid, prior, run, "diffusion")
+        coarser = replace(
+            self, start=None, coarsen=self.coarsen * self.start.coarsen,
+            optimisation=self.start.optimisation, refine=0, temper=False,
+        )  # fmt: skip
+        begun, before = coarser._learn(train, valid, prior, run, START)
+        posterior, after = self._learn(train, valid, prior, run, "diffusion", begun.model)
+        if run.checkpoint:
+            (run.checkpoint / f"{START}.safetensors").unlink(missing_ok=True)
+        return posterior, merge([before, after], **after.notes)
+
+    def _learn(
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run, label: str,
+        begun: Model | None = None,
+    ) -> tuple[_BoundPosterior, History]:  # fmt: skip
+        """`fit` on one grid, with the network of a coarser one to begin with."""
         shape = train.x.shape[1:]
         if self.coarsen > 1:
             train, valid = (
@@ -153,18 +193,22 @@ class Diffusion:
         s, s_valid = (_position(prior, rows.theta) for rows in (train, valid))
         pixels, linear = self._linear(train.x, s, valid.x, s_valid)
         y, y_valid = (torch.from_numpy(pixels(rows.x)) for rows in (train, valid))
-        bands = linear.bands
-        unexplained = linear.unexplained(bands.moments(y_valid), s_valid)
+        unexplained = linear.unexplained(linear.bands.moments(y_valid), s_valid)
         density = self.schedule.density(linear.log_snr.numpy(), unexplained.numpy())
-        with torch_scope(number(run.seed, "diffusion", "weights")):
+        with torch_scope(number(run.seed, label, "weights")):
             model = self._model(linear, train.x.shape[1:])
+        if begun:
+            model.begin_from(begun)
         history = History()
         if not isinstance(model, LinearModel):
             rows = y, linear.basis(s).float()
             held_out = y_valid, linear.basis(s_valid).float()
-            loss = partial(_loss, model, density)
-            history = optimise(
-                model, loss, rows, held_out, self.optimisation, run, "diffusion", _augment
+            score = None
+            if self.choose == "score" and self.coarsen == 1:
+                seen = replace(valid, x=y_valid.numpy())
+                score = spectral_score(model, seen, prior, self.sampler, run)
+            history = learn(
+                model, density, rows, held_out, self.optimisation, run, label, score, label == START
             )
             if isinstance(model, Factorised):
                 notes = refine(model, rows, held_out, density, self.refine, run)
@@ -260,6 +304,8 @@ class Diffusion:
             blocks=self.network.blocks,
             attention_below=self.network.attention_below,
         )
+        if self.network.compile:
+            network.compile()
         if film:
             return Film(linear, network)
         return Factorised(linear, network, self.fields, channels)
@@ -288,20 +334,6 @@ def _average(x: Array, pixels: int) -> Array:
 def _position(prior: Prior, theta: Array) -> Tensor:
     """s of the parameters, each on [-1, 1]."""
     return torch.from_numpy(2 * prior.to_unit(np.asarray(theta, np.float64)) - 1)
-
-
-def _augment(y: Tensor, terms: Tensor) -> Rows:
-    return random_symmetry(y), terms
-
-
-def _loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:
-    """|eps - eps_hat|^2 per pixel of each row, at levels drawn evenly over the density."""
-    count = len(y)
-    q = (torch.randperm(count) + torch.rand(count)) / count
-    levels = torch.from_numpy(np.float32(density.quantile(q.numpy()))).to(y.device)
-    eps = torch.randn(y.shape).to(y.device)
-    missed = eps - model.guess(add_noise(y, eps, levels), levels, terms)
-    return missed.square().flatten(1).mean(1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,6 @@ from sbipipe.densities import (
     Density,
     Ensemble,
     build_density,
-    check_same,
     check_varies,
     check_vectors,
     load_members,
@@ -48,6 +47,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.sampling import condition
+from sbipipe.storage import check_same
 from sbipipe.training import Optimisation, tensors
 
 

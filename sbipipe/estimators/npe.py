@@ -31,7 +31,6 @@ from sbipipe.densities import (
     Density,
     Ensemble,
     build_density,
-    check_same,
     load_members,
     train_members,
 )
@@ -50,6 +49,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.networks import random_symmetry
+from sbipipe.storage import check_same
 from sbipipe.training import Optimisation, Rows, tensors
 
 

@@ -37,7 +37,6 @@ from sbipipe.config import Positive, plugin
 from sbipipe.densities import (
     PAIRS,
     Standardise,
-    check_same,
     check_vectors,
     load_members,
     member_arrays,
@@ -57,6 +56,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.sampling import condition
+from sbipipe.storage import check_same
 from sbipipe.training import Optimisation, tensors
 
 

@@ -9,7 +9,7 @@ import pytest
 from lognormal_emulator import assert_emulates
 from sbipipe import storage, training
 from sbipipe.config import parse
-from sbipipe.estimators import diffusion
+from sbipipe.diffusion import learning
 from sbipipe.estimators.diffusion import Diffusion
 from sbipipe.interfaces import Dataset, Emulator, InputError, Posterior, Run
 from sbipipe.simulators.lognormal import Lognormal
@@ -167,27 +167,55 @@ class InterruptedFitError(Exception):
     pass
 
 
-@pytest.mark.parametrize("conditioning", ["factorised", "film"])
-def test_an_interrupted_fit_ends_with_the_same_weights(tmp_path, monkeypatch, conditioning):
+START = {"coarsen": 2, "optimisation": {"epochs": 2, "batch": 64}}
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "start", "after"),
+    [("factorised", None, 11), ("film", None, 11), ("factorised", START, 11), ("film", START, 27)],
+)
+def test_an_interrupted_fit_ends_with_the_same_weights(
+    tmp_path, monkeypatch, conditioning, start, after
+):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    estimator = make(conditioning=conditioning)
+    estimator = make(conditioning=conditioning, start=start)
     expected = fit(estimator).weights.arrays
-    loss, calls = diffusion._loss, []
+    loss, calls = learning._loss, []
 
     def interrupted(*arguments: Any) -> Any:
         calls.append(1)
-        if len(calls) > 11:
+        if len(calls) > after:
             raise InterruptedFitError
         return loss(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion, "_loss", interrupted)
+        patch.setattr(learning, "_loss", interrupted)
         with pytest.raises(InterruptedFitError):
             fit(estimator, checkpoint=tmp_path)
     assert list(tmp_path.iterdir())
     resumed = fit(estimator, checkpoint=tmp_path).weights.arrays
     for name, value in expected.items():
         np.testing.assert_array_equal(resumed[name], value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
+def test_a_start_on_coarse_fields_is_what_the_network_goes_on_from(conditioning: str):
+    """With steps too small to change it, it stays what the coarse fields made it."""
+    still = {"epochs": 1, "batch": 64, "learning_rate": 1e-12}
+    settings = {"conditioning": conditioning, "optimisation": still, "refine": 0}
+    begun, history = make(start=START, **settings).fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    coarse = make(conditioning=conditioning, coarsen=2, optimisation=START["optimisation"])
+    expected = coarse._learn(TRAIN, VALID, SIMULATOR.prior, Run(seed=1), "diffusion start")[0]
+    if conditioning == "linear":
+        assert not history.curves
+        return
+    assert list(history.curves) == ["diffusion start", "diffusion"]
+    for name, value in expected.weights.arrays.items():
+        if name.startswith("model/network"):
+            np.testing.assert_allclose(begun.weights.arrays[name], value, atol=1e-6)
+    with pytest.raises(InputError, match=r"config.coarsen: given 3; allowed"):
+        make(start={"coarsen": 3}).fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
 
 
 def test_vectors_are_an_error():
