@@ -65,11 +65,10 @@ def spectral_score(
     s = torch.from_numpy(2 * prior.to_unit(np.repeat(theta, count, 0)) - 1).to(run.device)
     generator = torch.Generator().manual_seed(number(run.seed, "score", "noise"))
     noise = torch.randn(len(s), *true.shape[2:], generator=generator).to(run.device)
-    low, high = model.linear.log_snr[[0, -1]].tolist()
 
     def score() -> float:
         drawn = torch.cat([
-            sampler.sample(model, *pair, (low, high), generator)
+            sampler.sample(model, *pair, model.linear.drawing, generator)
             for pair in zip(torch.split(noise, CHUNK), torch.split(s, CHUNK), strict=True)
         ])  # fmt: skip
         found = rms_z(drawn.cpu().numpy().reshape(true.shape), true)

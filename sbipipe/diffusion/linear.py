@@ -67,6 +67,15 @@ class LinearDenoiser:
         gains = torch.einsum("nbcfm,nm->nbcf", self.at(log_snr), terms)
         return sigma * z + alpha * self.bands.filter(z, gains.to(z.dtype))
 
+    @property
+    def drawing(self) -> tuple[float, float]:
+        """The range of levels from which fields are drawn. It is shorter than `reach` at both ends:
+        at its low one the strongest mode may stand out by 1e-3, and at its high one a pixel, not
+        the field, is known but for 1 %."""
+        low, high = self.log_snr[[0, -1]].tolist()
+        pixels = self.bands.pixels * self.coefficients.shape[2]
+        return low + np.log(10), high - np.log(pixels)
+
     def at(self, log_snr: Tensor) -> Tensor:
         """Coefficients between the knots, (n,) -> (n, b, C, C + 1, M)."""
         knots, table = self.log_snr.to(log_snr.device), self.coefficients.to(log_snr.device)

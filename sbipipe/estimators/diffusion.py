@@ -13,7 +13,7 @@ nothing. The same model draws fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -72,6 +72,9 @@ TEMPER_FIELDS = 600
 START = "diffusion start"
 """The learning curve on coarser fields."""
 
+FINE = "fine/"
+"""Begins the names of the weights of the model that draws, where another one scores."""
+
 
 @plugin
 class Network:
@@ -124,6 +127,9 @@ class Diffusion:
         network: Its size.
         schedule: Levels that the network is trained on.
         start: Coarser fields on which it begins; null for none.
+        bound: Whose bound is the likelihood: that of the model of "fields", or that of the model of
+            coarser ones it has its "start" from, to which alone `refine` and `temper` apply then.
+            The posterior is that of the coarser field, and a short training suffices.
         optimisation: Of the network.
         choose: The checkpoint that is kept: the one whose drawn fields have the best "score"
             (`diffusion.learning`), or the one with the least "loss". A model that draws no fields,
@@ -148,6 +154,7 @@ class Diffusion:
     network: Network = Field(default_factory=Network)
     schedule: Schedule = Field(default_factory=Learned)
     start: Start | None = None
+    bound: Literal["fields", "start"] = "fields"
     optimisation: Optimisation = Field(default_factory=_optimisation)
     choose: Literal["score", "loss"] = "score"
     refine: Count = 4
@@ -167,17 +174,39 @@ class Diffusion:
             InputError: For vectors, or fields whose sides do not halve often enough.
         """
         _require_fields(train.x, self.coarsen * (self.start.coarsen if self.start else 1))
-        if not self.start:
+        if not self.start and self.bound == "fields":
             return self._learn(train, valid, prior, run, "diffusion")
-        coarser = replace(
-            self, start=None, coarsen=self.coarsen * self.start.coarsen,
-            optimisation=self.start.optimisation, refine=0, temper=False,
-        )  # fmt: skip
+        coarser, finer = self._grids
         begun, before = coarser._learn(train, valid, prior, run, START)
-        posterior, after = self._learn(train, valid, prior, run, "diffusion", begun.model)
+        fine, after = finer._learn(train, valid, prior, run, "diffusion", begun.model)
         if run.checkpoint:
             (run.checkpoint / f"{START}.safetensors").unlink(missing_ok=True)
-        return posterior, merge([before, after], **after.notes)
+        history = merge([before, after], **{**before.notes, **after.notes})
+        if self.bound == "fields":
+            return fine, history
+        return _TwoGrids(**vars(begun), entry=self, fine=fine), history
+
+    @property
+    def _grids(self) -> tuple[Diffusion, Diffusion]:
+        """The estimator on the coarser grid that `start` names, and on its own.
+
+        Raises:
+            InputError: If there is no `start`, or nothing that the finer model would be for.
+        """
+        if self.start is None:
+            raise InputError("config.bound: given start, without config.start; allowed: fields")
+        if self.bound == "start" and self.coarsen > 1:
+            raise InputError(
+                f"config.coarsen: given {self.coarsen}; allowed with config.bound start: 1"
+            )
+        coarser = replace(
+            self, bound="fields", start=None, coarsen=self.coarsen * self.start.coarsen,
+            optimisation=self.start.optimisation,
+        )  # fmt: skip
+        finer = replace(self, bound="fields", start=None)
+        if self.bound == "fields":
+            return replace(coarser, refine=0, temper=False), finer
+        return coarser, replace(finer, refine=0, temper=False)
 
     def _learn(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run, label: str,
@@ -235,7 +264,26 @@ class Diffusion:
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self.trained)
-        arrays, shape = weights.arrays, tuple(weights.meta["shape"])
+        shape, seed = tuple(weights.meta["shape"]), int(weights.meta["seed"])
+        if self.bound == "fields":
+            return self._restore(weights.arrays, shape, seed, prior)
+        arrays = dict(weights.arrays)
+        of_fine = {
+            name.removeprefix(FINE): arrays.pop(name)
+            for name in list(arrays)
+            if name.startswith(FINE)
+        }
+        coarser, finer = self._grids
+        coarse, fine = (
+            one._restore(part, shape, seed, prior)
+            for one, part in ((coarser, arrays), (finer, of_fine))
+        )
+        return _TwoGrids(**vars(coarse), entry=self, fine=fine)
+
+    def _restore(
+        self, arrays: Mapping[str, Array], shape: tuple[int, ...], seed: int, prior: Prior
+    ) -> _BoundPosterior:
+        """The posterior on one grid."""
         bands_shape = (shape[0], *(side // self.coarsen for side in shape[1:]))
         linear = LinearDenoiser(
             bands=bands_of(bands_shape),
@@ -253,7 +301,7 @@ class Diffusion:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(device).eval()
         return self._posterior(
-            prior=prior, settings=self, model=model, shape=shape, seed=weights.meta["seed"],
+            prior=prior, settings=self, model=model, shape=shape, seed=seed,
             strength=float(arrays["strength"][0]), device=device,
             pixels=Pixels(arrays["pixels/value"], arrays["pixels/level"]),
             density=Density(arrays["density/log_snr"], arrays["density/share"]),
@@ -429,7 +477,6 @@ class _DiffusionPosterior(_BoundPosterior):
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(1 if same_noise else len(theta), *self.shape, generator=generator)
         noise = noise.expand(len(theta), *self.shape)
-        ends = self.model.linear.log_snr[[0, -1]].tolist()
         s = _position(self.prior, theta)
         parts = []
         for start in range(0, len(theta), CHUNK):
@@ -437,10 +484,31 @@ class _DiffusionPosterior(_BoundPosterior):
             generator = torch.Generator().manual_seed(seed + 1 + (0 if same_noise else start))
             part = self.settings.sampler.sample(
                 self.model, noise[rows].to(self.device), s[rows].to(self.device),
-                (ends[0], ends[1]), generator, same_noise,
+                self.model.linear.drawing, generator, same_noise,
             )  # fmt: skip
             parts.append(part.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TwoGrids(_BoundPosterior):
+    """A model of coarser fields, which scores, and the one of whole fields that began from it,
+    which draws."""
+
+    entry: Diffusion
+    fine: _BoundPosterior
+
+    def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+        """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
+        assert isinstance(self.fine, _DiffusionPosterior)
+        return self.fine.emulate(theta, rng, same_noise=same_noise)
+
+    @property
+    def weights(self) -> Weights:
+        own, of_fine = super().weights, self.fine.weights
+        arrays = {f"{FINE}{name}": value for name, value in of_fine.arrays.items()}
+        meta = {**own.meta, "config": self.entry.trained}
+        return Weights(arrays={**own.arrays, **arrays}, meta=meta)
 
 
 __all__ = ["Diffusion"]

@@ -1,4 +1,5 @@
-"""Learning curves of one entry: training and validation loss of each of its networks."""
+"""Learning curves of one entry: training and validation loss of each of its networks, and the score
+that chose among its checkpoints where there was one."""
 
 from __future__ import annotations
 
@@ -12,8 +13,12 @@ from sbipipe.results import Learning
 def draw(learning: Learning) -> Drawing:
     """Train dashed, valid solid; a marker at the epoch whose weights were kept."""
     look = looks(list(learning.curves))
-    with canvas(height=3.1) as figure:
-        axes = figure.add_subplot()
+    scored = any("score" in curve for curve in learning.curves.values())
+    with canvas(height=4.6 if scored else 3.1) as figure:
+        grid = figure.subplots(
+            1 + scored, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + scored]
+        )
+        axes, last = grid[0, 0], grid[-1, 0]
         for name, curve in learning.curves.items():
             colour, marker = look[name].colour, look[name].marker
             axes.plot(curve["epoch"], curve["train"], color=colour, lw=0.9, ls=(0, (2, 1.5)))
@@ -21,7 +26,17 @@ def draw(learning: Learning) -> Drawing:
                 curve["epoch"], curve["valid"], color=colour, label=plain(name),
                 marker=marker, markevery=_kept(learning, name), ms=7, mec="white",
             )  # fmt: skip
-        axes.set(xlabel="epoch", ylabel="loss")
+            if "score" in curve:
+                last.plot(
+                    curve["epoch"], curve["score"], color=colour, marker=marker,
+                    markevery=_kept(learning, name), ms=7, mec="white",
+                )  # fmt: skip
+        axes.set(ylabel="loss")
+        if scored:
+            last.set(ylabel="rms z of drawn power")
+            last.axhline(1, color=INK, lw=0.6, ls=":")
+        last.set(xlabel="epoch")
+        last.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(_limits(learning))
         handles = [
             *axes.get_legend_handles_labels()[0],

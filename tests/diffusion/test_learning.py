@@ -32,7 +32,7 @@ class Exact(nn.Module):
             eigenvalues=lambda s: bias * torch.from_numpy(power(s)[:, of_mode]),
             mean=lambda s: torch.from_numpy(-power(s)[:, of_mode].mean((1, 2)) / 2),
         )
-        self.linear = type("Range", (), {"log_snr": torch.tensor([-8.0, 12.0])})
+        self.linear = type("Range", (), {"drawing": (-8.0, 12.0)})
 
     def forward(self, z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
         return self.denoise(z.double(), log_snr.double(), s)

@@ -218,6 +218,40 @@ def test_a_start_on_coarse_fields_is_what_the_network_goes_on_from(conditioning:
         make(start={"coarsen": 3}).fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
 
 
+def test_the_coarse_model_may_score_and_the_fine_one_draw(tmp_path: Path):
+    estimator = make(start=START, bound="start", temper=True)
+    posterior, history = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    coarse = make(coarsen=2, temper=True, optimisation=START["optimisation"])
+    expected, alone = coarse._learn(TRAIN, VALID, SIMULATOR.prior, Run(seed=1), "diffusion start")
+    assert history.notes == alone.notes
+    theta = TEST.theta[None]
+    scored = posterior.at(TEST.x).log_prob(theta)
+    np.testing.assert_array_equal(scored, expected.at(TEST.x).log_prob(theta))
+    assert isinstance(posterior, Emulator)
+    assert_emulates(posterior, TEST.theta, TEST.x.shape[1:])
+    path = tmp_path / "weights.safetensors"
+    storage.save_weights(path, posterior.weights)
+    restored = estimator.restore(storage.load_weights(path), SIMULATOR.prior)
+    np.testing.assert_array_equal(restored.at(TEST.x).log_prob(theta), scored)
+    drawn = [p.emulate(TEST.theta, np.random.default_rng(0)) for p in (posterior, restored)]
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"bound": "start"}, r"config.bound: given start, without config.start; allowed: fields"),
+        (
+            {"bound": "start", "start": START, "coarsen": 2},
+            r"config.coarsen: given 2; allowed with config.bound start: 1",
+        ),
+    ],
+)
+def test_a_bound_that_nothing_has_is_an_error(changes: dict[str, Any], problem: str):
+    with pytest.raises(InputError, match=problem):
+        make(**changes).fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+
+
 def test_vectors_are_an_error():
     rows = Dataset(theta=TRAIN.theta, x=TRAIN.x[:, 0, 0], group=TRAIN.group)
     with pytest.raises(InputError, match="diffusion: given data with shape"):

@@ -18,6 +18,7 @@ from sbipipe.figures import (
     emulated_curves,
     emulated_maps,
     fields,
+    learning,
     posteriors,
     power_correlations,
     responses,
@@ -25,7 +26,7 @@ from sbipipe.figures import (
 )
 from sbipipe.figures.gallery import Gallery
 from sbipipe.figures.style import formula, looks, plain, superscript, symbol
-from sbipipe.results import Pair, Results
+from sbipipe.results import Learning, Pair, Results
 
 
 def test_every_section_has_figures_with_names_of_their_own(run_gallery: Gallery) -> None:
@@ -126,3 +127,16 @@ def test_names_and_units_in_figures() -> None:
 def test_matplotlib_is_imported_by_figures_alone() -> None:
     code = "import sys; import sbipipe.results; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_score_is_drawn_beside_the_losses() -> None:
+    """Of the network that has one; the other begins on coarser fields."""
+    curve = {"epoch": (1.0, 2.0), "train": (2.0, 1.0), "valid": (2.1, 1.1)}
+    plain, scored = (
+        learning.draw(
+            Learning(entry="mine", curves=curves, chosen=dict.fromkeys(curves, 2), notes={})
+        )
+        for curves in ({"start": curve}, {"start": curve, "mine": {**curve, "score": (3.0, 1.2)}})
+    )
+    assert b"rms z of drawn power" not in plain.image
+    assert len(scored.image) > len(plain.image)
