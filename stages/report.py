@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from sbipipe import report, results, runtime, storage
+from sbipipe.config import read_params
 from sbipipe.figures.gallery import draw_all
 from sbipipe.figures.style import Drawing
 from sbipipe.project import REPORTS
@@ -13,7 +14,8 @@ from sbipipe.project import REPORTS
 
 def main() -> None:
     found = results.read()
-    gallery = draw_all(found)
+    with runtime.parallel(read_params().runtime):
+        gallery = draw_all(found)
     save_figures(chain.from_iterable(gallery.values()), REPORTS / "figures")
     storage.save_json(REPORTS / "metrics.json", report.metrics(found))
     save_text(REPORTS / "plots" / "coverage.csv", report.coverage_csv(found))

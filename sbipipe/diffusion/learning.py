@@ -46,7 +46,7 @@ def learn(
         train, valid: Fields (N, C, *space) and polynomials T(s) (N, M).
         label, score, keep: Of `training.optimise`.
     """
-    loss = partial(_loss, model, density)
+    loss = partial(noise_loss, model, density)
     return optimise(model, loss, train, valid, settings, run, label, _augment, score, keep)
 
 
@@ -81,7 +81,7 @@ def _augment(y: Tensor, terms: Tensor) -> Rows:
     return random_symmetry(y), terms
 
 
-def _loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:
+def noise_loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:
     """|eps - eps_hat|^2 per pixel of each row, at levels drawn evenly over the density."""
     count = len(y)
     q = (torch.randperm(count) + torch.rand(count)) / count
@@ -91,4 +91,4 @@ def _loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:
     return missed.square().flatten(1).mean(1)
 
 
-__all__ = ["WORST", "learn", "spectral_score"]
+__all__ = ["WORST", "learn", "noise_loss", "spectral_score"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import joblib
 
 from sbipipe.figures import (
     calibration_curves,
@@ -29,37 +33,50 @@ Gallery = Mapping[str, tuple[Drawing, ...]]
 
 
 def draw_all(results: Results) -> Gallery:
-    """The figures; a section without any is empty."""
-    look = looks([estimator.name for estimator in results.estimators], results.exact)
+    """The figures, drawn in parallel; a section without any is empty."""
+    plan = _plan(results)
+    calls = [joblib.delayed(_drawn)(*call) for section in plan.values() for call in section]
+    drawn = iter(joblib.Parallel()(calls))
     return {
-        "calibration": tuple(calibration_curves.draw(test, look) for test in results.tests),
-        "posteriors": tuple(posteriors.draw(example, look) for example in results.examples),
-        "recovery": tuple(recovery.draw(found, look[found.estimator]) for found in _first(results)),
-        "fields": tuple(fields.draw(s.example_fields) for s in results.suites if s.example_fields),
-        "spectra": tuple(
-            spectra.draw(s.spectra, parameter)
+        section: tuple(chain.from_iterable(islice(drawn, len(calls))))
+        for section, calls in plan.items()
+    }
+
+
+def _drawn(draw: Callable[..., Drawing | Iterable[Drawing]], *about: Any) -> tuple[Drawing, ...]:
+    found = draw(*about)
+    return (found,) if isinstance(found, Drawing) else tuple(found)
+
+
+def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
+    """Who draws what, by section."""
+    look = looks([estimator.name for estimator in results.estimators], results.exact)
+    emulations = results.emulations
+    return {
+        "calibration": [(calibration_curves.draw, test, look) for test in results.tests],
+        "posteriors": [(posteriors.draw, example, look) for example in results.examples],
+        "recovery": [(recovery.draw, found, look[found.estimator]) for found in _first(results)],
+        "fields": [(fields.draw, s.example_fields) for s in results.suites if s.example_fields],
+        "spectra": [
+            (spectra.draw, s.spectra, parameter)
             for s in results.suites
             if s.spectra
             for parameter in s.spectra.parameters[:PARAMETERS]
-        ),
-        "components": tuple(
-            components.draw(vectors, parameter)
+        ],
+        "components": [
+            (components.draw, vectors, parameter)
             for vectors in results.components
             for parameter in vectors.parameters[:PARAMETERS]
-        ),
-        "learning": tuple(learning.draw(entry) for entry in results.learning),
-        "emulated_maps": tuple(emulated_maps.draw(one) for one in results.emulations),
-        "chi_squared": tuple(chi_squared.draw(one) for one in results.emulations),
-        "emulated_curves": tuple(
-            drawing for one in results.emulations for drawing in emulated_curves.draw_all(one)
-        ),
-        "correlations": tuple(power_correlations.draw(one) for one in results.emulations),
-        "responses": tuple(
-            responses.draw(one, response)
-            for one in results.emulations
-            for response in one.responses
-        ),
-        "pairs": (separability.draw(results.pairs),) if results.pairs else (),
+        ],
+        "learning": [(learning.draw, entry) for entry in results.learning],
+        "emulated_maps": [(emulated_maps.draw, one) for one in emulations],
+        "chi_squared": [(chi_squared.draw, one) for one in emulations],
+        "emulated_curves": [(emulated_curves.draw_all, one) for one in emulations],
+        "correlations": [(power_correlations.draw, one) for one in emulations],
+        "responses": [
+            (responses.draw, one, response) for one in emulations for response in one.responses
+        ],
+        "pairs": [(separability.draw, results.pairs)] if results.pairs else [],
     }
 
 

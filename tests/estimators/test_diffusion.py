@@ -180,7 +180,7 @@ def test_an_interrupted_fit_ends_with_the_same_weights(
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     estimator = make(conditioning=conditioning, start=start)
     expected = fit(estimator).weights.arrays
-    loss, calls = learning._loss, []
+    loss, calls = learning.noise_loss, []
 
     def interrupted(*arguments: Any) -> Any:
         calls.append(1)
@@ -189,7 +189,7 @@ def test_an_interrupted_fit_ends_with_the_same_weights(
         return loss(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(learning, "_loss", interrupted)
+        patch.setattr(learning, "noise_loss", interrupted)
         with pytest.raises(InterruptedFitError):
             fit(estimator, checkpoint=tmp_path)
     assert list(tmp_path.iterdir())
