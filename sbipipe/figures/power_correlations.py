@@ -30,7 +30,7 @@ def draw(emulation: Emulation) -> Drawing:
         bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02)
         bar.set_label("correlation")
         bar.outline.set_visible(False)
-        head(figure, f"{plain(emulation.name)}: correlation of $P(k)$ between bins")
+        head(figure, f"{plain(emulation.name)}: correlation\nof $P(k)$ between bins")
         alt = (
             f"Correlation matrices of the power in {len(found['k'])} bins of k of true fields, of "
             f"those that {emulation.name} generated, of the control, and the difference of the "
