@@ -19,13 +19,13 @@ def main() -> None:
 
 
 def emulate(params: Params, name: str) -> Emulated | Unchecked | None:
-    """What one estimator draws; None for one that draws no fields."""
+    """What one estimator draws; None for one that draws no fields, as one of a summary."""
+    of = params.train[name].of
+    if of not in params.simulate:
+        return None
     posterior = project.posterior(params, name)
     if not isinstance(posterior, Emulator):
         return None
-    of = params.train[name].of
-    if of not in params.simulate:
-        return Unchecked(f"{of} is a summary: vectors, not fields")
     simulator = plugins.simulator(params, of)
     test = project.rows(params, of, "test")
     return emulated.emulate(posterior, simulator, simulator.prior, test, of, name, params.seed)
