@@ -6,6 +6,7 @@ where it is used.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -32,6 +33,10 @@ next (Dask's default hands it back each time, which costs a third of the time of
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Also of a worker; joblib sets these itself, and a stage that trains may not have them."""
+
+COLLECT = 50_000, 20, 50
+"""When Python looks for objects in circles. A stage's objects are modules above all, which last:
+with the default thresholds, looking through them is a third of the time of importing torch."""
 
 PATIENCE = "20s"
 """How long a scheduler may take to answer."""
@@ -99,9 +104,12 @@ def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
 def main(stage: Callable[..., None]) -> None:
     """Call a stage with the command line's words; bad input ends it with its lines and code 2."""
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+    gc.set_threshold(*COLLECT)
     try:
         stage(*sys.argv[1:])
     except InputError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    finally:
+        gc.freeze()  # the process ends: its modules need not be looked through once more
