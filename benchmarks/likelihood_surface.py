@@ -27,7 +27,7 @@ from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
 from sbipipe.diffusion.gaussian import GaussianDenoiser
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, fit_linear, reach
+from sbipipe.diffusion.linear import LinearDenoiser, fit_linear
 from sbipipe.diffusion.network import UNet
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -76,9 +76,7 @@ def main() -> None:
     levels = parser.parse_args().levels
     x, s = simulate(20000, 0)
     scale = float(x.std())
-    bands = bands_of(x.shape[1:])
-    knots = torch.linspace(*reach(x / scale, bands), LEVELS, dtype=torch.float64)
-    linear = fit_linear(x / scale, s, Basis(2, 4), knots, bands)
+    linear = fit_linear(x / scale, s, Basis(2, 4))
     field = simulate(1, 1)[0] / scale
     print(
         json.dumps({**speed(linear, field, levels), **closed_form(linear, field, scale)}, indent=1)

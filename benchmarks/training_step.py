@@ -19,11 +19,10 @@ import torch
 from torch import nn
 
 from sbipipe.diffusion import learning
-from sbipipe.diffusion.bands import bands_of
 from sbipipe.diffusion.chebyshev import Basis
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, fit_linear, reach
+from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, fit_linear
 from sbipipe.diffusion.network import UNet
 from sbipipe.diffusion.schedule import Density
 
@@ -59,7 +58,7 @@ def step(conditioning: str, precision: str, compiled: bool, options: Any) -> dic
     torch.manual_seed(0)
     y = torch.randn(256, 1, options.pixels, options.pixels)
     s = 2 * torch.rand(256, 2, dtype=torch.float64) - 1
-    linear = white(y, s)
+    linear = fit_linear(y, s, Basis(2, 4))
     model = make(conditioning, linear, options.width).to(options.device).train()
     if compiled:
         model.network.compile()
@@ -87,12 +86,6 @@ def step(conditioning: str, precision: str, compiled: bool, options: Any) -> dic
     if cuda:
         measured["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
     return measured
-
-
-def white(y: torch.Tensor, s: torch.Tensor) -> LinearDenoiser:
-    bands = bands_of(y.shape[1:])
-    knots = torch.linspace(*reach(y, bands), LEVELS, dtype=torch.float64)
-    return fit_linear(y, s, Basis(2, 4), knots, bands)
 
 
 def make(conditioning: str, linear: LinearDenoiser, width: int) -> nn.Module:

@@ -18,6 +18,13 @@ from scipy.stats import qmc
 from torch import Tensor
 from torch.nn import functional
 
+from sbipipe.interfaces import Array, Prior
+
+
+def scaled(prior: Prior, theta: Array) -> Tensor:
+    """s = 2 F(theta) - 1, with the prior's distribution F, (..., D)."""
+    return torch.from_numpy(2 * prior.to_unit(np.asarray(theta, np.float64)) - 1)
+
 
 @dataclass(frozen=True)
 class Basis:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sbipipe.diffusion.chebyshev import scaled
 from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.linear import Model
 from sbipipe.diffusion.sampler import Sampler
@@ -62,7 +63,7 @@ def spectral_score(
     count = true.shape[1]
     if count < FEWEST:
         return None
-    s = torch.from_numpy(2 * prior.to_unit(np.repeat(theta, count, 0)) - 1).to(run.device)
+    s = scaled(prior, np.repeat(theta, count, 0)).to(run.device)
     generator = torch.Generator().manual_seed(number(run.seed, "score", "noise"))
     noise = torch.randn(len(s), *true.shape[2:], generator=generator).to(run.device)
 

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sbipipe.diffusion.bands import Bands
+from sbipipe.diffusion.bands import Bands, bands_of
 from sbipipe.diffusion.chebyshev import Basis
 from sbipipe.diffusion.denoiser import amplitudes
 
@@ -230,9 +230,19 @@ def _power(moments: Tensor) -> Tensor:
 
 
 def fit_linear(
-    fields: Tensor, s: Tensor, basis: Basis, log_snr: Tensor, bands: Bands
+    fields: Tensor, s: Tensor, basis: Basis, log_snr: Tensor | None = None
 ) -> LinearDenoiser:
-    """Least squares over fields (N, C, *space) with parameters s (N, D), knot by knot."""
+    """Least squares over fields (N, C, *space) with parameters s (N, D), knot by knot.
+
+    Args:
+        fields, s: With what it is fitted.
+        basis: Of the parameters.
+        log_snr: Knots; by default `LEVELS` of them, over the range where the fields hold
+            information.
+    """
+    bands = bands_of(fields.shape[1:])
+    if log_snr is None:
+        log_snr = torch.linspace(*_reach(fields, bands), LEVELS, dtype=torch.float64)
     first, second = _sums(fields, basis(s.double()), bands)
     solved = [_solve(first, second, bands, level) for level in log_snr.double()]
     return LinearDenoiser(
@@ -276,7 +286,7 @@ def _solve(first: Tensor, second: Tensor, bands: Bands, level: Tensor) -> Tensor
     return solution.mT.reshape(len(modes), features - 1, features, terms)
 
 
-def reach(fields: Tensor, bands: Bands) -> tuple[float, float]:
+def _reach(fields: Tensor, bands: Bands) -> tuple[float, float]:
     """The range of log signal-to-noise outside which these fields hold no information.
 
     Below, even the strongest mode is drowned (alpha^2 times its power is below 1e-4); above, the
@@ -291,4 +301,4 @@ def reach(fields: Tensor, bands: Bands) -> tuple[float, float]:
     return -float(np.log(strongest)) - 9.2, float(np.log(pixels / weakest)) + 4.6
 
 
-__all__ = ["LEVELS", "LinearDenoiser", "LinearModel", "Model", "between", "fit_linear", "reach"]
+__all__ = ["LEVELS", "LinearDenoiser", "LinearModel", "Model", "between", "fit_linear"]

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from sbipipe.config import Count, Positive, plugin
 from sbipipe.diffusion.bands import bands_of
-from sbipipe.diffusion.chebyshev import Basis
+from sbipipe.diffusion.chebyshev import Basis, scaled
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
 from sbipipe.diffusion.learning import learn, spectral_score
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, LinearModel, Model, fit_linear, reach
+from sbipipe.diffusion.linear import LinearDenoiser, LinearModel, Model, fit_linear
 from sbipipe.diffusion.network import UNet
 from sbipipe.diffusion.pixels import Kind, Pixels, fit_pixels
 from sbipipe.diffusion.position import standard_position
@@ -177,13 +177,16 @@ class Diffusion:
         if not self.start and self.bound == "fields":
             return self._learn(train, valid, prior, run, "diffusion")
         coarser, finer = self._grids
-        begun, before = coarser._learn(train, valid, prior, run, START)
-        fine, after = finer._learn(train, valid, prior, run, "diffusion", begun.model)
+        scores = self.bound == "fields"
+        begun, before = coarser._learn(train, valid, prior, run, START, scores=not scores)
+        fine, after = finer._learn(
+            train, valid, prior, run, "diffusion", scores=scores, begun=begun.model
+        )
         if run.checkpoint:
             (run.checkpoint / f"{START}.safetensors").unlink(missing_ok=True)
         history = merge([before, after], **{**before.notes, **after.notes})
-        if self.bound == "fields":
-            return fine, history
+        if scores:
+            return replace(fine, settings=self), history
         return _TwoGrids(**vars(begun), entry=self, fine=fine), history
 
     @property
@@ -199,27 +202,29 @@ class Diffusion:
             raise InputError(
                 f"config.coarsen: given {self.coarsen}; allowed with config.bound start: 1"
             )
-        coarser = replace(
-            self, bound="fields", start=None, coarsen=self.coarsen * self.start.coarsen,
-            optimisation=self.start.optimisation,
-        )  # fmt: skip
         finer = replace(self, bound="fields", start=None)
-        if self.bound == "fields":
-            return replace(coarser, refine=0, temper=False), finer
-        return coarser, replace(finer, refine=0, temper=False)
+        coarser = replace(
+            finer, coarsen=self.coarsen * self.start.coarsen, optimisation=self.start.optimisation
+        )
+        return coarser, finer
 
     def _learn(
-        self, train: Dataset, valid: Dataset, prior: Prior, run: Run, label: str,
-        begun: Model | None = None,
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run, label: str, *,
+        scores: bool = True, begun: Model | None = None,
     ) -> tuple[_BoundPosterior, History]:  # fmt: skip
-        """`fit` on one grid, with the network of a coarser one to begin with."""
+        """`fit` on one grid.
+
+        Args:
+            scores: Whether its bound is asked for.
+            begun: The model of a coarser grid, with whose network it begins.
+        """
         shape = train.x.shape[1:]
         if self.coarsen > 1:
             train, valid = (
                 replace(rows, x=_average(standard_position(rows.x), self.coarsen))
                 for rows in (train, valid)
             )
-        s, s_valid = (_position(prior, rows.theta) for rows in (train, valid))
+        s, s_valid = (scaled(prior, rows.theta) for rows in (train, valid))
         pixels, linear = self._linear(train.x, s, valid.x, s_valid)
         y, y_valid = (torch.from_numpy(pixels(rows.x)) for rows in (train, valid))
         unexplained = linear.unexplained(linear.bands.moments(y_valid), s_valid)
@@ -240,16 +245,18 @@ class Diffusion:
                 model, density, rows, held_out, self.optimisation, run, label, score, label == START
             )
             if isinstance(model, Factorised):
-                notes = refine(model, rows, held_out, density, self.refine, run)
+                levels = self.refine if scores else 0
+                notes = refine(model, rows, held_out, density, levels, run)
                 history = replace(history, notes=notes)
-                density = informative(
-                    model, y_valid[:TRIAL_FIELDS], density, TRIAL_LEVELS, run.seed, run.device
-                )
+                if scores:
+                    density = informative(
+                        model, y_valid[:TRIAL_FIELDS], density, TRIAL_LEVELS, run.seed, run.device
+                    )
         posterior = self._posterior(
             prior=prior, settings=self, pixels=pixels, model=model, density=density,
             shape=shape, seed=run.seed, device=run.device, strength=1.0,
         )  # fmt: skip
-        if self.temper:
+        if scores and self.temper:
             some = (
                 np.linspace(0, len(valid) - 1, min(TEMPER_FIELDS, len(valid))).round().astype(int)
             )
@@ -329,10 +336,8 @@ class Diffusion:
         for kind in kinds:
             pixels = fit_pixels(x, kind)
             y = torch.from_numpy(pixels(x))
-            bands = bands_of(x.shape[1:])
-            knots = torch.linspace(*reach(y, bands), LEVELS, dtype=torch.float64)
-            linear = fit_linear(y, s, Basis(s.shape[1], self.degree), knots, bands)
-            moments = bands.moments(torch.from_numpy(pixels(x_valid)))
+            linear = fit_linear(y, s, Basis(s.shape[1], self.degree))
+            moments = linear.bands.moments(torch.from_numpy(pixels(x_valid)))
             nats = linear.nats(moments, s_valid).numpy() - pixels.log_jacobian(x_valid)
             found.append((float(nats.mean()), pixels, linear))
         return min(found, key=lambda entry: entry[0])[1:]
@@ -377,11 +382,6 @@ def _average(x: Array, pixels: int) -> Array:
         split = (*x.shape[:axis], -1, pixels, *x.shape[axis + 1 :])
         x = x.reshape(split).mean(axis + 1)
     return x
-
-
-def _position(prior: Prior, theta: Array) -> Tensor:
-    """s of the parameters, each on [-1, 1]."""
-    return torch.from_numpy(2 * prior.to_unit(np.asarray(theta, np.float64)) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -447,7 +447,7 @@ class _BoundPosterior:
 
     def _value(self, theta: Array, coefficients: Array) -> Array:
         """Polynomials at theta, (n, B, D) and (B, M') -> (n, B)."""
-        terms = self.model.linear.basis.squared(_position(self.prior, theta)).numpy()
+        terms = self.model.linear.basis.squared(scaled(self.prior, theta)).numpy()
         return np.asarray(np.einsum("nbm,bm->nb", terms, coefficients))
 
     @property
@@ -477,7 +477,7 @@ class _DiffusionPosterior(_BoundPosterior):
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(1 if same_noise else len(theta), *self.shape, generator=generator)
         noise = noise.expand(len(theta), *self.shape)
-        s = _position(self.prior, theta)
+        s = scaled(self.prior, theta)
         parts = []
         for start in range(0, len(theta), CHUNK):
             rows = slice(start, start + CHUNK)

@@ -8,7 +8,7 @@ from sbipipe.diffusion.bands import Bands
 from sbipipe.diffusion.chebyshev import Basis
 from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.gaussian import GaussianDenoiser
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, fit_linear, reach
+from sbipipe.diffusion.linear import fit_linear
 
 BANDS, BASIS = Bands((SIDE, SIDE)), Basis(2, 3)
 TRAIN_S = parameters(6000, 0)
@@ -17,12 +17,7 @@ S = parameters(40, 2)
 X = draw(S, 3)
 
 
-def fitted() -> LinearDenoiser:
-    knots = torch.linspace(*reach(TRAIN, BANDS), LEVELS, dtype=torch.float64)
-    return fit_linear(TRAIN, TRAIN_S, BASIS, knots, BANDS)
-
-
-LINEAR = fitted()
+LINEAR = fit_linear(TRAIN, TRAIN_S, BASIS)
 
 
 def test_it_is_wieners_filter():
@@ -76,8 +71,8 @@ def test_two_channels_help_each_other():
     copy = TRAIN[:3000] + 0.05 * torch.from_numpy(rng.normal(size=TRAIN[:3000].shape))
     both = torch.cat([TRAIN[:3000], copy], 1)
     knots = torch.linspace(-6, 6, 16, dtype=torch.float64)
-    pair = fit_linear(both, TRAIN_S[:3000], BASIS, knots, BANDS)
-    single = fit_linear(TRAIN[:3000], TRAIN_S[:3000], BASIS, knots, BANDS)
+    pair = fit_linear(both, TRAIN_S[:3000], BASIS, knots)
+    single = fit_linear(TRAIN[:3000], TRAIN_S[:3000], BASIS, knots)
     log_snr = torch.zeros(500, dtype=torch.float64)
     eps = torch.from_numpy(rng.normal(size=both[:500].shape))
     z = add_noise(both[:500], eps, log_snr)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from gaussian_fields import SIDE, draw, parameters
+from gaussian_fields import draw, parameters
 
-from sbipipe.diffusion.bands import Bands
 from sbipipe.diffusion.chebyshev import Basis
 from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.factorised import Factorised
@@ -26,7 +25,7 @@ DENSITY = Linear().density(KNOTS.numpy(), KNOTS.numpy())
 
 
 def linear(degree: int = 2) -> LinearDenoiser:
-    return fit_linear(FIELDS.double(), S, Basis(2, degree), KNOTS, Bands((SIDE, SIDE)))
+    return fit_linear(FIELDS.double(), S, Basis(2, degree), KNOTS)
 
 
 def factorised(seed: int = 0) -> Factorised:

@@ -273,3 +273,13 @@ def test_one_and_three_dimensions_work_by_the_same_code(shape):
     posterior, _ = make().fit(rows, rows, SIMULATOR.prior, Run(seed=0))
     assert np.isfinite(posterior.at(x[:3]).log_prob(theta[None, :3])).all()
     assert posterior.emulate(theta[:2], rng).shape == (2, 2, *shape)
+
+
+def test_a_posterior_with_a_start_is_restored(tmp_path: Path):
+    estimator = make(start=START)
+    posterior, _ = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    path = tmp_path / "weights.safetensors"
+    storage.save_weights(path, posterior.weights)
+    restored = estimator.restore(storage.load_weights(path), SIMULATOR.prior)
+    values = [p.at(TEST.x).log_prob(TEST.theta[None]) for p in (posterior, restored)]
+    np.testing.assert_array_equal(*values)
