@@ -66,8 +66,10 @@ def spectral_score(
     s = scaled(prior, np.repeat(theta, count, 0)).to(run.device)
     generator = torch.Generator().manual_seed(number(run.seed, "score", "noise"))
     noise = torch.randn(len(s), *true.shape[2:], generator=generator).to(run.device)
+    seed = number(run.seed, "score", "noise on the way")
 
     def score() -> float:
+        generator = torch.Generator().manual_seed(seed)
         drawn = torch.cat([
             sampler.sample(model, *pair, model.linear.drawing, generator)
             for pair in zip(torch.split(noise, CHUNK), torch.split(s, CHUNK), strict=True)

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from sbipipe.diffusion.gaussian import GaussianDenoiser
-from sbipipe.diffusion.sampler import Sampler
+from sbipipe.diffusion.sampler import Sampler, look_ahead
 
 RANGE = (-12.0, 12.0)
+KINDS = ["ddim", "dpm", "ancestral", "sde"]
 
 
 def spectrum(space: tuple[int, ...] = (16, 16)) -> Tensor:
@@ -59,22 +60,74 @@ def test_the_flow_leads_to_the_eigenvalues():
     torch.testing.assert_close(flow(power) ** 2, power, rtol=1e-3, atol=0)
 
 
+def two_values(z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
+    """The exact denoiser of pixels that are 1 or -1, but for a scatter of 0.3.
+
+    Of x = a + u with a = +-1, E[a | z] = tanh(alpha z / v) with the variance v of z about alpha a,
+    and u follows by Wiener's filter.
+    """
+    alpha, sigma = (torch.sigmoid(sign * log_snr[0].double()).sqrt() for sign in (1, -1))
+    scatter2 = 0.3**2
+    v = alpha**2 * scatter2 + sigma**2
+    a = torch.tanh(alpha * z / v)
+    x = a + alpha * scatter2 / v * (z - alpha * a)
+    return (z - alpha * x) / sigma
+
+
 @pytest.mark.parametrize(("kind", "order"), [("ddim", 1), ("dpm", 2)])
 def test_errors_fall_with_the_order_of_the_method(kind: str, order: int):
+    noise = torch.linspace(-2, 2, 41).double().view(1, 1, -1)
+
+    def fields(steps: int, kind: str = kind) -> Tensor:
+        return Sampler(kind=kind, steps=steps).sample(two_values, noise, torch.zeros(1, 0), RANGE)
+
+    expected = fields(6401, "dpm")
+    coarse, fine, finest = (
+        float((fields(steps) - expected).abs().mean()) for steps in (101, 201, 401)
+    )
+    assert math.log2(coarse / fine) == pytest.approx(order, abs=0.25)
+    assert math.log2(fine / finest) == pytest.approx(order, abs=0.15)
+
+
+def test_twenty_steps_of_the_second_order_give_every_mode_its_power():
     power = spectrum()
-    coarse, fine, finest = (error(kind, steps, power) for steps in (101, 201, 401))
-    assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
-    assert math.log2(fine / finest) == pytest.approx(order, abs=0.1)
+    variances = factors(Sampler(kind="dpm", steps=20), power) ** 2
+    torch.testing.assert_close(variances, power, rtol=0.01, atol=0)
+    assert error("dpm", 20, power) < error("ddim", 20, power) / 30
 
 
-def test_thirty_steps_of_the_second_order_give_the_spectrum():
-    power = spectrum()
-    variances = factors(Sampler(), power) ** 2
-    torch.testing.assert_close(variances, power, rtol=0.05, atol=0)
-    assert error("dpm", 30, power) < error("ddim", 30, power) / 5
+def test_twenty_steps_of_the_diffusion_give_every_mode_its_power():
+    """In three bands of equal numbers of modes; 2,000 fields."""
+    power, n = spectrum((64,)), 2000
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(n, 1, 64, generator=generator, dtype=torch.float64)
+    fields = Sampler(kind="sde", steps=20).sample(
+        wiener(power), noise, torch.zeros(n, 0), RANGE, generator
+    )
+    modes = torch.fft.rfft(fields[:, 0])[:, 1:-1].abs() ** 2 / 64
+    ratio = modes.mean(0) / power[1:32]
+    for band in ratio.tensor_split(3):
+        assert float(band.mean()) == pytest.approx(1, abs=0.01 + 4 / math.sqrt(n * len(band)))
 
 
-@pytest.mark.parametrize("kind", ["ddim", "dpm", "ancestral"])
+@pytest.mark.parametrize("k", [0, 1])
+def test_the_look_ahead_of_small_steps_is_that_of_the_solver(k: int):
+    """1/2 - O(h)."""
+    half, quarter, eighth = (0.5 - look_ahead(*RANGE, steps, k) for steps in (101, 201, 401))
+    assert half / quarter == pytest.approx(2, abs=0.1)
+    assert quarter / eighth == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["dpm", "sde"])
+@pytest.mark.parametrize("steps", [2, 3])
+def test_a_few_steps_of_the_second_order_are_finite(kind: str, steps: int):
+    field = Sampler(kind=kind, steps=steps).sample(
+        wiener(spectrum()), torch.randn(1, 1, 16, 16), torch.zeros(1, 0), RANGE
+    )
+    assert field.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_budget_is_the_number_of_passes(kind: str):
     power, seen = spectrum(), []
 
@@ -92,7 +145,7 @@ def test_the_budget_is_the_number_of_passes(kind: str):
 
 
 @pytest.mark.parametrize("space", [(32,), (16, 16), (4, 4, 8)])
-@pytest.mark.parametrize("kind", ["ddim", "dpm", "ancestral"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_drawn_fields_have_the_spectrum(kind: str, space: tuple[int, ...]):
     """Of n fields the variance of a mode has the relative error sqrt(2 / n), or less.
 
@@ -143,12 +196,13 @@ def test_equal_noise_gives_equal_fields(kind: str):
     assert torch.equal(*fields)
 
 
-def test_ancestral_noise_comes_from_the_generator():
+@pytest.mark.parametrize("kind", ["ancestral", "sde"])
+def test_noise_on_the_way_comes_from_the_generator(kind: str):
     power, noise = spectrum(), torch.randn(2, 1, 16, 16)
 
     def fields(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
-        sampler = Sampler(kind="ancestral", steps=5)
+        sampler = Sampler(kind=kind, steps=5)
         return sampler.sample(wiener(power), noise, torch.zeros(2, 0), RANGE, generator)
 
     assert torch.equal(fields(1), fields(1))
@@ -162,7 +216,7 @@ def test_parameters_reach_the_denoiser():
     )
     noise = torch.randn(3, 1, 8).double()
     s = torch.tensor([[0.1, 0.0], [1.0, 3.0], [5.0, -1.0]]).double()
-    fields = Sampler(steps=200).sample(denoiser, noise, s, RANGE)
+    fields = Sampler(kind="dpm", steps=200).sample(denoiser, noise, s, RANGE)
     variance, mean = s.T[..., None, None]
     torch.testing.assert_close(fields, mean + variance.sqrt() * noise, rtol=5e-3, atol=1e-2)
 

@@ -140,7 +140,7 @@ def test_it_draws_fields_in_the_simulators_units(posterior: Posterior):
     assert np.log1p(drawn).std() == pytest.approx(np.log1p(true).std(), rel=0.2)
 
 
-@pytest.mark.parametrize("kind", ["dpm", "ddim", "ancestral"])
+@pytest.mark.parametrize("kind", ["sde", "dpm", "ddim", "ancestral"])
 def test_it_is_an_emulator_whichever_way_it_draws(posterior: Posterior, kind: str):
     conditioning = posterior.weights.meta["config"]["conditioning"]
     estimator = make(conditioning=conditioning, sampler={"kind": kind, "steps": 10})
