@@ -54,7 +54,7 @@ CHUNK = 512
 
 def _optimisation() -> Optimisation:
     return Optimisation(
-        epochs=25, patience=10, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
+        epochs=20, patience=10, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
     )
 
 
