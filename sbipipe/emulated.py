@@ -19,7 +19,6 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from scipy.stats import qmc
 
 from sbipipe import storage
 from sbipipe.emulation import FEWEST
@@ -109,6 +108,8 @@ class Unchecked:
 
 def spread(theta: Array, prior: Prior, count: int, rng: Generator) -> Index:
     """Rows of theta (S, D) nearest to an even cover of the prior, each taken once."""
+    from scipy.stats import qmc  # slow to import, and most runs of this module choose nothing
+
     q = prior.to_unit(theta)
     count = min(count, len(q))
     sobol = qmc.Sobol(q.shape[1], scramble=True, rng=rng)
