@@ -19,8 +19,8 @@ lambda / 2).
 **The power of the fields.** With c = 1/2, 30 steps give each mode of a Gaussian field 2 % (dpm) or
 5 % (sde) too much variance. It is the same for all: steps are equal in lambda, and a mode with
 variance v is formed around lambda = -log v, whichever v. So one number mends it, and c is the one
-with which a mode with v = 1 comes out as it should: 1/2 - O(h), and the order stays. Its z and
-x_before are linear in the noise, so their covariance follows step by step.
+with which a mode with v = 1 comes out as it should, 1/2 - O(h), so the order stays. Of such a mode
+z and x_before are linear in the noise, and their covariance is followed from step to step.
 """
 
 from __future__ import annotations
