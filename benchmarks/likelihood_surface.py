@@ -22,7 +22,7 @@ from torch import Tensor
 
 from sbipipe import fields
 from sbipipe.diffusion.bands import bands_of
-from sbipipe.diffusion.chebyshev import Basis
+from sbipipe.diffusion.chebyshev import Basis, scaled
 from sbipipe.diffusion.denoiser import add_noise
 from sbipipe.diffusion.factorised import Factorised
 from sbipipe.diffusion.film import Film
@@ -42,7 +42,7 @@ def simulate(n: int, seed: int) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     theta = SIMULATOR.prior.sample(n, rng)
     x = torch.from_numpy(SIMULATOR.simulate(theta, rng))
-    return x, torch.from_numpy(2 * SIMULATOR.prior.to_unit(theta) - 1)
+    return x, scaled(SIMULATOR.prior, theta)
 
 
 def grid(side: int) -> Tensor:

@@ -36,7 +36,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 COLLECT = 50_000, 20, 50
 """When Python looks for objects in circles. A stage's objects are modules above all, which last:
-with the default thresholds, looking through them is a third of the time of importing torch."""
+with the default thresholds, looking through them takes a third of the time of importing sbi."""
 
 PATIENCE = "20s"
 """How long a scheduler may take to answer."""

@@ -25,7 +25,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         pytest.raises(InputError, match=r"runtime\.scheduler: given 'tcp://127\.0\.0\.1:9'"),
         runtime.workers(Runtime(scheduler="tcp://127.0.0.1:9")),
     ):
-        pass
+        pytest.fail("there are workers without a scheduler")
 
 
 def test_local_workers_have_one_thread_each() -> None:

@@ -75,7 +75,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_global_stream_alone():
 
 
 class InterruptedFitError(Exception):
-    pass
+    """Stands for a kill."""
 
 
 def interrupted(module: nn.Module, calls: int):

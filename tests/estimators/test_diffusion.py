@@ -164,7 +164,7 @@ def test_a_coarse_model_scores_fields_and_draws_none():
 
 
 class InterruptedFitError(Exception):
-    pass
+    """Stands for a kill."""
 
 
 START = {"coarsen": 2, "optimisation": {"epochs": 2, "batch": 64}}
