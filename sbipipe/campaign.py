@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,16 @@ def _refuse_empty(about: dict[str, Any], where: str) -> None:
 
 
 def _shape(simulator: Simulator, seed: int, client: Client) -> tuple[int, ...]:
-    """Of one row: found by a simulation at the middle of the prior."""
+    """Of one row: found by a simulation at the middle of the prior.
+
+    Every worker runs it, at the same time: a simulator that compiles itself does so then, and not
+    on one worker after the other.
+    """
     theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
-    rows = client.submit(_simulate_one, simulator, theta, number(seed, "shape")).result()
+    trial = partial(client.submit, _simulate_one, simulator, theta, number(seed, "shape"))
+    workers = client.scheduler_info(n_workers=-1)["workers"] or [None]
+    trials = [trial(workers=worker, pure=False) for worker in workers]
+    rows = next(as_completed(trials)).result()
     return tuple(rows.shape[1:])
 
 
