@@ -14,9 +14,17 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from sbipipe import plugins
+from sbipipe import plugins, project
 from sbipipe.config import Params, Simulate, Simulations, dangling, entries, parse, read_yaml
-from sbipipe.interfaces import SPLITS, Dataset, HasLikelihood, InputError, Reader, Simulator
+from sbipipe.interfaces import (
+    SPLITS,
+    Dataset,
+    HasLikelihood,
+    InputError,
+    Reader,
+    Recalibrates,
+    Simulator,
+)
 from sbipipe.raw_data import finite_rows
 from sbipipe.seeds import number
 from sbipipe.splits import DEFAULT_SHARES, assign, counts
@@ -72,7 +80,8 @@ def check(path: Path = Path("params.yaml")) -> Checked:
     if values is None:
         return Checked(problems=tuple(problems), params=None, data={})
     params = _attempt(problems, parse, Params, values, "")
-    problems += dangling(values)
+    broken = dangling(values)
+    problems += broken
     made = {section: _plugins(section, values, problems) for section in plugins.FAMILIES}
     data: dict[str, Dataset] = {}
     for name, entry in entries(values, "simulate").items():
@@ -82,6 +91,8 @@ def check(path: Path = Path("params.yaml")) -> Checked:
             rows = _attempt(problems, _read, reader, sizes, name, values.get("seed"))
             data |= {name: rows} if rows is not None else {}
     problems += _impossible(values, made["simulate"])
+    if params and not broken:
+        problems += _unmendable(params, made["train"])
     return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
 
 
@@ -155,6 +166,18 @@ def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
         and entry.get("of") not in known
         and entry.get("of") in {*simulators, *entries(values, "summarise")}
     ]
+
+
+def _unmendable(params: Params, estimators: Mapping[str, Any]) -> list[str]:
+    """Estimators to be recalibrated, where no simulation is kept for that."""
+    lines = []
+    for name, estimator in estimators.items():
+        if isinstance(estimator, Recalibrates) and estimator.temper:
+            simulator = params.simulator_of(params.train[name].of)
+            sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
+            if not sizes.calibrate:
+                lines.append(project.needs_calibrate(name, simulator))
+    return lines
 
 
 def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]:

@@ -286,6 +286,20 @@ class Estimator(Protocol):
         """The posterior that gave these weights."""
 
 
+@runtime_checkable
+class Recalibrates(Protocol):
+    """An estimator that can mend its posterior on simulations it was not fitted to."""
+
+    @property
+    def temper(self) -> bool:
+        """Whether it is asked to; an entry that is should say so in its name (`npe+tempered`)."""
+
+    def recalibrate(
+        self, posterior: Posterior, calibrate: Dataset
+    ) -> tuple[Posterior, Mapping[str, Any]]:
+        """The mended posterior, and figures for `History.notes`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PosteriorDraws:
     """Everything a diagnostic may know: one estimator's draws for B independent simulations.

@@ -70,6 +70,27 @@ def test_rows(params: Params, of: str) -> Dataset:
     return rows(params, of, "test").one_per_group(stream(params.seed, "test row", simulator))
 
 
+def calibrate_rows(params: Params, name: str) -> Dataset:
+    """What the estimator of the entry `train.<name>` is recalibrated on.
+
+    Raises:
+        InputError: If no simulation is kept for that.
+    """
+    of = params.train[name].of
+    found = rows(params, of, "calibrate")
+    if not len(found):
+        raise InputError(needs_calibrate(name, params.simulator_of(of)))
+    return found
+
+
+def needs_calibrate(name: str, simulator: str) -> str:
+    """The line for an entry that is to be recalibrated on nothing."""
+    return (
+        f"simulate.{simulator}.simulations.calibrate: given 0; "
+        f"allowed with train.{name}.config.temper: more"
+    )
+
+
 def posterior(params: Params, name: str) -> Posterior:
     """The fitted estimator of the entry `train.<name>`.
 

@@ -1,7 +1,10 @@
 """Stage `train`: an entry of `train:` -> data/estimators/<name>."""
 
+from dataclasses import replace
+
 from sbipipe import plugins, processes, project, runtime, storage
 from sbipipe.config import read_params
+from sbipipe.interfaces import Recalibrates
 from sbipipe.seeds import number
 
 
@@ -12,9 +15,15 @@ def main(name: str) -> None:
     prior = plugins.simulator(params, params.simulator_of(of)).prior
     seed = number(params.seed, "train", name)
     run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
-    posterior, history = plugins.estimator(params, name).fit(train, valid, prior, run)
+    estimator = plugins.estimator(params, name)
+    mends = isinstance(estimator, Recalibrates) and estimator.temper
+    calibrate = project.calibrate_rows(params, name) if mends else None
+    posterior, history = estimator.fit(train, valid, prior, run)
     if not processes.first():
         return
+    if isinstance(estimator, Recalibrates) and calibrate is not None:
+        posterior, notes = estimator.recalibrate(posterior, calibrate)
+        history = replace(history, notes={**history.notes, **notes})
 
     path = project.ESTIMATORS / f"{name}.safetensors"
     storage.save_weights(path, posterior.weights)

@@ -89,6 +89,18 @@ def test_a_set_without_likelihood_has_no_exact_posterior():
     )
 
 
+def test_what_is_to_be_recalibrated_needs_simulations_for_it():
+    maps = {"kind": "lognormal", "simulations": COUNTS}
+    mended = {"kind": "diffusion", "of": "maps", "config": {"temper": True}}
+    given = {"simulate": {"maps": maps}, "summarise": {}, "train": {"d+tempered": mended}}
+    assert checked(**given).problems == (
+        "simulate.maps.simulations.calibrate: given 0; "
+        "allowed with train.d+tempered.config.temper: more",
+    )
+    maps["simulations"] = {**COUNTS, "calibrate": 20}
+    assert checked(**given).problems == ()
+
+
 def test_an_empty_split_is_found_before_the_run():
     bring(group=np.zeros(500, int))
     found = checked(simulate={**GOOD["simulate"], "mine": MINE})

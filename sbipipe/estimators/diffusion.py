@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""
 
 TEMPER_FIELDS = 600
-"""Of `valid`, at most, for the strength."""
+"""Of `calibrate`, at most, for the strength."""
 
 START = "diffusion start"
 """The learning curve on coarser fields."""
@@ -139,7 +139,7 @@ class Diffusion:
         coarsen: Pixels along each axis that are averaged to one before anything else. The posterior
             is that of the coarse field: less is known, and far less has to be learned. A coarse
             model draws no fields.
-        temper: Whether the bound is raised to the power that `valid` asks for
+        temper: Whether the bound is raised to the power that `calibrate` asks for
             (`diffusion.tempering`); an entry that does should say so in its name.
         terms: Of the bound: "all", "first_20", "l0", or a list of steps of the discrete chain.
         levels: Noise levels of one draw, for "all".
@@ -256,15 +256,16 @@ class Diffusion:
             prior=prior, settings=self, pixels=pixels, model=model, density=density,
             shape=shape, seed=run.seed, device=run.device, strength=1.0,
         )  # fmt: skip
-        if scores and self.temper:
-            some = (
-                np.linspace(0, len(valid) - 1, min(TEMPER_FIELDS, len(valid))).round().astype(int)
-            )
-            found = posterior.score(y_valid[some]).coefficients
-            power = strength(found, linear.basis.squared, s_valid[some])
-            posterior = replace(posterior, strength=power)
-            history = replace(history, notes={**history.notes, "strength": power})
         return posterior, history
+
+    def recalibrate(
+        self, posterior: Posterior, calibrate: Dataset
+    ) -> tuple[Posterior, Mapping[str, Any]]:
+        """The posterior with the strength that some rows of `calibrate` ask for."""
+        assert isinstance(posterior, _BoundPosterior)
+        some = np.linspace(0, len(calibrate) - 1, min(TEMPER_FIELDS, len(calibrate)))
+        mended = posterior.tempered(calibrate.rows(some.round().astype(int)))
+        return mended, {"strength": mended.strength}
 
     def restore(
         self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
@@ -426,6 +427,13 @@ class _BoundPosterior:
             self.device,
             whole=terms == "all",
         )
+
+    def tempered(self, rows: Dataset) -> Self:
+        """The posterior with the strength that is best for these rows."""
+        found = self.surfaces(rows.x).coefficients
+        s = scaled(self.prior, rows.theta)
+        power = strength(found, self.model.linear.basis.squared, s)
+        return replace(self, strength=power)
 
     def _levels(self, draw: int) -> Levels:
         terms = self.settings.terms

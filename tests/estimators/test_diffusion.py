@@ -151,9 +151,10 @@ def test_it_is_an_emulator_whichever_way_it_draws(posterior: Posterior, kind: st
 def test_a_coarse_model_scores_fields_and_draws_none():
     """Its posterior knows less; shifts by one pixel change nothing all the same."""
     estimator = make(conditioning="linear", coarsen=2, temper=True)
-    posterior, history = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    fitted, _ = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    posterior, notes = estimator.recalibrate(fitted, VALID)
     assert not isinstance(posterior, Emulator)
-    assert 0.5 < history.notes["strength"] < 1.5
+    assert 0.5 < notes["strength"] < 1.5
     theta = TEST.theta[None]
     values = [posterior.at(x).log_prob(theta) for x in (TEST.x, np.roll(TEST.x, 1, 2))]
     np.testing.assert_allclose(*values, rtol=1e-6)
@@ -220,10 +221,12 @@ def test_a_start_on_coarse_fields_is_what_the_network_goes_on_from(conditioning:
 
 def test_the_coarse_model_may_score_and_the_fine_one_draw(tmp_path: Path):
     estimator = make(start=START, bound="start", temper=True)
-    posterior, history = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    fitted, history = estimator.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    posterior, notes = estimator.recalibrate(fitted, VALID)
     coarse = make(coarsen=2, temper=True, optimisation=START["optimisation"])
-    expected, alone = coarse._learn(TRAIN, VALID, SIMULATOR.prior, Run(seed=1), "diffusion start")
-    assert history.notes == alone.notes
+    begun, alone = coarse._learn(TRAIN, VALID, SIMULATOR.prior, Run(seed=1), "diffusion start")
+    expected, expected_notes = coarse.recalibrate(begun, VALID)
+    assert (history.notes, notes) == (alone.notes, expected_notes)
     theta = TEST.theta[None]
     scored = posterior.at(TEST.x).log_prob(theta)
     np.testing.assert_array_equal(scored, expected.at(TEST.x).log_prob(theta))
