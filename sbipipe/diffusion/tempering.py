@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 from scipy.stats import qmc
 from torch import Tensor
 
@@ -29,9 +29,7 @@ LEAST, MOST = 0.02, 2.0
 
 def strength(coefficients: Array, basis: Basis, s: Tensor) -> float:
     """b for surfaces (B, M') of fields whose parameters are s (B, D)."""
-    cube = 2 * qmc.Sobol(s.shape[1], rng=0).random(POINTS) - 1
-    everywhere = coefficients @ basis(torch.from_numpy(cube)).numpy().T
-    truth = (coefficients * basis(s.double()).numpy()).sum(1)
+    everywhere, truth = _likelihoods(coefficients, basis, s)
 
     def cost(b: float) -> float:
         evidence = logsumexp(b * everywhere, axis=1) - np.log(POINTS)
@@ -40,4 +38,19 @@ def strength(coefficients: Array, basis: Basis, s: Tensor) -> float:
     return float(minimize_scalar(cost, bounds=(LEAST, MOST), method="bounded").x)
 
 
-__all__ = ["strength"]
+def coverage(coefficients: Array, basis: Basis, s: Tensor, power: float, level: float) -> float:
+    """The share of true parameters s (B, D) within the highest-density regions of p_b."""
+    everywhere, truth = _likelihoods(coefficients, basis, s)
+    mass = softmax(power * everywhere, axis=1)
+    above = (mass * (everywhere > truth[:, None])).sum(1)
+    return float((above < level).mean())
+
+
+def _likelihoods(coefficients: Array, basis: Basis, s: Tensor) -> tuple[Array, Array]:
+    """l over the prior's cube, with shape (B, POINTS), and at the true parameters, (B,)."""
+    cube = 2 * qmc.Sobol(s.shape[1], rng=0).random(POINTS) - 1
+    everywhere = coefficients @ basis(torch.from_numpy(cube)).numpy().T
+    return everywhere, (coefficients * basis(s.double()).numpy()).sum(1)
+
+
+__all__ = ["coverage", "strength"]

@@ -44,7 +44,7 @@ from sbipipe.diffusion.schedule import (
     Terms,
 )
 from sbipipe.diffusion.surface import CHUNK, Surfaces, informative, surfaces
-from sbipipe.diffusion.tempering import strength
+from sbipipe.diffusion.tempering import coverage, strength
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -264,8 +264,7 @@ class Diffusion:
         """The posterior with the strength that some rows of `calibrate` ask for."""
         assert isinstance(posterior, _BoundPosterior)
         some = np.linspace(0, len(calibrate) - 1, min(TEMPER_FIELDS, len(calibrate)))
-        mended = posterior.tempered(calibrate.rows(some.round().astype(int)))
-        return mended, {"strength": mended.strength}
+        return posterior.tempered(calibrate.rows(some.round().astype(int)))
 
     def restore(
         self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
@@ -428,12 +427,17 @@ class _BoundPosterior:
             whole=terms == "all",
         )
 
-    def tempered(self, rows: Dataset) -> Self:
-        """The posterior with the strength that is best for these rows."""
+    def tempered(self, rows: Dataset) -> tuple[Self, dict[str, float]]:
+        """The posterior with the strength that is best for these rows, and what that mends."""
         found = self.surfaces(rows.x).coefficients
-        s = scaled(self.prior, rows.theta)
-        power = strength(found, self.model.linear.basis.squared, s)
-        return replace(self, strength=power)
+        known = found, self.model.linear.basis.squared, scaled(self.prior, rows.theta)
+        power = strength(*known)
+        notes = {
+            "strength": power,
+            "share_in_68_%_regions_without_it": coverage(*known, 1.0, 0.68),
+            "share_with_it": coverage(*known, power, 0.68),
+        }
+        return replace(self, strength=power), notes
 
     def _levels(self, draw: int) -> Levels:
         terms = self.settings.terms
