@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import yaml
+
+from sbipipe import project, storage
 from sbipipe.interfaces import Array, Conditioned, Dataset, Emulator, Generator, Weights
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
@@ -42,6 +48,17 @@ def held_out(simulations: int = 60) -> Dataset:
     theta = SIMULATOR.prior.sample(simulations, stream(0, "theta"))
     x = SIMULATOR.simulate(theta, stream(0, "x"))
     return Dataset(theta=theta, x=x, group=np.arange(simulations))
+
+
+def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:
+    """`params.yaml` and the set `maps`, with the rows of each split, in the working directory."""
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    path = project.SETS / "maps"
+    for split, part in rows.items():
+        storage.save_split(path, split, part)
+    shape = rows["train"].x.shape[1:]
+    about = {"parameters": ["omega_m", "sigma_8"], "shape": shape, "maps": 1}
+    storage.finish_set(path, about)
 
 
 def assert_emulates(emulator: object, theta: Array, shape: tuple[int, ...]) -> None:

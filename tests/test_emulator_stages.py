@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import linear_run
-from lognormal_emulator import LognormalEmulator, held_out
+from lognormal_emulator import LognormalEmulator, held_out, write_set
 from sbipipe import emulated, project, storage
 from sbipipe.emulated import Emulated
 from sbipipe.interfaces import SPLITS
@@ -55,13 +54,7 @@ def test_without_an_emulator_both_are_quick_and_write_nothing_else(linear_folder
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose entries `mine` and `vectors` are emulators."""
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    path = project.SETS / "maps"
-    rows = held_out()
-    for split in SPLITS:
-        storage.save_split(path, split, rows)
-    about = {"parameters": ["omega_m", "sigma_8"], "shape": rows.x.shape[1:], "maps": 1}
-    storage.finish_set(path, about)
+    write_set(PARAMS, dict.fromkeys(SPLITS, held_out()))
 
     def posterior(params: object, name: str) -> object:
         return object() if name == "exact" else LognormalEmulator()

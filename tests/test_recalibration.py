@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 import linear_run
-from lognormal_emulator import held_out
-from sbipipe import plugins, project, storage
+from lognormal_emulator import held_out, write_set
+from sbipipe import plugins, project
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS, Recalibrates
 
@@ -37,12 +36,8 @@ PARAMS = {
 
 def lay_out(calibrate: slice) -> None:
     """The set `maps`, with these rows to recalibrate on."""
-    Path("params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    path = project.SETS / "maps"
-    for split, part in {**PARTS, "calibrate": calibrate}.items():
-        storage.save_split(path, split, ROWS.rows(part))
-    about = {"parameters": ["omega_m", "sigma_8"], "shape": ROWS.x.shape[1:], "maps": 1}
-    storage.finish_set(path, about)
+    parts = {**PARTS, "calibrate": calibrate}
+    write_set(PARAMS, {split: ROWS.rows(part) for split, part in parts.items()})
 
 
 @pytest.fixture(autouse=True)

@@ -27,9 +27,16 @@ POINTS = 2**12
 LEAST, MOST = 0.02, 2.0
 
 
-def strength(coefficients: Array, basis: Basis, s: Tensor) -> float:
-    """b for surfaces (B, M') of fields whose parameters are s (B, D)."""
-    everywhere, truth = _likelihoods(coefficients, basis, s)
+def likelihoods(coefficients: Array, basis: Basis, s: Tensor) -> tuple[Array, Array]:
+    """l of surfaces (B, M') over the prior's cube, with shape (B, POINTS), and at the true
+    parameters s (B, D), with shape (B,)."""
+    cube = 2 * qmc.Sobol(s.shape[1], rng=0).random(POINTS) - 1
+    everywhere = coefficients @ basis(torch.from_numpy(cube)).numpy().T
+    return everywhere, (coefficients * basis(s.double()).numpy()).sum(1)
+
+
+def strength(everywhere: Array, truth: Array) -> float:
+    """b for fields with these `likelihoods`."""
 
     def cost(b: float) -> float:
         evidence = logsumexp(b * everywhere, axis=1) - np.log(POINTS)
@@ -38,19 +45,11 @@ def strength(coefficients: Array, basis: Basis, s: Tensor) -> float:
     return float(minimize_scalar(cost, bounds=(LEAST, MOST), method="bounded").x)
 
 
-def coverage(coefficients: Array, basis: Basis, s: Tensor, power: float, level: float) -> float:
-    """The share of true parameters s (B, D) within the highest-density regions of p_b."""
-    everywhere, truth = _likelihoods(coefficients, basis, s)
+def coverage(everywhere: Array, truth: Array, power: float, level: float) -> float:
+    """The share of true parameters within the highest-density regions of p_b."""
     mass = softmax(power * everywhere, axis=1)
     above = (mass * (everywhere > truth[:, None])).sum(1)
     return float((above < level).mean())
 
 
-def _likelihoods(coefficients: Array, basis: Basis, s: Tensor) -> tuple[Array, Array]:
-    """l over the prior's cube, with shape (B, POINTS), and at the true parameters, (B,)."""
-    cube = 2 * qmc.Sobol(s.shape[1], rng=0).random(POINTS) - 1
-    everywhere = coefficients @ basis(torch.from_numpy(cube)).numpy().T
-    return everywhere, (coefficients * basis(s.double()).numpy()).sum(1)
-
-
-__all__ = ["coverage", "strength"]
+__all__ = ["coverage", "likelihoods", "strength"]

@@ -44,7 +44,7 @@ from sbipipe.diffusion.schedule import (
     Terms,
 )
 from sbipipe.diffusion.surface import CHUNK, Surfaces, informative, surfaces
-from sbipipe.diffusion.tempering import coverage, strength
+from sbipipe.diffusion.tempering import coverage, likelihoods, strength
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -430,7 +430,7 @@ class _BoundPosterior:
     def tempered(self, rows: Dataset) -> tuple[Self, dict[str, float]]:
         """The posterior with the strength that is best for these rows, and what that mends."""
         found = self.surfaces(rows.x).coefficients
-        known = found, self.model.linear.basis.squared, scaled(self.prior, rows.theta)
+        known = likelihoods(found, self.model.linear.basis.squared, scaled(self.prior, rows.theta))
         power = strength(*known)
         notes = {
             "strength": power,
