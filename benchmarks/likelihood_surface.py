@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sbipipe import fields
 from sbipipe.diffusion.bands import bands_of
 from sbipipe.diffusion.chebyshev import Basis, scaled
 from sbipipe.diffusion.denoiser import add_noise
@@ -29,6 +28,7 @@ from sbipipe.diffusion.film import Film
 from sbipipe.diffusion.gaussian import GaussianDenoiser
 from sbipipe.diffusion.linear import LinearDenoiser, fit_linear
 from sbipipe.diffusion.network import UNet
+from sbipipe.physics import fields
 from sbipipe.simulators.lognormal import Lognormal
 
 SIMULATOR = Lognormal(output="log")

@@ -14,8 +14,8 @@ import sys
 
 import numpy as np
 
-from sbipipe.fields import power_spectrum
 from sbipipe.interfaces import Array
+from sbipipe.physics.fields import power_spectrum
 from sbipipe.seeds import stream
 from sbipipe.simulators.particle_mesh import ParticleMesh
 

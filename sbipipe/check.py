@@ -25,9 +25,9 @@ from sbipipe.interfaces import (
     Recalibrates,
     Simulator,
 )
-from sbipipe.raw_data import finite_rows
 from sbipipe.seeds import number
-from sbipipe.splits import DEFAULT_SHARES, assign, counts
+from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
+from sbipipe.sets.tables import finite_rows
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sbipipe.check import Cost
-    from sbipipe.comparison import Pair
-    from sbipipe.posterior_file import PosteriorFile
+    from sbipipe.posteriors.comparison import Pair
+    from sbipipe.posteriors.file import PosteriorFile
     from sbipipe.simulators.particle_mesh import ParticleMesh
 
 app = typer.Typer(
@@ -59,9 +59,9 @@ def infer(
     """The posterior of a new map or vector, with the verdict on its estimator inside."""
     if out.exists() and not force:
         raise InputError(f"--out: {out} is there already; --force overwrites it")
-    from sbipipe import infer as inference
-    from sbipipe import posterior_file
     from sbipipe.config import read_params
+    from sbipipe.posteriors import file as posterior_file
+    from sbipipe.posteriors import infer as inference
 
     params = read_params()
     content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
@@ -77,8 +77,8 @@ def compare(
     files: Annotated[list[Path], typer.Argument(help="Posterior files of the same observations.")],
 ) -> None:
     """Means, widths and differences between posteriors of the same observations."""
-    from sbipipe import posterior_file
-    from sbipipe.file_comparison import compare_files
+    from sbipipe.posteriors import file as posterior_file
+    from sbipipe.posteriors.file_comparison import compare_files
 
     contents = {str(path): posterior_file.load(path) for path in files}
     pairs = compare_files(contents)
@@ -125,8 +125,9 @@ def export(
     params_file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Simulate a set in the layout of the CAMELS Multifield Dataset, and write it."""
-    from sbipipe import cmd_layout, plugins, runtime
+    from sbipipe import plugins, runtime
     from sbipipe.config import read_params
+    from sbipipe.sets import cmd_layout
 
     params = read_params(params_file)
     meshes = [name for name, entry in params.simulate.items() if entry.kind == "particle_mesh"]
@@ -175,7 +176,7 @@ def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:
     """Mean, standard deviation and effective sample size of each observation."""
     from rich.table import Table
 
-    from sbipipe.infer import moments
+    from sbipipe.posteriors.infer import moments
 
     mean, width = moments(content)
     table = Table("observation", *content.parameters, "effective draws", title=title, box=None)

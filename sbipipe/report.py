@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from sbipipe.interfaces import SPLITS
-from sbipipe.results import Diagnosed, Results, Score
+from sbipipe.results.run import Diagnosed, Results, Score
 
 if TYPE_CHECKING:
     from sbipipe.figures.style import Drawing

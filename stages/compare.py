@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from sbipipe import comparison, project, runtime, storage
-from sbipipe.calibration import Score
-from sbipipe.comparison import MEAN_ABS_Z, Comparison
+from sbipipe import project, runtime, storage
 from sbipipe.config import Params, read_params
+from sbipipe.gate.verdict import Score
 from sbipipe.interfaces import PosteriorDraws
+from sbipipe.posteriors import comparison
+from sbipipe.posteriors.comparison import MEAN_ABS_Z, Comparison
 from sbipipe.seeds import stream
 
 KL_DRAWS = 200

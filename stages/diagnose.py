@@ -1,7 +1,8 @@
 """Stage `diagnose`: draws -> data/diagnoses/<name>.json, the estimator's verdict."""
 
-from sbipipe import calibration, plugins, project, runtime, storage
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
+from sbipipe.gate import verdict as calibration
 from sbipipe.seeds import stream
 
 

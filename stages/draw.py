@@ -6,7 +6,7 @@ import numpy as np
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.controls import CONTROLS
+from sbipipe.gate.controls import CONTROLS
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.seeds import stream
 

@@ -1,8 +1,9 @@
 """Stage `emulate`: every emulator of `train:` -> data/emulations/<name>, beside true fields."""
 
-from sbipipe import emulated, plugins, project, runtime
+from sbipipe import plugins, project, runtime
 from sbipipe.config import Params, read_params
-from sbipipe.emulated import Emulated, Unchecked
+from sbipipe.emulation import held_out as emulated
+from sbipipe.emulation.held_out import Emulated, Unchecked
 from sbipipe.interfaces import Emulator
 
 

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from sbipipe import plugins, posterior_file, project, runtime, storage
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import Samples
-from sbipipe.posterior_file import PosteriorFile
+from sbipipe.posteriors import file as posterior_file
+from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.provenance import file_hash
 from sbipipe.seeds import stream
 

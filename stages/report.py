@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from sbipipe import report, results, runtime, storage
+from sbipipe import report, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.figures.gallery import draw_all
 from sbipipe.figures.style import Drawing
 from sbipipe.project import REPORTS
+from sbipipe.results import run as results
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 import time
 
-from sbipipe import campaign, plugins, project, runtime, storage
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import History, Simulator
+from sbipipe.sets import campaign
 
 
 def main(name: str) -> None:

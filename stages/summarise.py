@@ -4,9 +4,10 @@ import shutil
 import time
 from dataclasses import replace
 
-from sbipipe import plugins, processes, project, runtime, storage
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS
+from sbipipe.learning import processes
 from sbipipe.seeds import number
 
 

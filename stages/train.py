@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from sbipipe import plugins, processes, project, runtime, storage
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import Recalibrates
+from sbipipe.learning import processes
 from sbipipe.seeds import number
 
 

@@ -1,7 +1,9 @@
 """Stage `validate_emulator`: data/emulations -> reports/emulation.json, true against generated."""
 
-from sbipipe import emulated, project, runtime, storage, validation
+from sbipipe import project, runtime, storage
 from sbipipe.config import read_params
+from sbipipe.emulation import held_out as emulated
+from sbipipe.emulation import judge as validation
 
 
 def main() -> None:

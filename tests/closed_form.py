@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from sbipipe.controls import CONTROLS
+from sbipipe.gate.controls import CONTROLS
 from sbipipe.interfaces import Array, PosteriorDraws
 
 

@@ -13,8 +13,9 @@ import pytest
 
 import finished_run
 import linear_run
-from sbipipe import report, results
-from sbipipe.results import Results
+from sbipipe import report
+from sbipipe.results import run as results
+from sbipipe.results.run import Results
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,19 @@ import numpy as np
 import yaml
 from scipy import stats
 
-from sbipipe import calibration, comparison, emulated, fields, project, storage, validation
+from sbipipe import project, storage
 from sbipipe.config import parse, read_params
-from sbipipe.controls import CONTROLS
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulated import Emulated, Response
+from sbipipe.emulation import held_out as emulated
+from sbipipe.emulation import judge as validation
+from sbipipe.emulation.held_out import Emulated, Response
+from sbipipe.gate import verdict as calibration
+from sbipipe.gate.controls import CONTROLS
 from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
+from sbipipe.physics import fields
+from sbipipe.posteriors import comparison
 from sbipipe.priors import uniform_prior
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal

@@ -11,8 +11,9 @@ from contextlib import chdir
 import numpy as np
 import pytest
 
-from sbipipe import cli, plugins, posterior_file, project
+from sbipipe import cli, plugins, project
 from sbipipe.config import read_params
+from sbipipe.posteriors import file as posterior_file
 
 
 def call(*words):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sbipipe import plugins
-from sbipipe.cmd_layout import write_cmd
 from sbipipe.interfaces import HasLikelihood, Reader, Simulator
 from sbipipe.seeds import stream
+from sbipipe.sets.cmd_layout import write_cmd
 
 SMALL = {"particle_mesh": {"mesh": 16, "pixels": 16, "steps": 2}, "lognormal": {"pixels": 8}}
 PRIOR = {

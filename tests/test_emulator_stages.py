@@ -11,8 +11,9 @@ import pytest
 
 import linear_run
 from lognormal_emulator import LognormalEmulator, held_out, write_set
-from sbipipe import emulated, project, storage
-from sbipipe.emulated import Emulated
+from sbipipe import project, storage
+from sbipipe.emulation import held_out as emulated
+from sbipipe.emulation.held_out import Emulated
 from sbipipe.interfaces import SPLITS
 
 COUNTS = dict.fromkeys(SPLITS, 60)

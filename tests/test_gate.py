@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import linear_run
-from sbipipe import posterior_file, project, storage
+from sbipipe import project, storage
 from sbipipe.config import read_params
+from sbipipe.posteriors import file as posterior_file
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sbipipe import storage
-from sbipipe.controls import CONTROLS, control_draws
+from sbipipe.gate.controls import CONTROLS, control_draws
 
 ROOT = Path(__file__).parents[1]
 QUICK = {"epochs": 25, "batch": 256}

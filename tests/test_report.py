@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import finished_run
-from sbipipe import report, results, storage
+from sbipipe import report, storage
 from sbipipe.figures.gallery import Gallery, draw_all
-from sbipipe.results import Results, Score
+from sbipipe.results import run as results
+from sbipipe.results.run import Results, Score
 
 STAGE = Path(__file__).parents[1] / "stages/report.py"
 

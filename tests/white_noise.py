@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.emulated import Emulated, Response
+from sbipipe.emulation.held_out import Emulated, Response
 from sbipipe.interfaces import Array
 
 

@@ -24,8 +24,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe import uniformity
 from sbipipe.config import plugin
+from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
 
 __all__ = ["Coverage"]

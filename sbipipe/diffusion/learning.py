@@ -26,12 +26,12 @@ from sbipipe.diffusion.linear import Model
 from sbipipe.diffusion.sampler import Sampler
 from sbipipe.diffusion.schedule import Density
 from sbipipe.diffusion.surface import CHUNK
-from sbipipe.emulated import held_out
-from sbipipe.emulation import FEWEST, rms_z
+from sbipipe.emulation.held_out import held_out
+from sbipipe.emulation.scores import FEWEST, rms_z
 from sbipipe.interfaces import Dataset, History, Prior, Run
-from sbipipe.networks import random_symmetry
+from sbipipe.learning.networks import random_symmetry
+from sbipipe.learning.training import Optimisation, Rows, Score, optimise
 from sbipipe.seeds import number, stream
-from sbipipe.training import Optimisation, Rows, Score, optimise
 
 WORST = 1e6
 """The score of a checkpoint that draws a field that is not finite."""

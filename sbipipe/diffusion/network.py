@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sbipipe.networks import check_sides, wrap
+from sbipipe.learning.networks import check_sides, wrap
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from sbipipe.diffusion.factorised import KNOTS, Factorised, Normal
 from sbipipe.diffusion.schedule import Density
 from sbipipe.interfaces import Run
+from sbipipe.learning.training import Rows
 from sbipipe.seeds import number, stream
-from sbipipe.training import Rows
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _CHUNK = 256

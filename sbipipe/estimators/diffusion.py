@@ -58,10 +58,10 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
+from sbipipe.learning.training import Optimisation, merge
 from sbipipe.sampling import condition
 from sbipipe.seeds import number, stream, torch_scope
 from sbipipe.storage import check_same
-from sbipipe.training import Optimisation, merge
 
 TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""

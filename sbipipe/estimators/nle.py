@@ -25,16 +25,6 @@ from pydantic import Field
 from torch import Tensor
 
 from sbipipe.config import Positive, plugin
-from sbipipe.densities import (
-    ConditionalDensity,
-    Density,
-    Ensemble,
-    build_density,
-    check_varies,
-    check_vectors,
-    load_members,
-    train_members,
-)
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -46,9 +36,19 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
+from sbipipe.learning.densities import (
+    ConditionalDensity,
+    Density,
+    Ensemble,
+    build_density,
+    check_varies,
+    check_vectors,
+    load_members,
+    train_members,
+)
+from sbipipe.learning.training import Optimisation, tensors
 from sbipipe.sampling import condition
 from sbipipe.storage import check_same
-from sbipipe.training import Optimisation, tensors
 
 
 @plugin

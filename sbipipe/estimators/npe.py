@@ -26,14 +26,6 @@ from pydantic import Field
 from torch import Tensor
 
 from sbipipe.config import Positive, plugin
-from sbipipe.densities import (
-    ConditionalDensity,
-    Density,
-    Ensemble,
-    build_density,
-    load_members,
-    train_members,
-)
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -48,9 +40,17 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
-from sbipipe.networks import random_symmetry
+from sbipipe.learning.densities import (
+    ConditionalDensity,
+    Density,
+    Ensemble,
+    build_density,
+    load_members,
+    train_members,
+)
+from sbipipe.learning.networks import random_symmetry
+from sbipipe.learning.training import Optimisation, Rows, tensors
 from sbipipe.storage import check_same
-from sbipipe.training import Optimisation, Rows, tensors
 
 
 @plugin

@@ -34,16 +34,6 @@ from scipy.stats import qmc
 from torch import Tensor, nn
 
 from sbipipe.config import Positive, plugin
-from sbipipe.densities import (
-    PAIRS,
-    Standardise,
-    check_vectors,
-    load_members,
-    member_arrays,
-    mixture_log_prob,
-    pieces,
-    train_members,
-)
 from sbipipe.interfaces import (
     Array,
     Conditioned,
@@ -55,9 +45,19 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
+from sbipipe.learning.densities import (
+    PAIRS,
+    Standardise,
+    check_vectors,
+    load_members,
+    member_arrays,
+    mixture_log_prob,
+    pieces,
+    train_members,
+)
+from sbipipe.learning.training import Optimisation, tensors
 from sbipipe.sampling import condition
 from sbipipe.storage import check_same
-from sbipipe.training import Optimisation, tensors
 
 
 @plugin

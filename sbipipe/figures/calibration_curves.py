@@ -26,7 +26,7 @@ from sbipipe.figures.style import (
     symbol,
 )
 from sbipipe.interfaces import Array
-from sbipipe.results import TestCurves, TestResult
+from sbipipe.results.run import TestCurves, TestResult
 
 
 def draw(curves: TestCurves, looks: Mapping[str, Look]) -> Drawing:

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from sbipipe.emulation_results import ChiSquared, Emulation
 from sbipipe.figures.style import COLUMN, GENERATED, INK, Drawing, canvas, finish, head, plain
 from sbipipe.interfaces import Array
+from sbipipe.results.emulation import ChiSquared, Emulation
 
 TITLES = {
     "leave_one_out_true": "true, each against the {} others",

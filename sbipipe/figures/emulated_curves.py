@@ -15,7 +15,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from sbipipe.emulation_results import Band, EmulatedCurve, EmulatedExample, Emulation
 from sbipipe.figures.style import (
     BAND,
     COLUMN,
@@ -32,6 +31,7 @@ from sbipipe.figures.style import (
     symbol,
 )
 from sbipipe.interfaces import Array
+from sbipipe.results.emulation import Band, EmulatedCurve, EmulatedExample, Emulation
 
 WITH_Z = ("power spectrum", "pixel density")
 """Curves with a figure of their own."""

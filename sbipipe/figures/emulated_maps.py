@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from sbipipe.emulation_results import Emulation
 from sbipipe.figures.style import FAINT, SEQUENTIAL, Drawing, canvas, finish, formula, head, symbol
 from sbipipe.interfaces import Array
+from sbipipe.results.emulation import Emulation
 
 
 def draw(emulation: Emulation) -> Drawing:

@@ -24,7 +24,7 @@ from sbipipe.figures import (
     spectra,
 )
 from sbipipe.figures.style import Drawing, looks
-from sbipipe.results import Recovery, Results
+from sbipipe.results.run import Recovery, Results
 
 PARAMETERS = 6
 """Parameters for which scatter plots are drawn."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe.emulation_results import Emulation
 from sbipipe.figures.style import COLUMN, Drawing, canvas, finish, head, plain
+from sbipipe.results.emulation import Emulation
 
 
 def draw(emulation: Emulation) -> Drawing:

@@ -10,7 +10,6 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from sbipipe.emulation_results import EmulatedResponse, Emulation
 from sbipipe.figures.style import (
     COLUMN,
     FAINT,
@@ -23,6 +22,7 @@ from sbipipe.figures.style import (
     plain,
     symbol,
 )
+from sbipipe.results.emulation import EmulatedResponse, Emulation
 
 BARS = 10
 """Bins, even in log k, whose scatter is drawn; of every second value of the parameter the same."""

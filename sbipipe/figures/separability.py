@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sbipipe.figures.style import Drawing, canvas, finish, plain
-from sbipipe.results import Pair
+from sbipipe.results.run import Pair
 
 LETTERS = 20
 """In all names together, beyond which they stand upright under their columns."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from sbipipe.config import plugin
 from sbipipe.interfaces import Dataset
 from sbipipe.priors import PriorField
-from sbipipe.raw_data import read_table
+from sbipipe.sets.tables import read_table
 
 
 @plugin

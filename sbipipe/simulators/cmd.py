@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sbipipe import cmd_layout
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Dataset, InputError
 from sbipipe.priors import PriorField
-from sbipipe.raw_data import outside
+from sbipipe.sets import cmd_layout
+from sbipipe.sets.tables import outside
 
 __all__ = ["Cmd"]
 

@@ -36,9 +36,9 @@ import numpy as np
 from pydantic import Field
 from scipy.interpolate import CubicSpline
 
-from sbipipe import cosmology, fields
 from sbipipe.config import plugin
 from sbipipe.interfaces import Array, Generator, Mask
+from sbipipe.physics import cosmology, fields
 
 __all__ = ["Lognormal"]
 

@@ -33,10 +33,10 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from sbipipe import cosmology, fields
-from sbipipe import phase_space_sheet as sheet
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Generator
+from sbipipe.physics import cosmology, fields
+from sbipipe.physics import phase_space_sheet as sheet
 
 __all__ = ["ParticleMesh"]
 

@@ -42,9 +42,9 @@ from zuko.mixtures import GMM
 
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
-from sbipipe.networks import PeriodicNetwork, check_sides, random_symmetry, symmetries
+from sbipipe.learning.networks import PeriodicNetwork, check_sides, random_symmetry, symmetries
+from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
 from sbipipe.seeds import number, torch_scope
-from sbipipe.training import Optimisation, Rows, optimise, tensors
 
 __all__ = ["Cnn"]
 

@@ -1,4 +1,4 @@
-"""Hand-made statistics of two-dimensional maps (see `sbipipe.lensing_statistics` for each).
+"""Hand-made statistics of two-dimensional maps (`statistics.lensing_statistics` has each).
 
 Nothing is learned. But the thresholds of the peak counts and of the Minkowski functionals, and the
 reference spectrum that the band powers are relative to, are fixed from the train split, so that
@@ -24,7 +24,14 @@ from pydantic import Field
 
 from sbipipe.config import plugin
 from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
-from sbipipe.lensing_statistics import STATISTICS, Grid, Statistic, make_grid, measure, names
+from sbipipe.statistics.lensing_statistics import (
+    STATISTICS,
+    Grid,
+    Statistic,
+    make_grid,
+    measure,
+    names,
+)
 
 __all__ = ["FieldStatistics"]
 

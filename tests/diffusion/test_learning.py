@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sbipipe import fields
 from sbipipe.diffusion.gaussian import GaussianDenoiser
 from sbipipe.diffusion.learning import WORST, spectral_score
 from sbipipe.diffusion.sampler import Sampler
 from sbipipe.interfaces import Dataset, Run
+from sbipipe.physics import fields
 from sbipipe.simulators.lognormal import Lognormal
 
 SIMULATOR = Lognormal(pixels=8, box=60.0, output="log")

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from lognormal_emulator import assert_emulates
-from sbipipe import storage, training
+from sbipipe import storage
 from sbipipe.config import parse
 from sbipipe.diffusion import learning
 from sbipipe.estimators.diffusion import Diffusion
 from sbipipe.interfaces import Dataset, Emulator, InputError, Posterior, Run
+from sbipipe.learning import training
 from sbipipe.simulators.lognormal import Lognormal
 
 SMALL: dict[str, Any] = {

@@ -3,9 +3,9 @@ import pytest
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
 from sbipipe.config import parse
-from sbipipe.densities import DENSITIES
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.learning.densities import DENSITIES
 from sbipipe.priors import uniform_prior
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import white_noise
-from sbipipe import emulated, emulation_results, project, storage, validation
+from sbipipe import project, storage
+from sbipipe.emulation import held_out as emulated
+from sbipipe.emulation import judge as validation
 from sbipipe.figures import (
     calibration_curves,
     chi_squared,
@@ -26,7 +28,8 @@ from sbipipe.figures import (
 )
 from sbipipe.figures.gallery import Gallery
 from sbipipe.figures.style import formula, looks, plain, superscript, symbol
-from sbipipe.results import Learning, Pair, Results
+from sbipipe.results import emulation as emulation_results
+from sbipipe.results.run import Learning, Pair, Results
 
 
 def test_every_section_has_figures_with_names_of_their_own(run_gallery: Gallery) -> None:

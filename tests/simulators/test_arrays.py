@@ -8,7 +8,7 @@ import zarr
 
 from sbipipe.config import parse
 from sbipipe.interfaces import InputError
-from sbipipe.raw_data import finite_rows
+from sbipipe.sets.tables import finite_rows
 from sbipipe.simulators.arrays import Arrays
 
 PRIOR = {

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from sbipipe import cmd_layout
 from sbipipe.config import parse
-from sbipipe.cosmology import default_prior
 from sbipipe.interfaces import InputError, Reader
+from sbipipe.physics.cosmology import default_prior
+from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd
 
 

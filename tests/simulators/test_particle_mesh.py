@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from sbipipe import cmd_layout, fields
-from sbipipe import phase_space_sheet as sheet
 from sbipipe.config import parse
-from sbipipe.cosmology import default_prior, linear_power
 from sbipipe.interfaces import InputError, Simulator
+from sbipipe.physics import fields
+from sbipipe.physics import phase_space_sheet as sheet
+from sbipipe.physics.cosmology import default_prior, linear_power
 from sbipipe.priors import uniform_prior
 from sbipipe.seeds import stream
+from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd
 from sbipipe.simulators.particle_mesh import ParticleMesh
 

@@ -7,10 +7,10 @@ from scipy.special import ndtri
 from torch.nn import functional
 
 from sbipipe.interfaces import Dataset, InputError, Run
-from sbipipe.networks import symmetries, wrap
+from sbipipe.learning.networks import symmetries, wrap
+from sbipipe.learning.training import Optimisation
 from sbipipe.summaries import cnn
 from sbipipe.summaries.cnn import Cnn
-from sbipipe.training import Optimisation
 
 
 def dataset(simulations: int, maps: int, seed: int, space: tuple[int, ...] = (8, 8)) -> Dataset:

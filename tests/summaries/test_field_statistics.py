@@ -4,7 +4,7 @@ import pytest
 
 from sbipipe.config import parse
 from sbipipe.interfaces import Dataset, InputError, Run
-from sbipipe.lensing_statistics import STATISTICS
+from sbipipe.statistics.lensing_statistics import STATISTICS
 from sbipipe.summaries import field_statistics
 from sbipipe.summaries.field_statistics import FieldStatistics
 

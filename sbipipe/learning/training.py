@@ -1,0 +1,418 @@
+"""One optimisation loop for every network.
+
+AdamW with a linear warm-up and a cosine decay of the learning rate, gradient clipping, an optional
+exponential moving average of the weights (EMA), and early stopping: the weights kept are those of
+the epoch with the lowest validation loss, or with the lowest score where one is given. The
+validation loss averages over *every* row, and uses the same random numbers in each epoch, so that
+it compares weights and nothing else.
+
+Randomness of epoch e comes from the stream ("epoch", e) alone. So the loop's whole state is its
+tensors and its history: an interrupted fit goes on from its checkpoint to the very weights it would
+have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
+one of another task is not gone on from.
+
+Several processes (`processes`) each take a share of every batch, with noise of their own, and step
+together; the first of them writes the checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, TypeAdapter
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from sbipipe import storage
+from sbipipe.config import Positive, plugin
+from sbipipe.interfaces import History, Run, Weights
+from sbipipe.learning import processes
+from sbipipe.learning.processes import Processes
+from sbipipe.seeds import number, torch_scope
+
+Rows = tuple[Tensor, ...]
+Loss = Callable[..., Tensor]
+"""Per-row losses with shape (b,) from the b rows of a batch; may draw from torch's generator."""
+
+Score = Callable[[], float]
+"""How bad the module is as it stands, where the loss does not say it."""
+
+CHECKPOINT_SECONDS = 20.0
+"""A checkpoint is at least this old before it is written anew."""
+
+
+@plugin
+class Optimisation:
+    """How a network is trained.
+
+    Attributes:
+        epochs: At most; the cosine decay ends there.
+        patience: Epochs without a better validation loss before training stops.
+        batch: Rows in a batch.
+        learning_rate: At its peak.
+        weight_decay: Of AdamW.
+        warm_up: Share of all steps over which the learning rate rises.
+        clip: Largest norm of the gradient.
+        ema: Decay of the moving average per step; 0 keeps the weights themselves.
+        precision: "bf16" multiplies matrices and convolves in bfloat16; weights, and the mean of
+            the losses, stay in float32. Faster only where the hardware has it.
+    """
+
+    epochs: Positive = 60
+    patience: Positive = 15
+    batch: Positive = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["float32", "bf16"] = "float32"
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate at a step."""
+        warm = max(1, round(self.warm_up * steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What a fit is given, and what does not change while it runs."""
+
+    loss: Loss
+    train: Rows
+    valid: Rows
+    settings: Optimisation
+    run: Run
+    label: str
+    augment: Callable[..., Rows] | None
+    score: Score | None
+    processes: Processes
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.run.device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train[0]) / self.settings.batch)
+
+    def cast(self) -> AbstractContextManager[Any]:
+        if self.settings.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def losses(self, rows: Rows) -> Tensor:
+        with self.cast():
+            return self.loss(*rows).float()
+
+    def fingerprint(self, module: nn.Module) -> str:
+        """Equal for two fits exactly when they would go the same way (as far as data can tell)."""
+        settings = TypeAdapter(Optimisation).dump_json(self.settings)
+        digest = hashlib.blake2b(
+            settings + f"{self.run.seed} {self.label} {self.score is None}".encode()
+        )
+        for tensor in (*self.train, *self.valid, *module.state_dict().values()):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+@dataclass
+class _State:
+    """What an interrupted fit goes on from."""
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    best: dict[str, Tensor]
+    epoch: int = 0
+    seconds: float = 0.0
+    curve: dict[str, list[float]] = field(
+        default_factory=lambda: {"epoch": [], "train": [], "valid": []}
+    )
+
+    @property
+    def chosen(self) -> int:
+        """The epoch with the lowest score, or validation loss where there is none."""
+        values = self.curve.get("score", self.curve["valid"])
+        return min(range(len(values)), key=values.__getitem__)
+
+
+def optimise(
+    module: nn.Module,
+    loss: Loss,
+    train: Rows,
+    valid: Rows,
+    settings: Optimisation,
+    run: Run,
+    label: str = "network",
+    augment: Callable[..., Rows] | None = None,
+    score: Score | None = None,
+    keep: bool = False,
+) -> History:
+    """Train `module` in place and leave in it the weights of its best epoch, in `eval` mode.
+
+    Args:
+        module: The network that `loss` calls.
+        loss: `loss(*rows) -> (b,)`.
+        train, valid: Tensors with equal first dimensions.
+        label: The learning curve's name, and the checkpoint's.
+        augment: `augment(*rows) -> rows`, applied to batches of `train`.
+        score: Called after each epoch with the averaged weights in `module`; the lowest chooses.
+        keep: Whether the last checkpoint stays, so that doing this again costs nothing: for a
+            network that is trained before another.
+
+    Raises:
+        FloatingPointError: If the loss is not finite.
+        ValueError: If `train` or `valid` has no rows.
+    """
+    for name, rows in (("train", train), ("valid", valid)):
+        if not len(rows[0]):
+            raise ValueError(f"{label}: {name} has 0 rows; at least 1 is needed")
+    task = _Task(
+        loss=loss,
+        train=train,
+        valid=valid,
+        settings=settings,
+        run=run,
+        label=label,
+        augment=augment,
+        score=score,
+        processes=processes.start(run.device, run.devices),
+    )
+    module.to(task.device)
+    state = _begin(module, settings)
+    _train(state, task, keep)
+    module.load_state_dict(state.best)
+    module.eval()
+    return History(
+        curves={label: {name: tuple(values) for name, values in state.curve.items()}},
+        chosen={label: state.chosen + 1},
+        seconds=state.seconds,
+    )
+
+
+def tensors(*arrays: Any) -> Rows:
+    """Copies of arrays as float32 tensors."""
+    return tuple(torch.from_numpy(np.array(array, np.float32, order="C")) for array in arrays)
+
+
+def _begin(module: nn.Module, settings: Optimisation) -> _State:
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    return _State(module, optimiser, _copy(module), _copy(module))
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def _train(state: _State, task: _Task, keep: bool) -> None:
+    """Epoch after epoch, from the checkpoint where there is one, until the last."""
+    run, label = task.run, task.label
+    path = run.checkpoint / f"{label}.safetensors" if run.checkpoint else None
+    fingerprint = task.fingerprint(state.module) if path else ""
+    if path and path.exists():
+        _resume(state, path, fingerprint)
+    saved = time.monotonic()
+    with _Bar(run, label, task.settings.epochs) as advance:
+        advance(state.epoch, state.curve)
+        while not _finished(state, task.settings):
+            start = time.perf_counter()
+            _epoch(state, task)
+            state.seconds += time.perf_counter() - start
+            advance(state.epoch, state.curve)
+            if path and processes.first() and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                _checkpoint(state, path, fingerprint)
+                saved = time.monotonic()
+    if path and processes.first():
+        if keep:
+            _checkpoint(state, path, fingerprint)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _finished(state: _State, settings: Optimisation) -> bool:
+    if state.epoch >= settings.epochs:
+        return True
+    return state.epoch > 0 and state.epoch - 1 - state.chosen >= settings.patience
+
+
+def _batches(rows: Rows, order: Tensor, size: int, task: _Task) -> Iterator[tuple[Rows, float]]:
+    """This process's rows of every batch, and the share of the batch that they are."""
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        index = task.processes.share(batch)
+        yield tuple(tensor[index].to(task.device) for tensor in rows), len(index) / len(batch)
+
+
+def _epoch(state: _State, task: _Task) -> None:
+    """One pass over `train`, then the validation loss of the averaged weights."""
+    mean_train = _pass(state, task)
+    weights = _copy(state.module)
+    state.module.load_state_dict(state.average)
+    mean_valid = _mean_loss(state.module, task)
+    _require_finite(mean_valid, f"{task.label}: the valid loss", state.epoch)
+    found = {"epoch": state.epoch + 1.0, "train": mean_train, "valid": mean_valid}
+    if task.score:
+        found["score"] = task.processes.agreed(task.score())
+    for name, value in found.items():
+        state.curve.setdefault(name, []).append(value)
+    if state.chosen == state.epoch:
+        state.best = _copy(state.module)
+    state.module.load_state_dict(weights)
+    state.epoch += 1
+
+
+def _pass(state: _State, task: _Task) -> float:
+    """One pass over `train`; the mean of the losses met on the way."""
+    settings, rows_total = task.settings, len(task.train[0])
+    total, step = 0.0, state.epoch * task.steps_per_epoch
+    state.module.train()
+    seed = number(task.run.seed, task.label, "epoch", state.epoch)
+    with torch_scope(seed):
+        order = torch.randperm(rows_total)
+        task.processes.part(seed)
+        for rows, share in _batches(task.train, order, settings.batch, task):
+            state.optimiser.zero_grad()
+            if share:
+                losses = task.losses(task.augment(*rows) if task.augment else rows)
+                batch_total = float(losses.detach().sum())
+                _require_finite(batch_total, f"{task.label}: the train loss", state.epoch)
+                torch.autograd.backward(losses.mean() * share)
+                total += batch_total
+            task.processes.add_gradients(state.module)
+            _step(state, settings, step, settings.epochs * task.steps_per_epoch)
+            step += 1
+    return task.processes.sum(total) / rows_total
+
+
+def _step(state: _State, settings: Optimisation, step: int, steps: int) -> None:
+    for group in state.optimiser.param_groups:
+        group["lr"] = settings.rate(step, steps)
+    nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
+    state.optimiser.step()
+    _update_average(state, settings.ema, step)
+
+
+def _require_finite(value: float, name: str, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise FloatingPointError(f"{name} is {value} in epoch {epoch + 1}")
+
+
+@torch.no_grad()
+def _update_average(state: _State, decay: float, step: int) -> None:
+    """EMA with the usual start-up correction, so that early weights are forgotten."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for name, value in state.module.state_dict().items():
+        if decay == 0 or not value.is_floating_point():
+            state.average[name].copy_(value)
+        else:
+            state.average[name].lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def _mean_loss(module: nn.Module, task: _Task) -> float:
+    """Mean loss of all rows of `valid`."""
+    rows, total = task.valid, 0.0
+    module.eval()
+    seed = number(task.run.seed, task.label, "valid")
+    with torch_scope(seed):
+        task.processes.part(seed)
+        order = torch.arange(len(rows[0]))
+        for batch, share in _batches(rows, order, 4 * task.settings.batch, task):
+            if share:
+                total += float(task.losses(batch).double().sum())
+    return task.processes.sum(total) / len(rows[0])
+
+
+def _checkpoint(state: _State, path: Path, fingerprint: str) -> None:
+    arrays = {
+        f"{part}/{name}": value
+        for part, values in (
+            ("module", state.module.state_dict()),
+            ("average", state.average),
+            ("best", state.best),
+        )
+        for name, value in values.items()
+    }
+    for index, moments in state.optimiser.state_dict()["state"].items():
+        arrays |= {f"optimiser/{index}/{name}": value for name, value in moments.items()}
+    meta = {
+        "fingerprint": fingerprint,
+        "epoch": state.epoch,
+        "seconds": state.seconds,
+        "curve": state.curve,
+    }
+    numpy_arrays = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
+    storage.save_weights(path, Weights(arrays=numpy_arrays, meta=meta))
+
+
+def _resume(state: _State, path: Path, fingerprint: str) -> None:
+    """Go on from the checkpoint, if it is one of this task."""
+    weights = storage.load_weights(path)
+    if weights.meta.get("fingerprint") != fingerprint:
+        return
+    device = next(iter(state.average.values())).device
+    parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "best": {}, "optimiser": {}}
+    for key, array in weights.arrays.items():
+        part, name = key.split("/", 1)
+        parts[part][name] = torch.tensor(array, device=device)
+    state.module.load_state_dict(parts["module"])
+    state.average, state.best = parts["average"], parts["best"]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in parts["optimiser"].items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = value
+    groups = state.optimiser.state_dict()["param_groups"]
+    state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    state.epoch, state.curve = weights.meta["epoch"], dict(weights.meta["curve"])
+    state.seconds = weights.meta["seconds"]
+
+
+class _Bar:
+    """A progress bar with the losses and the time left; silent where none is wanted."""
+
+    def __init__(self, run: Run, label: str, epochs: int) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} epochs  {task.fields[losses]}"),
+            TimeRemainingColumn(),
+            disable=not run.progress,
+        )
+        self.task = self.progress.add_task(label, total=epochs, losses="")
+
+    def __enter__(self) -> Callable[[int, dict[str, list[float]]], None]:
+        self.progress.start()
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def _advance(self, epoch: int, curve: dict[str, list[float]]) -> None:
+        shown = ("train", "valid", "score") if "score" in curve else ("train", "valid")
+        losses = "  ".join(f"{name} {curve[name][-1]:.4f}" for name in shown) if epoch else ""
+        self.progress.update(self.task, completed=epoch, losses=losses)
+
+
+def merge(histories: Sequence[History], **notes: Any) -> History:
+    """The histories of several networks as one."""
+    return History(
+        curves={name: curve for h in histories for name, curve in h.curves.items()},
+        chosen={name: epoch for h in histories for name, epoch in h.chosen.items()},
+        seconds=sum(h.seconds for h in histories),
+        notes=notes,
+    )

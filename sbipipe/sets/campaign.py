@@ -1,0 +1,224 @@
+"""Runs a simulator over its design, in parallel, and continues where it stopped.
+
+Each simulation has a seed of its own, recorded beside its status, so any one of them can be run
+again alone. A task simulates one chunk and writes it straight to Zarr; its simulations are marked
+done afterwards. A simulation that raises is marked failed, with the reason, and its rows are
+excluded and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from dask.distributed import Client, as_completed
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sbipipe import storage
+from sbipipe.config import Simulate
+from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError, Reader, Simulator
+from sbipipe.seeds import number
+from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
+from sbipipe.sets.tables import finite_rows
+
+PLUMBING = {"sbipipe.config", "sbipipe.interfaces"}
+"""Modules that carry settings and shapes, and change no simulation."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A chunk of simulations of one split."""
+
+    path: Path
+    split: str
+    index: Index
+    theta: Array
+    seeds: Index
+
+
+def run_simulations(
+    simulator: Simulator, entry: Simulate, name: str, seed: int, path: Path, client: Client
+) -> None:
+    """Fill the set at `path` with every simulation that its entry asks for.
+
+    Raises:
+        InputError: If a split has no simulation that succeeded.
+    """
+    seed = number(seed, "simulate", name)
+    fingerprint = source_fingerprint(simulator, entry.kind, entry.config, seed)
+    _discard_if_other(path, fingerprint)
+    wanted = counts(entry.simulations, f"simulate.{name}.simulations")
+    shape = _shape(simulator, seed, client)
+    for split in SPLITS:
+        theta = design(simulator.prior, split, wanted[split], seed)
+        seeds = np.array([number(seed, split, i) for i in range(len(theta))], np.int64)
+        group = np.arange(len(theta))
+        storage.create_split(path, split, theta, group, simulator.maps, shape, seeds)
+    reasons = dict(_run_pending(simulator, path, client))
+    status = {split: storage.open_split(path, split)["status"][:] for split in SPLITS}
+    about = {
+        "name": name,
+        "kind": entry.kind,
+        "fingerprint": fingerprint,
+        "parameters": simulator.prior.names,
+        "shape": shape,
+        "maps": simulator.maps,
+        "simulations": {split: int((status[split] == storage.DONE).sum()) for split in SPLITS},
+        "failed": {split: int((status[split] == storage.FAILED).sum()) for split in SPLITS},
+        "excluded": 0,
+        "reasons": reasons,
+    }
+    _refuse_empty(about, f"simulate.{name}")
+    storage.finish_set(path, about)
+
+
+def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, path: Path) -> None:
+    """Copy simulations made elsewhere into a set, assigned to splits by hashing.
+
+    Rows with NaN or infinite values are excluded and counted.
+
+    Raises:
+        InputError: If the files are wrong, or a split is empty.
+    """
+    seed = number(seed, "simulate", name)
+    rows = reader.read()
+    keep = finite_rows(rows)
+    rows = rows.rows(keep)
+    shares = entry.simulations or DEFAULT_SHARES
+    chosen = assign(rows.group, shares, seed)
+    about = {
+        "name": name,
+        "kind": entry.kind,
+        "fingerprint": _digest(rows),
+        "parameters": reader.prior.names,
+        "shape": rows.x.shape[1:],
+        "maps": 1,
+        "simulations": {split: len(np.unique(rows.group[chosen[split]])) for split in SPLITS},
+        "failed": dict.fromkeys(SPLITS, 0),
+        "excluded": int((~keep).sum()),
+        "reasons": {},
+    }
+    _refuse_empty(about, f"simulate.{name}")
+    shutil.rmtree(path, ignore_errors=True)
+    for split in SPLITS:
+        storage.save_split(path, split, rows.rows(chosen[split]))
+    storage.finish_set(path, about)
+
+
+def source_fingerprint(simulator: Any, kind: str, config: Any, seed: int) -> str:
+    """Changes with anything that changes a simulation: its code, its settings, its seed."""
+    modules = sorted(_modules(type(simulator).__module__, set()))
+    sources = [inspect.getsource(sys.modules[name]) for name in modules]
+    parts = [kind, json.dumps(config), str(seed), *sources]
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _modules(name: str, seen: set[str]) -> set[str]:
+    """Our modules whose names a module uses, directly or through others."""
+    if name in seen or name in PLUMBING or name.split(".")[0] != __package__:
+        return seen
+    seen.add(name)
+    for value in list(vars(sys.modules[name]).values()):
+        found = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        if isinstance(found, str) and found in sys.modules:
+            _modules(found, seen)
+    return seen
+
+
+def _digest(rows: Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (rows.theta, rows.x, rows.group):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _discard_if_other(path: Path, fingerprint: str) -> None:
+    """Keep a half-finished set only if it was begun with the same simulator."""
+    marker = path / "begun.json"
+    if not marker.exists() or storage.load_json(marker) != {"fingerprint": fingerprint}:
+        shutil.rmtree(path, ignore_errors=True)
+        storage.save_json(marker, {"fingerprint": fingerprint})
+    (path / "set.json").unlink(missing_ok=True)
+
+
+def _refuse_empty(about: dict[str, Any], where: str) -> None:
+    """`calibrate` may be left empty; nothing can be done without the others."""
+    empty = [s for s in SPLITS if about["simulations"][s] == 0 and s != "calibrate"]
+    if empty:
+        why = "; ".join(sorted(set(about["reasons"].values()))[:3]) or "too few simulations"
+        raise InputError(f"{where}: the split {', '.join(empty)} is empty ({why})")
+
+
+def _shape(simulator: Simulator, seed: int, client: Client) -> tuple[int, ...]:
+    """Of one row: found by a simulation at the middle of the prior.
+
+    Every worker runs it, at the same time: a simulator that compiles itself does so then, and not
+    on one worker after the other.
+    """
+    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
+    trial = partial(client.submit, _simulate_one, simulator, theta, number(seed, "shape"))
+    workers = client.scheduler_info(n_workers=-1)["workers"] or [None]
+    trials = [trial(workers=worker, pure=False) for worker in workers]
+    rows = next(as_completed(trials)).result()
+    return tuple(rows.shape[1:])
+
+
+def _simulate_one(simulator: Simulator, theta: Array, seed: int) -> Array:
+    return simulator.simulate(theta, np.random.default_rng(seed))
+
+
+def _run_pending(simulator: Simulator, path: Path, client: Client) -> Iterator[tuple[str, str]]:
+    """Run what is not done; yields (simulation, reason) for every simulation that failed."""
+    tasks = [task for split in SPLITS for task in _pending(path, split, simulator.maps)]
+    total = sum(len(task.index) for task in tasks)
+    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=total)
+        futures = {client.submit(_run_task, simulator, task, pure=False): task for task in tasks}
+        for future in as_completed(futures):
+            task, failed = futures[future], future.result()
+            status = storage.open_split(path, task.split)["status"]
+            status.oindex[task.index] = np.array(
+                [storage.FAILED if i in failed else storage.DONE for i in task.index], np.uint8
+            )
+            progress.advance(bar, len(task.index))
+            yield from ((f"{task.split}/{i}", reason) for i, reason in failed.items())
+
+
+def _pending(path: Path, split: str, maps: int) -> Iterator[Task]:
+    """The simulations that are not done, chunk by chunk."""
+    group = storage.open_split(path, split)
+    todo = np.flatnonzero(group["status"][:] != storage.DONE)
+    theta, seeds = group["theta"][:][::maps], group["seed"][:]
+    chunk = todo // storage.simulations_per_chunk(maps)
+    for number_ in np.unique(chunk):
+        index = todo[chunk == number_]
+        yield Task(path, split, index, theta[index], seeds[index])
+
+
+def _run_task(simulator: Simulator, task: Task) -> dict[int, str]:
+    """Simulate a chunk and write it; returns the reasons of those that failed."""
+    failed = {}
+    x: zarr.Array = storage.open_split(task.path, task.split)["x"]
+    rows = np.full((len(task.index), simulator.maps, *x.shape[1:]), np.nan, np.float32)
+    for row, (i, theta, seed) in enumerate(zip(task.index, task.theta, task.seeds, strict=True)):
+        try:
+            rows[row] = _simulate_one(simulator, theta[None], int(seed))
+        except (ArithmeticError, ValueError, RuntimeError) as error:
+            failed[int(i)] = f"{type(error).__name__}: {error}"
+            continue
+        if not np.isfinite(rows[row]).all():
+            failed[int(i)] = "the fields are not finite"
+    whole = (task.index[:, None] * simulator.maps + np.arange(simulator.maps)).ravel()
+    x.oindex[whole] = rows.reshape(-1, *x.shape[1:])
+    return failed

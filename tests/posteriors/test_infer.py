@@ -1,0 +1,152 @@
+"""Inference on an observation agrees with the run behind it, and obeys the gate."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import linear_run
+from sbipipe import project, storage
+from sbipipe.config import read_params
+from sbipipe.interfaces import InputError
+from sbipipe.posteriors import file as posterior_file
+from sbipipe.posteriors import infer
+
+
+@pytest.fixture(scope="module")
+def finished(linear_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("infer") / "run"
+    shutil.copytree(linear_folder, folder)
+    return folder
+
+
+@pytest.fixture
+def params(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    linear_run.write_params(finished)
+    before = project.COVERAGE.read_text()
+    yield read_params()
+    project.COVERAGE.write_text(before)
+
+
+@pytest.fixture
+def observed(params, tmp_path):
+    """Ten test observations."""
+    path = tmp_path / "observed.npy"
+    np.save(path, project.test_rows(params, "vectors").x[:10])
+    return path
+
+
+def unpublish(name):
+    coverage = json.loads(project.COVERAGE.read_text())
+    coverage["estimators"][name] |= {
+        "published": False,
+        "verdict": "overconfident",
+        "reasons": ["too narrow"],
+    }
+    project.COVERAGE.write_text(json.dumps(coverage))
+
+
+def run(params, path, name="exact", draws=2000, row=None, uncalibrated=False):
+    return infer.infer(params, name, path, draws, row, uncalibrated)
+
+
+def test_it_finds_the_posteriors_of_the_run(params, observed):
+    mean, width = infer.moments(run(params, observed))
+    stored = storage.load_draws(project.DRAWS / "exact.safetensors").draws[:, :10]
+    error = width * np.sqrt(1 / 2000 + 1 / len(stored))
+    assert (np.abs(mean - stored.mean(0)) < 5 * error).all()
+
+
+def test_equal_observations_give_equal_draws(params, observed):
+    first, second = run(params, observed, row=3), run(params, observed, row=3)
+    np.testing.assert_array_equal(first.samples.draws, second.samples.draws)
+    other = run(params, observed, row=4)
+    assert (first.samples.draws != other.samples.draws).any()
+
+
+def test_the_file_holds_the_verdict(params, observed, tmp_path):
+    content = run(params, observed)
+    posterior_file.save(tmp_path / "o.nc", content)
+    loaded = posterior_file.load(tmp_path / "o.nc")
+    assert loaded.attributes["verdict"] == "calibrated"
+    assert loaded.attributes["uncalibrated"] == 0
+    assert loaded.theta is None
+    assert loaded.diagnosis["tests"].keys() == content.diagnosis["tests"].keys()
+    np.testing.assert_array_equal(loaded.novelty["outside"], content.novelty["outside"])
+
+
+def test_an_estimator_that_failed_its_gate_is_refused(params, observed):
+    unpublish("exact")
+    with pytest.raises(InputError, match=r"train\.exact: .* overconfident \(too narrow\)"):
+        run(params, observed)
+    content = run(params, observed, uncalibrated=True)
+    assert content.attributes["uncalibrated"] == 1
+    assert content.attributes["verdict"] == "overconfident"
+    assert any("UNCALIBRATED" in line for line in infer.remarks(content))
+
+
+def test_an_estimator_trained_since_it_was_judged_is_refused(params, observed):
+    weights = project.ESTIMATORS / "exact.safetensors"
+    before = weights.read_bytes()
+    weights.write_bytes(before + b" ")
+    try:
+        with pytest.raises(InputError, match="the verdict is untested"):
+            run(params, observed)
+    finally:
+        weights.write_bytes(before)
+
+
+def test_an_estimator_without_diagnosis_is_refused(params, observed):
+    project.COVERAGE.unlink()
+    try:
+        with pytest.raises(InputError, match="the verdict is untested"):
+            run(params, observed)
+    finally:
+        project.COVERAGE.write_text("{}")
+
+
+def test_estimators_that_exist_are_named(params, observed):
+    with pytest.raises(InputError, match="--estimator: given 'nope'; allowed: exact, again"):
+        run(params, observed, name="nope")
+
+
+def test_an_observation_far_away_is_reported(params, observed, tmp_path):
+    inside, outside = run(params, observed), tmp_path / "far.npy"
+    np.save(outside, 1e3 + np.load(observed)[:1])
+    assert inside.novelty["outside"].mean() < 0.5
+    far = run(params, outside)
+    assert far.novelty["outside"].all()
+    assert any("lie outside the training set" in line for line in infer.remarks(far))
+
+
+def test_an_observation_of_another_shape_is_refused(params, tmp_path):
+    np.save(tmp_path / "long.npy", np.zeros(77))
+    with pytest.raises(InputError, match=r"long\.npy: given shape \(77,\); allowed: "):
+        run(params, tmp_path / "long.npy")
+
+
+def test_a_prior_in_another_order_is_refused(params, observed):
+    path = project.SETS / "vectors/set.json"
+    about = json.loads(path.read_text())
+    storage.save_json(path, {**about, "parameters": about["parameters"][::-1]})
+    try:
+        with pytest.raises(InputError, match=r"simulate\.vectors: given parameters"):
+            run(params, observed)
+    finally:
+        storage.save_json(path, about)
+
+
+def test_features_of_white_and_smoothed_noise_are_the_expected_ones():
+    """Steps of w(i, j) + w(i-1, j) + w(i, j-1), normalised, have the variance 4/3; of w, 2."""
+    rng = np.random.default_rng(0)
+    white = rng.normal(size=(50, 1, 32, 32))
+    smooth = (white + np.roll(white, 1, 2) + np.roll(white, 1, 3)) / np.sqrt(3)
+    for fields, variance in ((white, 2), (smooth, 4 / 3)):
+        expected = [0, 0, 0, 3, *2 * [np.log(variance) / 2]]
+        np.testing.assert_allclose(infer.features(fields).mean(0), expected, atol=0.05)
+
+
+def test_features_of_a_constant_field_are_finite():
+    assert np.isfinite(infer.features(np.ones((2, 3, 8, 8)))).all()
