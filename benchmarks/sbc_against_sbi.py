@@ -46,7 +46,9 @@ Ranks = NDArray[np.integer[Any]]
 def simulate(n: int, seed: int) -> Dataset:
     rng = np.random.default_rng(seed)
     theta = SIMULATOR.prior.sample(n, rng)
-    return Dataset(theta=theta, x=SIMULATOR.simulate(theta, rng), group=np.arange(n))
+    return Dataset(
+        data=SIMULATOR.data, theta=theta, x=SIMULATOR.simulate(theta, rng), group=np.arange(n)
+    )
 
 
 def rank_ours(posterior: Any, test: Dataset) -> tuple[Ranks, float]:

@@ -11,9 +11,9 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +43,101 @@ class InputError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """The grid that fields lie on.
+
+    Attributes:
+        pixels: Pixels along each axis of space, one to three of them.
+        box: The length of the first axis [unit]; None where it is not known.
+        unit: The unit of `box`.
+        periodic: Whether opposite sides of the box meet.
+    """
+
+    pixels: tuple[int, ...]
+    box: float | None = None
+    unit: str = "Mpc/h"
+    periodic: bool = True
+
+    @property
+    def dimensions(self) -> int:
+        """Of space."""
+        return len(self.pixels)
+
+    @property
+    def square(self) -> bool:
+        """Whether all sides have equally many pixels."""
+        return len(set(self.pixels)) == 1
+
+    @property
+    def k_unit(self) -> str:
+        """The unit of a wavenumber: that of the box, or cycles along the first axis."""
+        if self.box is None:
+            return "cycles per side"
+        return "h/Mpc" if self.unit == "Mpc/h" else f"1/{self.unit}"
+
+    @property
+    def volume_unit(self) -> str:
+        """The unit of a power spectrum of dimensionless fields."""
+        if self.box is None:
+            return "side = 1"
+        return f"({self.unit})^{self.dimensions}" if self.dimensions > 1 else self.unit
+
+    def coarser(self, cells: int) -> Geometry:
+        """The grid on which `cells` pixels along each axis have become one."""
+        return replace(self, pixels=tuple(side // cells for side in self.pixels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """Rows are fields on a grid.
+
+    Attributes:
+        geometry: The grid.
+        channels: The name of each channel.
+        quantity: What a pixel of the first channel holds, for labels.
+    """
+
+    geometry: Geometry
+    channels: tuple[str, ...] = ("field",)
+    quantity: str = "field"
+    data: Literal["fields"] = "fields"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row, (C, *space)."""
+        return (len(self.channels), *self.geometry.pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """Rows are vectors.
+
+    Attributes:
+        components: The name of each component.
+        degree: Where a vector is a log-likelihood surface, the total degree of the polynomial whose
+            coefficients it holds (`physics.chebyshev`); None for any other vector.
+    """
+
+    components: tuple[str, ...]
+    degree: int | None = None
+    data: Literal["vectors"] = "vectors"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row, (L,)."""
+        return (len(self.components),)
+
+
+Data = Fields | Vectors
+"""What the rows of a set are. Catalogues, whose rows differ in length, will be a third."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Pairs of parameters and data.
 
     Attributes:
+        data: What the rows of x are.
         theta: Parameters, with shape (N, D).
         x: Fields (N, C, *space) or vectors (N, L).
         group: Which simulation each row came from, with shape (N,). Rows of one group share
@@ -54,6 +145,7 @@ class Dataset:
         log_likelihood: The exact log-likelihood, where the simulator offers one.
     """
 
+    data: Data
     theta: Array
     x: Array
     group: Index
@@ -64,12 +156,7 @@ class Dataset:
 
     def rows(self, index: Index | Mask | slice) -> Dataset:
         """The chosen rows."""
-        return Dataset(
-            theta=self.theta[index],
-            x=self.x[index],
-            group=self.group[index],
-            log_likelihood=self.log_likelihood,
-        )
+        return replace(self, theta=self.theta[index], x=self.x[index], group=self.group[index])
 
     def one_per_group(self, rng: Generator) -> Dataset:
         """One row of every group, chosen at random: independent rows, in order of group."""
@@ -174,6 +261,10 @@ class Simulator(Protocol):
     @property
     def maps(self) -> int:
         """How many rows one simulation gives."""
+
+    @property
+    def data(self) -> Data:
+        """What one row is."""
 
     def simulate(self, theta: Array, rng: Generator) -> Array:
         """Fields with shape (N * maps, C, *space) for theta (N, D); rows of one simulation

@@ -12,24 +12,28 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from sbipipe.interfaces import (
     Array,
+    Data,
     Dataset,
+    Fields,
     History,
     Index,
     InputError,
     LogLikelihood,
     PosteriorDraws,
+    Vectors,
     Weights,
 )
 
@@ -174,14 +178,30 @@ class Set:
     path: Path
     about: Mapping[str, Any]
 
+    @property
+    def data(self) -> Data:
+        """What its rows are."""
+        return _DATA.validate_python({key: self.about[key] for key in _KEYS if key in self.about})
+
     def split(self, name: str, log_likelihood: LogLikelihood | None = None) -> Dataset:
         """The rows of one split whose simulations succeeded."""
         group = _open(self.path / f"{name}.zarr")
         keep = np.repeat(_read(group, "status") == DONE, group.attrs["maps"])
+        missing = group["x"].nchunks - group["x"].nchunks_initialized
+        if missing:
+            where = f"{self.path / name}.zarr/x"
+            raise InputError(f"{where}: {missing} chunks are missing; delete the folder")
         rows = {key: _read(group, key)[keep] for key in ("theta", "x", "group")}
-        if not np.isfinite(rows["x"]).all():
-            raise InputError(f"{self.path / name}.zarr/x: a chunk is missing; delete the folder")
-        return Dataset(**rows, log_likelihood=log_likelihood)
+        return Dataset(data=self.data, **rows, log_likelihood=log_likelihood)
+
+
+_DATA: TypeAdapter[Data] = TypeAdapter(Annotated[Data, Field(discriminator="data")])
+_KEYS = tuple(field.name for kind in (Fields, Vectors) for field in fields(kind))
+
+
+def describe(data: Data) -> dict[str, Any]:
+    """What `set.json` says of the rows: "data", and what belongs to it."""
+    return dict(_DATA.dump_python(data, mode="json"))
 
 
 def open_set(path: Path) -> Set:
@@ -328,6 +348,7 @@ __all__ = [
     "PENDING",
     "Set",
     "create_split",
+    "describe",
     "finish_set",
     "load_draws",
     "load_groups",

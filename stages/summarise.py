@@ -4,9 +4,11 @@ import shutil
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import SPLITS
+from sbipipe.interfaces import SPLITS, Dataset, InputError, Vectors
 from sbipipe.learning import processes
 from sbipipe.seeds import number
 
@@ -23,7 +25,9 @@ def main(name: str) -> None:
         summariser, history = summary.fit(splits["train"], splits["valid"], run)
         if not processes.first():
             return
-        vectors = {s: replace(rows, x=summariser(rows.x)) for s, rows in splits.items()}
+        data = Vectors(components=tuple(summariser.names))
+        vectors = {s: replace(rows, data=data, x=summariser(rows.x)) for s, rows in splits.items()}
+    refuse_broken(name, vectors)
 
     path = project.SETS / name
     shutil.rmtree(path, ignore_errors=True)
@@ -35,11 +39,21 @@ def main(name: str) -> None:
         "of": params.summarise[name].of,
         "shape": [len(summariser.names)],
         "maps": 1,
-        "components": summariser.names,
     }
-    storage.finish_set(path, {**source.about, **made})
+    about = {
+        key: source.about[key] for key in source.about if key not in storage.describe(source.data)
+    }
+    storage.finish_set(path, {**about, **storage.describe(data), **made})
     history = replace(history, seconds=time.perf_counter() - start)
     storage.save_history(project.history_path("summarise", name), history)
+
+
+def refuse_broken(name: str, vectors: dict[str, Dataset]) -> None:
+    """Raise InputError where a summary is not finite."""
+    broken = {s: int((~np.isfinite(rows.x)).any(1).sum()) for s, rows in vectors.items()}
+    if any(broken.values()):
+        where = ", ".join(f"{count} of {s}" for s, count in broken.items() if count)
+        raise InputError(f"summarise.{name}: vectors that are not finite: {where}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from rows import rows_of
 from sbipipe import project, storage
 from sbipipe.config import parse, read_params
 from sbipipe.diagnostics.coverage import Coverage
@@ -168,11 +169,11 @@ def _sets(prior: Prior, as_fields: bool, simulations: int, spoken: str) -> None:
     vectors = prior.to_unbounded(theta) + NOISE * rng.standard_normal(theta.shape)
     index = np.arange(100)
     x = np.stack([_field(row, rng) for row in theta]) if as_fields else vectors
-    _save_set("cdm", Dataset(theta=theta, x=x, group=index), about)
+    _save_set("cdm", rows_of(theta=theta, x=x, group=index), about)
     if as_fields:
         names = [f"s{i}" for i in range(len(prior.names))]
         made = {"name": "vectors", "of": "cdm", "shape": [len(names)], "components": names}
-        _save_set("vectors", Dataset(theta=theta, x=vectors, group=index), {**about, **made})
+        _save_set("vectors", rows_of(theta=theta, x=vectors, group=index), {**about, **made})
 
 
 def _save_set(name: str, rows: Dataset, about: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rows import rows_of
 from sbipipe.interfaces import Array, Conditioned, Dataset, Posterior, Run
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 
@@ -23,7 +24,7 @@ OPTIMISATION: dict[str, Any] = {
 def simulate(n: int, seed: int) -> Dataset:
     rng = np.random.default_rng(seed)
     theta = SIMULATOR.prior.sample(n, rng)
-    return Dataset(
+    return rows_of(
         theta=theta,
         x=SIMULATOR.simulate(theta, rng),
         group=np.arange(n),

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from rows import rows_of
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import SPLITS, Dataset
+from sbipipe.interfaces import SPLITS
 from sbipipe.seeds import stream
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def simulate() -> None:
         rng = stream(params.seed, split)
         theta = simulator.prior.sample(COUNTS[split], rng)
         x = simulator.simulate(theta, rng).astype(np.float32)
-        rows = Dataset(theta=theta, x=x, group=np.arange(len(theta)))
+        rows = rows_of(theta=theta, x=x, group=np.arange(len(theta)))
         storage.save_split(path, split, rows)
     about = {"parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
     counts = {"simulations": COUNTS, "failed": dict.fromkeys(SPLITS, 0), "excluded": 0}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from rows import rows_of
 from sbipipe import project, storage
 from sbipipe.interfaces import Array, Conditioned, Dataset, Emulator, Generator, Weights
 from sbipipe.seeds import stream
@@ -47,7 +48,7 @@ def held_out(simulations: int = 60) -> Dataset:
     """A test split of the simulator."""
     theta = SIMULATOR.prior.sample(simulations, stream(0, "theta"))
     x = SIMULATOR.simulate(theta, stream(0, "x"))
-    return Dataset(theta=theta, x=x, group=np.arange(simulations))
+    return rows_of(theta=theta, x=x, group=np.arange(simulations))
 
 
 def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:

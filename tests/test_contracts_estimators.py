@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from linear_problem import SIMULATOR, TEST, TRAIN, VALID
+from rows import rows_of
 from sbipipe import plugins, storage
-from sbipipe.interfaces import Dataset, Estimator, InputError, Posterior, Run
+from sbipipe.interfaces import Estimator, InputError, Posterior, Run
 from sbipipe.plugins import kinds
 
 KINDS = kinds("estimators")
@@ -130,7 +131,7 @@ def test_history_has_a_curve_for_every_member(kind: str):
 
 def test_rows_that_share_theta_are_no_obstacle(kind: str):
     rows = TRAIN.rows(np.repeat(np.arange(100), 5))
-    shared = Dataset(
+    shared = rows_of(
         theta=rows.theta,
         x=SIMULATOR.simulate(rows.theta, np.random.default_rng(0)),
         group=np.repeat(np.arange(100), 5),

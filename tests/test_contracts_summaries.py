@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rows import rows_of
 from sbipipe import plugins, storage
 from sbipipe.interfaces import Dataset, Run, Summariser, Summary
 from sbipipe.plugins import kinds
@@ -22,7 +23,7 @@ def dataset(kind: str, n: int, seed: int) -> Dataset:
     shape = (n, 5) if kind in ON_VECTORS else (n, 1, 16, 16)
     column = (n, *(1,) * (len(shape) - 1))
     x = theta[:, 0].reshape(column) * rng.normal(size=shape) + theta[:, 1].reshape(column)
-    return Dataset(theta=theta, x=x.astype(np.float32), group=np.arange(n))
+    return rows_of(theta=theta, x=x.astype(np.float32), group=np.arange(n))
 
 
 def summary(kind: str) -> Summary:

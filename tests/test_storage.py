@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rows import rows_of
 from sbipipe import storage
 from sbipipe.interfaces import Dataset, History, InputError, PosteriorDraws, Weights
 
@@ -12,7 +13,7 @@ def rows() -> Dataset:
     rng = np.random.default_rng(0)
     theta = np.repeat(rng.random((70, 2)), 5, 0)
     x = rng.standard_normal((350, 1, 4, 4)).astype(np.float32)
-    return Dataset(theta=theta, x=x, group=np.repeat(np.arange(70), 5))
+    return rows_of(theta=theta, x=x, group=np.repeat(np.arange(70), 5))
 
 
 @pytest.fixture

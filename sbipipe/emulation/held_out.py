@@ -31,6 +31,7 @@ from sbipipe.interfaces import (
     InputError,
     Prior,
     Simulator,
+    Vectors,
     Weights,
 )
 from sbipipe.seeds import stream
@@ -239,7 +240,7 @@ def emulate(
         name: The emulator's.
         root: Seed of the run.
     """
-    if test.x.ndim < 3:
+    if isinstance(test.data, Vectors):
         return Unchecked(f"{of} gives vectors, not fields")
     runs = simulator if isinstance(simulator, Simulator) else None
     theta, true = held_out(test, prior, stream(root, "emulate", of, "held out"))
@@ -256,8 +257,8 @@ def emulate(
     return Emulated(
         simulator=of,
         parameters=prior.names,
-        quantity=str(getattr(simulator, "quantity", "field")),
-        box=getattr(simulator, "box", None),
+        quantity=test.data.quantity,
+        box=test.data.geometry.box,
         theta=theta,
         true=true,
         generated=draw(emulator, theta, DRAWN, stream(root, "emulate", name, "held out")),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,15 @@ import numpy as np
 
 from sbipipe import plugins, project, provenance, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import SPLITS, Array, Dataset, PosteriorDraws, Prior
+from sbipipe.interfaces import (
+    SPLITS,
+    Array,
+    Dataset,
+    Fields,
+    PosteriorDraws,
+    Prior,
+    Vectors,
+)
 from sbipipe.physics import fields
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.emulation import Emulation
@@ -517,15 +524,14 @@ def recoveries(name: str, draws: PosteriorDraws) -> Iterator[Recovery]:
 def suite(params: Params, name: str) -> Suite:
     """A set of simulations; one of vectors has neither example fields nor spectra."""
     found = storage.open_set(project.SETS / name)
-    simulator = plugins.simulator(params, name)
-    is_field = len(found.about["shape"]) > 1
-    rows = _rows(params, name) if is_field else None
+    prior = plugins.simulator(params, name).prior
+    rows = _rows(params, name) if isinstance(found.data, Fields) else None
     return Suite(
         name=name,
         kind=params.simulate[name].kind,
         about=found.about,
-        example_fields=_example_fields(name, rows, simulator) if rows else None,
-        spectra=_spectra(name, rows, simulator) if rows else None,
+        example_fields=_example_fields(name, rows, prior) if rows else None,
+        spectra=_spectra(name, rows, prior) if rows else None,
     )
 
 
@@ -535,9 +541,9 @@ def _rows(params: Params, name: str) -> Dataset:
     return rows.one_per_group(stream(params.seed, "report", params.simulator_of(name)))
 
 
-def _example_fields(name: str, rows: Dataset, simulator: Any) -> ExampleFields:
+def _example_fields(name: str, rows: Dataset, prior: Prior) -> ExampleFields:
     """Those nearest to a grid in the quantiles of the first two parameters."""
-    prior: Prior = simulator.prior
+    data = _fields(rows)
     ticks = (np.arange(GRID) + 0.5) / GRID
     q = prior.to_unit(rows.theta)
     if len(prior.names) == 1:
@@ -552,7 +558,7 @@ def _example_fields(name: str, rows: Dataset, simulator: Any) -> ExampleFields:
         parameters=prior.names,
         fields=images,
         theta=rows.theta[nearest],
-        quantity=str(getattr(simulator, "quantity", "field")),
+        quantity=data.quantity,
         shown=shown,
     )
 
@@ -568,43 +574,47 @@ def _images(x: Array) -> tuple[Array, str]:
     return images, ", ".join(words)
 
 
-def _spectra(name: str, rows: Dataset, simulator: Any) -> Spectra | None:
-    """Spectra of the first channel, with k in h/Mpc where the simulator has a box size.
+def _fields(rows: Dataset) -> Fields:
+    """What rows known to be fields are."""
+    assert isinstance(rows.data, Fields)
+    return rows.data
+
+
+def _spectra(name: str, rows: Dataset, prior: Prior) -> Spectra | None:
+    """Spectra of the first channel, with k in h/Mpc where the size of the box is known.
 
     None where space has sides of unequal length.
     """
-    space = rows.x.shape[2:]
-    if len(set(space)) != 1 or space[0] < 4:
+    geometry = _fields(rows).geometry
+    if not geometry.square or geometry.pixels[0] < 4:
         return None
-    box = getattr(simulator, "box", None)
-    found = fields.power_spectrum(rows.x[:SPECTRA, 0], box or 1.0, dimensions=len(space))
+    box, dimensions = geometry.box, geometry.dimensions
+    found = fields.power_spectrum(rows.x[:SPECTRA, 0], box or 1.0, dimensions=dimensions)
     return Spectra(
         simulator=name,
-        parameters=simulator.prior.names,
+        parameters=prior.names,
         k=found.k if box else found.k / (2 * np.pi),
         power=found.power,
         theta=rows.theta[:SPECTRA],
-        k_unit="h/Mpc" if box else "cycles per map",
-        power_unit=f"(Mpc/h)^{len(space)}" if box else "side of the map = 1",
+        k_unit=geometry.k_unit,
+        power_unit=geometry.volume_unit,
     )
 
 
 def _components(params: Params) -> Iterator[Components]:
     """Of every set of vectors."""
     for name in (*params.simulate, *params.summarise):
-        about = storage.open_set(project.SETS / name).about
-        if len(about["shape"]) > 1:
+        found = storage.open_set(project.SETS / name)
+        if not isinstance(found.data, Vectors):
             continue
         rows = _rows(params, name)
-        total = prod(about["shape"])
-        names = about.get("components", [f"x{i + 1}" for i in range(total)])
         yield Components(
             set=name,
-            parameters=tuple(about["parameters"]),
-            names=tuple(names[:COMPONENTS]),
+            parameters=tuple(found.about["parameters"]),
+            names=found.data.components[:COMPONENTS],
             x=rows.x[:, :COMPONENTS],
             theta=rows.theta,
-            total=total,
+            total=len(found.data.components),
         )
 
 

@@ -18,7 +18,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from sbipipe.interfaces import Array, Dataset, Index, InputError, Mask, Prior
+from sbipipe.interfaces import (
+    Array,
+    Data,
+    Dataset,
+    Fields,
+    Geometry,
+    Index,
+    InputError,
+    Mask,
+    Prior,
+    Vectors,
+)
 
 FEWEST_ROWS = 10
 """A table with fewer rows is a mistake."""
@@ -40,7 +51,8 @@ def read_table(path: Path, prior: Prior) -> Dataset:
         raise InputError(*problems)
     theta, x = np.asarray(columns["theta"], np.float64), columns["x"]
     theta = theta.reshape(len(theta), -1)
-    return Dataset(theta=theta, x=_with_channel(x), group=_group(columns, len(theta)))
+    x = _with_channel(x)
+    return Dataset(data=_data(x), theta=theta, x=x, group=_group(columns, len(theta)))
 
 
 def finite_rows(rows: Dataset) -> Mask:
@@ -111,6 +123,15 @@ def _with_channel(x: NDArray[Any]) -> Array:
     if x.ndim == 1:
         return x[:, None]
     return x[:, None] if x.ndim == 3 else x
+
+
+def _data(x: Array) -> Data:
+    """What a table's rows must be: vectors where they have one axis, else fields whose first axis
+    holds channels."""
+    if x.ndim == 2:
+        return Vectors(components=tuple(f"x{i}" for i in range(x.shape[1])))
+    channels = ("field",) if x.shape[1] == 1 else tuple(f"channel {c}" for c in range(x.shape[1]))
+    return Fields(geometry=Geometry(pixels=x.shape[2:]), channels=channels)
 
 
 def _group(columns: Columns, rows: int) -> Index:

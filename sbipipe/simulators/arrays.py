@@ -6,10 +6,14 @@ each row came from; rows of one group go to one split together. npz, HDF5, netCD
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from sbipipe.config import plugin
-from sbipipe.interfaces import Dataset
+from sbipipe.interfaces import Dataset, Vectors
 from sbipipe.priors import PriorField
 from sbipipe.sets.tables import read_table
 
@@ -19,12 +23,20 @@ class Arrays:
     """Reads a table.
 
     Attributes:
-        path: Of the file, from the folder of `params.yaml`.
+        path: The file, from the folder of `params.yaml`.
         prior: What theta was drawn from, in the order of its columns.
+        box: The length of the first axis of fields [unit]; None counts in sides.
+        unit: The unit of `box`.
+        periodic: Whether opposite sides of fields meet.
+        quantity: What a pixel of the first channel holds, for labels.
     """
 
     path: str
     prior: PriorField
+    box: Annotated[float, Field(gt=0)] | None = None
+    unit: str = "Mpc/h"
+    periodic: bool = True
+    quantity: str = "field"
 
     def read(self) -> Dataset:
         """All rows, NaN included.
@@ -32,7 +44,11 @@ class Arrays:
         Raises:
             InputError: With every problem of the file.
         """
-        return read_table(Path(self.path), self.prior)
+        rows = read_table(Path(self.path), self.prior)
+        if isinstance(rows.data, Vectors):
+            return rows
+        geometry = replace(rows.data.geometry, box=self.box, unit=self.unit, periodic=self.periodic)
+        return replace(rows, data=replace(rows.data, geometry=geometry, quantity=self.quantity))
 
 
 __all__ = ["Arrays"]

@@ -16,13 +16,14 @@ whoever uses the data.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Dataset, InputError
+from sbipipe.interfaces import Array, Dataset, Fields, Geometry, InputError
 from sbipipe.priors import PriorField
 from sbipipe.sets import cmd_layout
 from sbipipe.sets.tables import outside
@@ -43,6 +44,7 @@ class Cmd:
             N-body suites, six for the others.
         overdensity: Whether to give log10(1 + delta) instead of the values in the file.
         pixels: Of the maps, per side, after averaging; those of the file by default.
+        box: Side of the maps [Mpc/h].
     """
 
     folder: str
@@ -52,6 +54,7 @@ class Cmd:
     prior: PriorField
     overdensity: bool = True
     pixels: Positive | None = None
+    box: Annotated[float, Field(gt=0)] = 25.0
 
     def read(self) -> Dataset:
         """The maps, with shape (15 S, 1, pixels, pixels), float32.
@@ -66,7 +69,14 @@ class Cmd:
         simulations = np.split(maps, len(columns))
         x = np.concatenate([self._convert(simulation) for simulation in simulations])
         group = np.repeat(np.arange(len(columns)), cmd_layout.MAPS)
-        return Dataset(theta=columns[group, : len(self.prior.names)], x=x[:, None], group=group)
+        geometry = Geometry(pixels=x.shape[1:], box=self.box)
+        quantity = "log10(1 + delta)" if self.overdensity else self.field
+        return Dataset(
+            data=Fields(geometry=geometry, channels=(self.field,), quantity=quantity),
+            theta=columns[group, : len(self.prior.names)],
+            x=x[:, None],
+            group=group,
+        )
 
     def _open(self) -> tuple[NDArray[Any], Array]:
         """Both files, or an error that names what is wrong with either."""

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Generator
+from sbipipe.interfaces import Array, Generator, Vectors
 from sbipipe.priors import Normal, ProductPrior
 
 __all__ = ["LinearGaussian"]
@@ -48,6 +48,10 @@ class LinearGaussian:
     @property
     def maps(self) -> int:
         return 1
+
+    @property
+    def data(self) -> Vectors:
+        return Vectors(components=tuple(f"x{i}" for i in range(self.observations)))
 
     @cached_property
     def design(self) -> Array:

@@ -37,7 +37,7 @@ from pydantic import Field
 from scipy.interpolate import CubicSpline
 
 from sbipipe.config import plugin
-from sbipipe.interfaces import Array, Generator, Mask
+from sbipipe.interfaces import Array, Fields, Generator, Geometry, Mask
 from sbipipe.physics import cosmology, fields
 
 __all__ = ["Lognormal"]
@@ -77,9 +77,10 @@ class Lognormal:
         return 1
 
     @property
-    def quantity(self) -> str:
-        """What a pixel holds, for the colour bar."""
-        return "ln(1 + delta)" if self.output == "log" else "delta"
+    def data(self) -> Fields:
+        geometry = Geometry(pixels=(self.pixels,) * 2, box=self.box)
+        quantity = "ln(1 + delta)" if self.output == "log" else "delta"
+        return Fields(geometry=geometry, channels=("density",), quantity=quantity)
 
     def power(self, theta: Array) -> Array:
         """P_g at every length of k that the grid has, (N, 2) -> (N, K) [(Mpc/h)^2]."""

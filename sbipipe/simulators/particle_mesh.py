@@ -28,13 +28,13 @@ these are maps of this model with this starting redshift, no substitute for a re
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Generator
+from sbipipe.interfaces import Array, Fields, Generator, Geometry
 from sbipipe.physics import cosmology, fields
 from sbipipe.physics import phase_space_sheet as sheet
 
@@ -57,8 +57,6 @@ class ParticleMesh:
         slabs: Along each axis.
     """
 
-    quantity: ClassVar[str] = "log10(1 + delta)"
-
     prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
     omega_b: cosmology.OmegaB = 0.049
     h: cosmology.Hubble = 0.6711
@@ -77,6 +75,11 @@ class ParticleMesh:
     @property
     def maps(self) -> int:
         return 3 * self.slabs
+
+    @property
+    def data(self) -> Fields:
+        geometry = Geometry(pixels=(self.pixels,) * 2, box=self.box)
+        return Fields(geometry=geometry, channels=("density",), quantity="log10(1 + delta)")
 
     def simulate(self, theta: Array, rng: Generator) -> Array:
         """Maps with shape (N * maps, 1, pixels, pixels), float32.

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rows import rows_of
 from sbipipe.diffusion.gaussian import GaussianDenoiser
 from sbipipe.diffusion.learning import WORST, spectral_score
 from sbipipe.diffusion.sampler import Sampler
@@ -42,7 +43,7 @@ def rows(simulations: int, each: int) -> Dataset:
     rng = np.random.default_rng(0)
     theta = np.repeat(SIMULATOR.prior.sample(simulations, rng), each, 0)
     x = SIMULATOR.simulate(theta, rng)
-    return Dataset(theta=theta, x=x, group=np.repeat(np.arange(simulations), each))
+    return rows_of(theta=theta, x=x, group=np.repeat(np.arange(simulations), each))
 
 
 def score(bias: float) -> float:

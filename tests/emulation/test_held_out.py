@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out
+from rows import rows_of
 from sbipipe.emulation import held_out as emulated
 from sbipipe.emulation.held_out import Emulated, Unchecked
-from sbipipe.interfaces import Array, Dataset, Generator, InputError
+from sbipipe.interfaces import Array, Generator, InputError
 from sbipipe.priors import uniform_prior
 from sbipipe.seeds import stream
 
@@ -47,7 +48,7 @@ def test_held_out_fields_are_those_of_one_simulation() -> None:
     theta = np.repeat(PRIOR.sample(30, stream(0, "theta")), 15, 0)
     x = np.broadcast_to(group[:, None, None, None].astype(float), (450, 1, 4, 4))
     order = stream(0, "order").permutation(450)
-    rows = Dataset(theta=theta, x=x, group=group).rows(order)
+    rows = rows_of(theta=theta, x=x, group=group).rows(order)
     found, fields = emulated.held_out(rows, PRIOR, stream(0, "held out"))
     assert fields.shape == (10, 15, 1, 4, 4)
     for one, values in zip(found, fields, strict=True):
@@ -59,7 +60,7 @@ def test_simulations_with_fewer_fields_are_passed_over_where_others_have_more() 
     sizes = np.where(np.arange(24) % 2, 12, 3)
     group = np.repeat(np.arange(24), sizes)
     theta = PRIOR.sample(24, stream(0, "theta"))[group]
-    rows = Dataset(theta=theta, x=np.zeros((len(group), 1, 4, 4)), group=group)
+    rows = rows_of(theta=theta, x=np.zeros((len(group), 1, 4, 4)), group=group)
     assert emulated.held_out(rows, PRIOR, stream(0, "x"))[1].shape[:2] == (10, 12)
 
 
@@ -159,7 +160,7 @@ def made_elsewhere(each: int) -> Emulated | Unchecked:
         SIMULATOR.simulate(np.repeat(theta[None], each, 0), stream(1, i))
         for i, theta in enumerate(one.theta)
     ])  # fmt: skip
-    rows = Dataset(
+    rows = rows_of(
         theta=np.repeat(one.theta, each, 0),
         x=x.reshape(-1, 1, 16, 16),
         group=np.repeat(np.arange(14), each),
@@ -181,6 +182,6 @@ def test_what_cannot_be_checked_says_why() -> None:
     assert made_elsewhere(1) == Unchecked(
         "simulations of cmd have one field each; it takes 8 at one theta"
     )
-    vectors = Dataset(theta=np.ones((9, 2)), x=np.ones((9, 3)), group=np.arange(9))
+    vectors = rows_of(theta=np.ones((9, 2)), x=np.ones((9, 3)), group=np.arange(9))
     found = emulated.emulate(LognormalEmulator(), object(), PRIOR, vectors, "raw", "mine", 3)
     assert found == Unchecked("raw gives vectors, not fields")

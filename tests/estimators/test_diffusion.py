@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lognormal_emulator import assert_emulates
+from rows import rows_of
 from sbipipe import storage
 from sbipipe.config import parse
 from sbipipe.diffusion import learning
@@ -32,7 +33,7 @@ def make(**changes: Any) -> Diffusion:
 def dataset(simulator: Lognormal, n: int, seed: int) -> Dataset:
     rng = np.random.default_rng(seed)
     theta = simulator.prior.sample(n, rng)
-    return Dataset(theta=theta, x=simulator.simulate(theta, rng), group=np.arange(n))
+    return rows_of(theta=theta, x=simulator.simulate(theta, rng), group=np.arange(n))
 
 
 SIMULATOR = Lognormal(pixels=8, box=60.0, output="delta")
@@ -257,7 +258,7 @@ def test_a_bound_that_nothing_has_is_an_error(changes: dict[str, Any], problem: 
 
 
 def test_vectors_are_an_error():
-    rows = Dataset(theta=TRAIN.theta, x=TRAIN.x[:, 0, 0], group=TRAIN.group)
+    rows = rows_of(theta=TRAIN.theta, x=TRAIN.x[:, 0, 0], group=TRAIN.group)
     with pytest.raises(InputError, match="diffusion: given data with shape"):
         make().fit(rows, rows, SIMULATOR.prior, Run(seed=0))
 
@@ -273,7 +274,7 @@ def test_one_and_three_dimensions_work_by_the_same_code(shape):
     theta = SIMULATOR.prior.sample(60, rng)
     amplitude = theta[:, 1].reshape(-1, 1, *[1] * len(shape))
     x = (rng.normal(size=(60, 2, *shape)) * amplitude).astype(np.float32)
-    rows = Dataset(theta=theta, x=x, group=np.arange(60))
+    rows = rows_of(theta=theta, x=x, group=np.arange(60))
     posterior, _ = make().fit(rows, rows, SIMULATOR.prior, Run(seed=0))
     assert np.isfinite(posterior.at(x[:3]).log_prob(theta[None, :3])).all()
     assert posterior.emulate(theta[:2], rng).shape == (2, 2, *shape)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from rows import rows_of
 from sbipipe.config import parse
 from sbipipe.estimators.nle import Nle
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import InputError, Run
 
 
 def test_learns_the_exact_posterior():
@@ -41,12 +42,12 @@ def test_an_ensemble_is_the_mixture_of_its_members():
 def test_a_component_that_never_varies_is_an_error():
     x = np.random.default_rng(0).normal(size=(20, 3))
     x[:, 1] = 4.0
-    data = Dataset(theta=TEST.theta[:20], x=x, group=np.arange(20))
+    data = rows_of(theta=TEST.theta[:20], x=x, group=np.arange(20))
     with pytest.raises(InputError, match="components 1 are the same in all 20"):
         Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))
 
 
 def test_fields_are_an_error():
-    data = Dataset(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
+    data = rows_of(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
     with pytest.raises(InputError, match=r"given fields with shape \(1, 8, 8\)"):
         Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from rows import rows_of
 from sbipipe.config import parse
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, InputError, Run
@@ -41,7 +42,7 @@ def test_every_density_trains_draws_and_is_restored(density: str, dims: int):
     prior = uniform_prior(**{f"p{i}": (0.0, 1.0) for i in range(dims)})
     theta = prior.sample(64, rng)
     x = theta.sum(1, keepdims=True) + rng.normal(size=(64, 2))
-    data = Dataset(theta=theta, x=x, group=np.arange(64))
+    data = rows_of(theta=theta, x=x, group=np.arange(64))
     estimator = parse(Npe, {"density": density, "hidden": 8, "optimisation": {"epochs": 1}}, "npe")
     posterior, _ = estimator.fit(data, data, prior, Run(seed=1))
     again = estimator.restore(posterior.weights, prior)
@@ -61,7 +62,7 @@ def test_works_straight_on_fields(space: tuple[int, ...]):
         theta = prior.sample(n, rng)
         noise = rng.standard_normal((n, 1, *space))
         x = theta.reshape(n, *[1] * (1 + len(space))) * noise
-        return Dataset(theta=theta, x=x.astype(np.float32), group=np.arange(n))
+        return rows_of(theta=theta, x=x.astype(np.float32), group=np.arange(n))
 
     settings = {"epochs": 8, "batch": 32, "learning_rate": 5e-3}
     estimator = parse(

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from rows import rows_of
 from sbipipe.config import parse
 from sbipipe.estimators.nre import Nre
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import InputError, Run
 
 
 def test_learns_the_exact_posterior():
@@ -29,6 +30,6 @@ def test_members_of_an_ensemble_count_equally_whatever_their_constants():
 
 
 def test_fields_are_an_error():
-    data = Dataset(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
+    data = rows_of(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
     with pytest.raises(InputError, match=r"given fields with shape \(1, 8, 8\)"):
         Nre().fit(data, data, SIMULATOR.prior, Run(seed=0))

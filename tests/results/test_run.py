@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import finished_run
+from rows import rows_of
 from sbipipe import project, storage
 from sbipipe.interfaces import Dataset, InputError
 from sbipipe.priors import uniform_prior
@@ -96,7 +97,7 @@ class Boxless:
 
 def _rows(shape: tuple[int, ...]) -> Dataset:
     rng = np.random.default_rng(0)
-    return Dataset(theta=rng.random((6, 1)), x=rng.standard_normal((6, *shape)), group=np.arange(6))
+    return rows_of(theta=rng.random((6, 1)), x=rng.standard_normal((6, *shape)), group=np.arange(6))
 
 
 def test_without_a_box_wavenumbers_count_cycles() -> None:

@@ -6,6 +6,7 @@ import torch
 from scipy.special import ndtri
 from torch.nn import functional
 
+from rows import rows_of
 from sbipipe.interfaces import Dataset, InputError, Run
 from sbipipe.learning.networks import symmetries, wrap
 from sbipipe.learning.training import Optimisation
@@ -20,7 +21,7 @@ def dataset(simulations: int, maps: int, seed: int, space: tuple[int, ...] = (8,
     noise = rng.normal(size=(len(theta), 1, *space))
     mean, log_sd = (column.reshape(-1, 1, *(1,) * len(space)) for column in theta.T)
     group = np.repeat(np.arange(simulations), maps)
-    return Dataset(theta=theta, x=mean + np.exp(log_sd) * noise, group=group)
+    return rows_of(theta=theta, x=mean + np.exp(log_sd) * noise, group=group)
 
 
 def brief(**changes: object) -> Optimisation:
@@ -110,7 +111,7 @@ def test_every_loss_finds_what_the_field_tells(loss: str):
 def test_memorisation_is_the_gap_of_the_losses(monkeypatch):
     """Pure noise can only be learned by heart."""
     train, valid = dataset(32, 1, 1), dataset(64, 1, 2)
-    shuffled = Dataset(
+    shuffled = rows_of(
         theta=np.random.default_rng(0).permutation(train.theta), x=train.x, group=train.group
     )
     monkeypatch.setattr(cnn, "random_symmetry", lambda x: x)
@@ -125,7 +126,7 @@ def test_memorisation_is_the_gap_of_the_losses(monkeypatch):
 def test_parameters_are_made_normal_by_their_ranks():
     rng = np.random.default_rng(1)
     theta = np.repeat(np.exp(rng.normal(size=(99, 1))), 3, 0)
-    train = Dataset(theta=theta, x=theta, group=np.repeat(np.arange(99), 3))
+    train = rows_of(theta=theta, x=theta, group=np.repeat(np.arange(99), 3))
     gaussianise = cnn._gaussianiser(train)
     expected = ndtri(np.arange(1, 100) / 100)
     np.testing.assert_allclose(np.sort(gaussianise(theta[::3])[:, 0]), expected)
@@ -133,7 +134,7 @@ def test_parameters_are_made_normal_by_their_ranks():
 
 
 def test_data_that_do_not_fit_are_refused():
-    vectors = Dataset(theta=np.zeros((4, 2)), x=np.zeros((4, 7)), group=np.arange(4))
+    vectors = rows_of(theta=np.zeros((4, 2)), x=np.zeros((4, 7)), group=np.arange(4))
     with pytest.raises(InputError, match=r"given data with shape \(N, 7\).*Use identity"):
         Cnn().fit(vectors, vectors, Run(seed=1))
     odd = dataset(4, 1, 1, (12, 12))

@@ -2,6 +2,7 @@ import joblib
 import numpy as np
 import pytest
 
+from rows import rows_of
 from sbipipe.config import parse
 from sbipipe.interfaces import Dataset, InputError, Run
 from sbipipe.statistics.lensing_statistics import STATISTICS
@@ -12,7 +13,7 @@ from sbipipe.summaries.field_statistics import FieldStatistics
 def dataset(*shape: int, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=shape).astype(np.float32)
-    return Dataset(theta=rng.normal(size=(len(x), 2)), x=x, group=np.arange(len(x)))
+    return rows_of(theta=rng.normal(size=(len(x), 2)), x=x, group=np.arange(len(x)))
 
 
 def test_workers_change_nothing(monkeypatch):
@@ -47,7 +48,7 @@ def test_channels_are_measured_one_by_one():
     halves = [data.rows(slice(None)).x[:, [channel]] for channel in range(2)]
     alone = []
     for x in halves:
-        half = Dataset(theta=data.theta, x=x, group=data.group)
+        half = rows_of(theta=data.theta, x=x, group=data.group)
         alone.append(FieldStatistics().fit(half, half, Run(seed=1))[0](x))
     np.testing.assert_array_equal(both(data.x), np.concatenate(alone, 1))
     assert both.names[0].startswith("channel 0: log power")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from rows import rows_of
 from sbipipe.interfaces import Dataset, InputError, Run
 from sbipipe.summaries.identity import Identity
 
@@ -8,7 +9,7 @@ from sbipipe.summaries.identity import Identity
 def dataset(*shape: int) -> Dataset:
     rng = np.random.default_rng(0)
     x = rng.normal(size=shape)
-    return Dataset(theta=rng.normal(size=(len(x), 2)), x=x, group=np.arange(len(x)))
+    return rows_of(theta=rng.normal(size=(len(x), 2)), x=x, group=np.arange(len(x)))
 
 
 def test_vectors_go_on_unchanged():
