@@ -22,7 +22,6 @@ from sbipipe.interfaces import (
     HasLikelihood,
     InputError,
     Reader,
-    Recalibrates,
     Simulator,
 )
 from sbipipe.seeds import number
@@ -92,7 +91,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
             data |= {name: rows} if rows is not None else {}
     problems += _impossible(values, made["simulate"])
     if params and not broken:
-        problems += _unmendable(params, made["train"])
+        problems += [*_unmendable(params), *_unscored(params, made["emulate"], made["train"])]
     return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
 
 
@@ -168,16 +167,46 @@ def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _unmendable(params: Params, estimators: Mapping[str, Any]) -> list[str]:
+def _unmendable(params: Params) -> Iterator[str]:
     """Estimators to be recalibrated, where no simulation is kept for that."""
-    lines = []
+    for name in params.recalibrate:
+        simulator = params.simulator_of(params.set_of(name))
+        sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
+        if not sizes.calibrate:
+            yield project.needs_calibrate(name, simulator)
+
+
+def _unscored(
+    params: Params, emulators: Mapping[str, Any], estimators: Mapping[str, Any]
+) -> Iterator[str]:
+    """Estimators of emulators that cannot score, or do not score what the estimator reads."""
     for name, estimator in estimators.items():
-        if isinstance(estimator, Recalibrates) and estimator.temper:
-            simulator = params.simulator_of(params.train[name].of)
-            sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
-            if not sizes.calibrate:
-                lines.append(project.needs_calibrate(name, simulator))
-    return lines
+        of = params.train[name].of
+        for emulator in _surfaces_behind(params, of):
+            entry = params.emulate[emulator]
+            if emulator in emulators and not emulators[emulator].scores:
+                yield f"train.{name}.{project.cannot_score(emulator, entry.kind)}"
+                continue
+            needed = ["test", *(["train", "valid"] if estimator.learns else [])]
+            mended = [key for key, one in params.recalibrate.items() if one.of == name]
+            needed += ["calibrate"] if mended else []
+            missing = [split for split in needed if split not in entry.score]
+            if missing:
+                given = ", ".join(entry.score) or "no split"
+                yield (
+                    f"emulate.{emulator}.score: given {given}; train.{name} needs "
+                    f"{', '.join(missing)} as well"
+                )
+
+
+def _surfaces_behind(params: Params, of: str) -> list[str]:
+    """The emulators whose surfaces a set holds."""
+    if of in params.emulate:
+        return [of]
+    if of not in params.join:
+        return []
+    entry = params.join[of]
+    return [*_surfaces_behind(params, entry.of), *_surfaces_behind(params, entry.beside)]
 
 
 def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]:

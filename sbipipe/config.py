@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from sbipipe.interfaces import InputError
+from sbipipe.interfaces import SPLITS, InputError
 
 T = TypeVar("T")
 
@@ -127,13 +127,40 @@ class Simulate:
     config: dict[str, Any] = Field(default_factory=dict)
 
 
+Split = Literal["train", "valid", "calibrate", "test"]
+
+
 @plugin
 class Made:
-    """An entry of `summarise:` or `train:`, made of another entry."""
+    """An entry of `summarise:`, `train:` or `recalibrate:`, made of another entry."""
 
     kind: str
     of: str
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Emulate:
+    """An entry of `emulate:`.
+
+    Attributes:
+        of: A simulator, or an emulator of the same kind on coarser fields, written above it, with
+            which it begins.
+        score: The splits whose fields it scores, if it can: what estimators that are `of` it need.
+    """
+
+    kind: str
+    of: str
+    score: tuple[Split, ...] = SPLITS
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Join:
+    """An entry of `join:`, two sets of vectors of one simulator, row beside row."""
+
+    of: str
+    beside: str
 
 
 @plugin
@@ -179,19 +206,39 @@ class Runtime:
 
 @plugin
 class Params:
-    """All of `params.yaml`. What DVC tracks has to be there; `summarise: {}` makes no summary."""
+    """All of `params.yaml`. What DVC tracks has to be there; `emulate: {}` makes no emulator.
+
+    Sets are what `simulate`, `summarise`, `emulate` and `join` make; estimators are the entries of
+    `train` and `recalibrate`.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
     summarise: dict[EntryName, Made]
+    emulate: dict[EntryName, Emulate]
+    join: dict[EntryName, Join]
     train: dict[EntryName, Made] = Field(min_length=1)
+    recalibrate: dict[EntryName, Made]
     diagnose: dict[EntryName, Entry] = Field(min_length=1)
     gate: Gate
     runtime: Runtime = Field(default_factory=Runtime)
 
     def simulator_of(self, name: str) -> str:
-        """The entry of `simulate:` that an entry of `simulate:` or `summarise:` rests on."""
-        return name if name in self.simulate else self.simulator_of(self.summarise[name].of)
+        """The entry of `simulate:` that a set rests on."""
+        if name in self.simulate:
+            return name
+        made: Mapping[str, Made | Emulate | Join] = {**self.summarise, **self.emulate, **self.join}
+        return self.simulator_of(made[name].of)
+
+    @property
+    def estimators(self) -> dict[str, Made]:
+        """All estimators, those that mend another one last."""
+        return {**self.train, **self.recalibrate}
+
+    def set_of(self, estimator: str) -> str:
+        """The set that an estimator reads."""
+        mended = self.recalibrate.get(estimator)
+        return self.train[mended.of if mended else estimator].of
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -228,23 +275,55 @@ def dangling(values: Any) -> list[str]:
 
     What `parse` finds wrong is passed over.
     """
-    simulate, summarise, train = (
-        entries(values, section) for section in ("simulate", "summarise", "train")
-    )
-    problems = [
-        f"summarise.{name}: given a name that simulate.{name} has; allowed: any other"
-        for name in summarise
-        if name in simulate
-    ]
-    allowed = {"summarise": [*simulate], "train": [*summarise, *simulate]}
-    for section, made in (("summarise", summarise), ("train", train)):
-        problems += [
-            f"{section}.{name}.of: given {entry['of']!r}; "
-            f"allowed: {', '.join(dict.fromkeys(allowed[section]))}"
-            for name, entry in made.items()
-            if isinstance(entry.get("of"), str) and entry["of"] not in allowed[section]
-        ]
+    made = {section: entries(values, section) for section in SETS + ESTIMATORS}
+    problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
+    sets: list[str] = [*made["simulate"]]
+    for section, allowed in (
+        ("summarise", [*made["simulate"]]),
+        ("emulate", [*made["simulate"]]),
+        ("join", [*made["summarise"], *made["emulate"], *made["simulate"]]),
+    ):
+        for name, entry in made[section].items():
+            problems += _unknown(f"{section}.{name}", entry, allowed)
+            if section in ("emulate", "join"):
+                allowed.append(name)
+            sets.append(name)
+    for name, entry in made["train"].items():
+        problems += _unknown(f"train.{name}", entry, sets)
+    for name, entry in made["recalibrate"].items():
+        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
     return problems
+
+
+SETS = ("simulate", "summarise", "emulate", "join")
+"""Sections whose entries make a set."""
+
+ESTIMATORS = ("train", "recalibrate")
+"""Sections whose entries are estimators."""
+
+
+def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> list[str]:
+    """A line for each name that two of these sections share."""
+    seen: dict[str, str] = {}
+    problems = []
+    for section in sections:
+        for name in made[section]:
+            if name in seen:
+                problems.append(
+                    f"{section}.{name}: given a name that {seen[name]}.{name} has; "
+                    "allowed: any other"
+                )
+            seen.setdefault(name, section)
+    return problems
+
+
+def _unknown(where: str, entry: Mapping[str, Any], allowed: list[str]) -> list[str]:
+    """A line for each `of` and `beside` that is not allowed."""
+    return [
+        f"{where}.{key}: given {entry[key]!r}; allowed: {', '.join(dict.fromkeys(allowed))}"
+        for key in ("of", "beside")
+        if isinstance(entry.get(key), str) and entry[key] not in allowed
+    ]
 
 
 def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
@@ -256,8 +335,10 @@ def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
 
 
 __all__ = [
+    "Emulate",
     "Entry",
     "Gate",
+    "Join",
     "Made",
     "ParameterName",
     "Params",
@@ -265,6 +346,7 @@ __all__ = [
     "Runtime",
     "Simulate",
     "Simulations",
+    "Split",
     "dangling",
     "entries",
     "parse",

@@ -1,7 +1,8 @@
 """(family, kind) -> a plugin.
 
-A family is a folder of this package, a kind a file in it: `estimators/npe.py` is `kind: npe`. The
-file's one public class, named in its `__all__`, is the plugin. Nothing is registered anywhere.
+A family is a folder of this package, a kind a file or a folder in it: `estimators/npe.py` is
+`kind: npe`, `emulators/diffusion/` is `kind: diffusion`. Its one public class, named in its
+`__all__`, is the plugin. Nothing is registered anywhere.
 """
 
 from __future__ import annotations
@@ -15,12 +16,23 @@ from pathlib import Path
 from typing import Any, cast
 
 from sbipipe.config import Params, parse
-from sbipipe.interfaces import Diagnostic, Estimator, InputError, Reader, Simulator, Summary
+from sbipipe.interfaces import (
+    Diagnostic,
+    EmulatorKind,
+    Estimator,
+    InputError,
+    Reader,
+    Recalibration,
+    Simulator,
+    Summary,
+)
 
 FAMILIES = {
     "simulate": "simulators",
     "summarise": "summaries",
+    "emulate": "emulators",
     "train": "estimators",
+    "recalibrate": "recalibrations",
     "diagnose": "diagnostics",
 }
 """The section of `params.yaml` and the folder it draws from."""
@@ -69,6 +81,18 @@ def summary(params: Params, name: str) -> Summary:
     """The summary of the entry `summarise.<name>`."""
     entry = params.summarise[name]
     return cast(Summary, make("summarise", entry.kind, entry.config, f"summarise.{name}"))
+
+
+def emulator(params: Params, name: str) -> EmulatorKind:
+    """The kind of emulator of the entry `emulate.<name>`."""
+    entry = params.emulate[name]
+    return cast(EmulatorKind, make("emulate", entry.kind, entry.config, f"emulate.{name}"))
+
+
+def recalibration(params: Params, name: str) -> Recalibration:
+    """The recalibration of the entry `recalibrate.<name>`."""
+    entry = params.recalibrate[name]
+    return cast(Recalibration, make("recalibrate", entry.kind, entry.config, f"recalibrate.{name}"))
 
 
 def estimator(params: Params, name: str) -> Estimator:

@@ -8,6 +8,7 @@ none of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -57,6 +58,17 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def joint_hash(*parts: str) -> str:
+    """Of several words, in their order."""
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
 # Plain values
@@ -181,7 +193,7 @@ class Set:
     @property
     def data(self) -> Data:
         """What its rows are."""
-        return _DATA.validate_python({key: self.about[key] for key in _KEYS if key in self.about})
+        return described(self.about)
 
     def split(self, name: str, log_likelihood: LogLikelihood | None = None) -> Dataset:
         """The rows of one split whose simulations succeeded."""
@@ -202,6 +214,11 @@ _KEYS = tuple(field.name for kind in (Fields, Vectors) for field in fields(kind)
 def describe(data: Data) -> dict[str, Any]:
     """What `set.json` says of the rows: "data", and what belongs to it."""
     return dict(_DATA.dump_python(data, mode="json"))
+
+
+def described(about: Mapping[str, Any]) -> Data:
+    """What the rows are, from what `describe` gave and any other keys."""
+    return _DATA.validate_python({key: about[key] for key in _KEYS if key in about})
 
 
 def open_set(path: Path) -> Set:
@@ -349,7 +366,10 @@ __all__ = [
     "Set",
     "create_split",
     "describe",
+    "described",
+    "file_hash",
     "finish_set",
+    "joint_hash",
     "load_draws",
     "load_groups",
     "load_history",

@@ -8,7 +8,6 @@ from sbipipe.config import Params, read_params
 from sbipipe.interfaces import Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
-from sbipipe.provenance import file_hash
 from sbipipe.seeds import stream
 
 PRIOR_DRAWS = 1000
@@ -20,7 +19,7 @@ def main() -> None:
     diagnoses = {name: storage.load_json(project.DIAGNOSES / f"{name}.json") for name in names}
     for name, diagnosis in diagnoses.items():
         weights = project.ESTIMATORS / f"{name}.safetensors"
-        diagnosis["estimator_hash"] = file_hash(weights)
+        diagnosis["estimator_hash"] = storage.file_hash(weights)
         path = project.posterior_path(name, diagnosis["published"])
         posterior_file.save(path, collect(params, name, diagnosis))
     remove_others({project.posterior_path(n, d["published"]) for n, d in diagnoses.items()})

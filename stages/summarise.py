@@ -34,8 +34,10 @@ def main(name: str) -> None:
     for split, rows in vectors.items():
         storage.save_split(path, split, rows)
     storage.save_weights(path / "summary.safetensors", summariser.weights)
+    weights = storage.file_hash(path / "summary.safetensors")
     made = {
         "name": name,
+        "fingerprint": storage.joint_hash(source.about["fingerprint"], weights),
         "of": params.summarise[name].of,
         "shape": [len(summariser.names)],
         "maps": 1,

@@ -18,7 +18,6 @@ from sbipipe.interfaces import Array, Index, InputError
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.posteriors.novelty import Novelty
-from sbipipe.provenance import file_hash
 from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observation
 
@@ -93,7 +92,7 @@ def diagnosis_of(name: str) -> Mapping[str, Any]:
         return UNTESTED
     diagnosis = storage.load_json(project.COVERAGE)["estimators"].get(name, UNTESTED)
     weights = project.ESTIMATORS / f"{name}.safetensors"
-    if diagnosis.get("estimator_hash", "") != file_hash(weights):
+    if diagnosis.get("estimator_hash", "") != storage.file_hash(weights):
         return UNTESTED
     return dict(diagnosis)
 
