@@ -81,7 +81,7 @@ class Nle:
         Raises:
             InputError: If x are fields, or a component of x never varies.
         """
-        check_vectors(train.x)
+        check_vectors(train.data)
         check_varies(train.x)
         x, u = tensors(train.x, prior.to_unbounded(train.theta))
         held_out = tensors(valid.x, prior.to_unbounded(valid.theta))

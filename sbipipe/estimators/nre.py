@@ -90,7 +90,7 @@ class Nre:
         Raises:
             InputError: If x are fields.
         """
-        check_vectors(train.x)
+        check_vectors(train.data)
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         members, history = train_members(
             partial(self._network, u, x),

@@ -1,4 +1,4 @@
-"""A learned summary of periodic fields: a small residual convolutional network.
+"""A learned summary of fields: a small residual convolutional network.
 
 What is learned. A network s = s_phi(x) is trained together with a conditional density q of the
 parameters given s, by minimising
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -41,8 +42,18 @@ from torch import Tensor, nn
 from zuko.mixtures import GMM
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
-from sbipipe.learning.networks import PeriodicNetwork, check_sides, random_symmetry, symmetries
+from sbipipe.interfaces import (
+    Array,
+    Data,
+    Dataset,
+    Fields,
+    History,
+    InputError,
+    Run,
+    Summariser,
+    Weights,
+)
+from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry, symmetries
 from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
 from sbipipe.seeds import number, torch_scope
 
@@ -89,12 +100,14 @@ class Cnn:
         """
         parameters = train.theta.shape[1]
         components = self.components or parameters
-        _require_fields(train.x, len(self.channels))
+        periodic = _fields(train.data, len(self.channels)).geometry.periodic
         gaussianise = _gaussianiser(train)
         rows = tensors(train.x, gaussianise(train.theta))
         held_out = tensors(valid.x, gaussianise(valid.theta))
         with torch_scope(number(run.seed, "cnn", "weights")):
-            network = _Network(train.x.shape[1:], self.channels, components)
+            network = _Network(
+                train.data.shape, self.channels, components=components, periodic=periodic
+            )
             network.centre(rows[0])
             density = _density(self.loss, parameters, components, self.mixture)
             module = nn.ModuleDict({"network": network, "density": density})
@@ -104,8 +117,9 @@ class Cnn:
             return -log_prob
 
         history = optimise(
-            module, loss, rows, held_out, self.optimisation, run, label="cnn", augment=_augment
-        )
+            module, loss, rows, held_out, self.optimisation, run, label="cnn",
+            augment=partial(_augment, periodic),
+        )  # fmt: skip
         gap = _mean(loss, held_out, run) - _mean(loss, rows, run)
         module.to("cpu")
         summariser = _Learned(network=network, symmetrise=self.symmetrise).standardised(train.x)
@@ -114,7 +128,12 @@ class Cnn:
     def restore(self, weights: Weights) -> Summariser:
         """The summariser with these weights."""
         meta = weights.meta
-        network = _Network(tuple(meta["shape"]), tuple(meta["channels"]), meta["components"])
+        network = _Network(
+            tuple(meta["shape"]),
+            tuple(meta["channels"]),
+            components=meta["components"],
+            periodic=meta["periodic"],
+        )
         network.load_state_dict({k: torch.tensor(v) for k, v in weights.arrays.items()})
         return _Learned(network=network.eval(), symmetrise=meta["symmetrise"])
 
@@ -162,6 +181,7 @@ class _Learned:
             "shape": list(self.network.shape),
             "channels": list(self.network.channels),
             "components": self.network.components,
+            "periodic": self.network.periodic,
             "symmetrise": self.symmetrise,
         }
         return Weights(arrays=arrays, meta=meta)
@@ -171,9 +191,10 @@ class _Network(nn.Module):
     """Fields (b, C, *space) to vectors (b, L).
 
     Args:
-        shape: (C, *space).
-        channels: Features of each stage.
-        components: L.
+        shape: The shape of one field, (C, *space).
+        channels: The number of features of each stage.
+        components: The length of the vectors, L.
+        periodic: Whether opposite sides of the fields meet.
     """
 
     mean_in: Tensor
@@ -181,11 +202,18 @@ class _Network(nn.Module):
     mean_out: Tensor
     sd_out: Tensor
 
-    def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...], components: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], channels: tuple[int, ...], *, components: int, periodic: bool
+    ) -> None:
         super().__init__()
-        self.shape, self.channels, self.components = shape, channels, components
-        self.body = PeriodicNetwork(
-            channels=shape[0], dimensions=len(shape) - 1, widths=channels, outputs=components
+        self.shape, self.channels = shape, channels
+        self.components, self.periodic = components, periodic
+        self.body = FieldNetwork(
+            channels=shape[0],
+            dimensions=len(shape) - 1,
+            widths=channels,
+            outputs=components,
+            periodic=periodic,
         )
         for name, size in (("in", shape[0]), ("out", components)):
             self.register_buffer(f"mean_{name}", torch.zeros(size, dtype=torch.float64))
@@ -264,14 +292,16 @@ def _mean(loss: Callable[..., Tensor], rows: Rows, run: Run) -> float:
     return total / len(rows[0])
 
 
-def _require_fields(x: Array, stages: int) -> None:
-    if not 3 <= x.ndim <= 5:
+def _fields(data: Data, stages: int) -> Fields:
+    """The data, if they are fields that the network takes; else an InputError."""
+    if not isinstance(data, Fields) or data.geometry.dimensions > 3:
         raise InputError(
-            f"cnn: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: fields "
+            f"cnn: given data with shape (N, {', '.join(map(str, data.shape))}); allowed: fields "
             "(N, C, *space) in one to three dimensions. Use identity for vectors"
         )
-    check_sides(x.shape[2:], stages, "cnn")
+    check_sides(data.geometry.pixels, stages, "cnn")
+    return data
 
 
-def _augment(x: Tensor, u: Tensor) -> Rows:
-    return random_symmetry(x), u
+def _augment(periodic: bool, x: Tensor, u: Tensor) -> Rows:
+    return random_symmetry(x, periodic=periodic), u
