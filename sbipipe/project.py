@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sbipipe import plugins, storage
+from sbipipe import plugins, runtime, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import (
     Dataset,
@@ -95,7 +95,8 @@ def posterior(params: Params, name: str) -> Posterior:
     """The fitted estimator of the entry `train.<name>`.
 
     Raises:
-        InputError: If it is not trained, or the prior's names have changed order since.
+        InputError: If it is not trained, the prior's names have changed order since, or there is
+            no such device.
     """
     of = params.train[name].of
     prior = plugins.simulator(params, params.simulator_of(of)).prior
@@ -106,10 +107,12 @@ def posterior(params: Params, name: str) -> Posterior:
             f"{SETS / of} was made with {', '.join(trained)}: delete that folder"
         )
     weights = storage.load_weights(ESTIMATORS / f"{name}.safetensors")
-    return plugins.estimator(params, name).restore(weights, prior, log_likelihood(params, of))
+    likelihood, device = log_likelihood(params, of), runtime.device(params.runtime)
+    return plugins.estimator(params, name).restore(weights, prior, likelihood, device=device)
 
 
 def summariser(params: Params, name: str) -> Summariser:
     """The fitted summary of the entry `summarise.<name>`."""
     weights = storage.load_weights(SETS / name / "summary.safetensors")
-    return plugins.summary(params, name).restore(weights)
+    device = runtime.device(params.runtime)
+    return plugins.summary(params, name).restore(weights, device=device)

@@ -165,6 +165,18 @@ class Diffusion:
     draws: Annotated[int, Field(ge=2)] = 2
     sampler: Sampler = Field(default_factory=Sampler)
 
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {
+            "degree": 2,
+            "fields": 2,
+            "network": {"width": 4, "multipliers": [1, 2]},
+            "optimisation": {"epochs": 2, "batch": 64},
+            "refine": 1,
+            "levels": 6,
+        }
+
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
@@ -267,13 +279,18 @@ class Diffusion:
         return posterior.tempered(calibrate.rows(some.round().astype(int)))
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self.trained)
         shape, seed = tuple(weights.meta["shape"]), int(weights.meta["seed"])
         if self.bound == "fields":
-            return self._restore(weights.arrays, shape, seed, prior)
+            return self._restore(weights.arrays, shape, seed, prior, device)
         arrays = dict(weights.arrays)
         of_fine = {
             name.removeprefix(FINE): arrays.pop(name)
@@ -282,13 +299,18 @@ class Diffusion:
         }
         coarser, finer = self._grids
         coarse, fine = (
-            one._restore(part, shape, seed, prior)
+            one._restore(part, shape, seed, prior, device)
             for one, part in ((coarser, arrays), (finer, of_fine))
         )
         return _TwoGrids(**vars(coarse), entry=self, fine=fine)
 
     def _restore(
-        self, arrays: Mapping[str, Array], shape: tuple[int, ...], seed: int, prior: Prior
+        self,
+        arrays: Mapping[str, Array],
+        shape: tuple[int, ...],
+        seed: int,
+        prior: Prior,
+        device: str,
     ) -> _BoundPosterior:
         """The posterior on one grid."""
         bands_shape = (shape[0], *(side // self.coarsen for side in shape[1:]))
@@ -305,7 +327,6 @@ class Diffusion:
             if name.startswith("model/")
         }
         model.load_state_dict(state)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         model = model.to(device).eval()
         return self._posterior(
             prior=prior, settings=self, model=model, shape=shape, seed=seed,

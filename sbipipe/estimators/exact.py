@@ -41,9 +41,14 @@ class Exact:
         return self.restore(Weights(), prior, train.log_likelihood), History()
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
-        """The posterior under a likelihood."""
+        """The posterior under a likelihood; without networks, so `device` changes nothing."""
         if log_likelihood is None:
             raise InputError(
                 "kind: given 'exact' of a simulator without a likelihood; "

@@ -58,9 +58,9 @@ class Nle:
     Attributes:
         density: One of `densities.DENSITIES`.
         hidden: Units in each hidden layer.
-        transforms: Of a flow.
-        ensemble: Members of the mixture.
-        optimisation: Of each member.
+        transforms: The number of transforms of a flow.
+        ensemble: The number of members of the mixture.
+        optimisation: How each member is trained.
     """
 
     density: Density = "zuko_maf"
@@ -72,6 +72,11 @@ class Nle:
             epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
         )
     )
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "optimisation": {"epochs": 2}}
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
@@ -99,12 +104,19 @@ class Nle:
         return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
-        members = load_members(partial(self._network, x, u), weights.arrays, self.ensemble)
+        build = partial(self._network, x, u)
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
         return _NlePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 

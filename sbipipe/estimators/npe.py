@@ -83,6 +83,11 @@ class Npe:
         )
     )
 
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "width": 4, "optimisation": {"epochs": 2}}
+
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
@@ -106,14 +111,20 @@ class Npe:
         return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u = torch.zeros(2, len(prior.names))
         x = torch.zeros(2, *weights.meta["x"])
         build = partial(self._network, u, x, weights.meta["periodic"])
-        members = load_members(build, weights.arrays, self.ensemble)
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
         return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 

@@ -67,9 +67,9 @@ class Nre:
     Attributes:
         classifier: sbi's network: residual blocks, a perceptron, or linear.
         hidden: Units in each hidden layer.
-        contrasts: Parameters K from the prior beside each true one.
-        ensemble: Members.
-        optimisation: Of each member.
+        contrasts: The number K of parameters from the prior beside each true one.
+        ensemble: The number of members.
+        optimisation: How each member is trained.
     """
 
     classifier: Literal["resnet", "mlp", "linear"] = "resnet"
@@ -81,6 +81,11 @@ class Nre:
             epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
         )
     )
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "contrasts": 4, "optimisation": {"epochs": 2}}
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
@@ -106,12 +111,19 @@ class Nre:
         return posterior, replace(history, notes={"weights": weights})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
-        members = load_members(partial(self._network, u, x), weights.arrays, self.ensemble)
+        build = partial(self._network, u, x)
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         return _NrePosterior(prior=prior, members=members, meta=weights.meta)
 
     def _network(self, u: Tensor, x: Tensor) -> _Ratio:
@@ -133,8 +145,8 @@ class _Ratio(nn.Module):
 
     Args:
         net: sbi's ratio estimator of u and standardised x.
-        standardise: Of x.
-        contrasts: K.
+        standardise: Takes x to zero mean and unit variance.
+        contrasts: The number K of parameters from the prior.
     """
 
     def __init__(self, net: nn.Module, standardise: Standardise, contrasts: int) -> None:

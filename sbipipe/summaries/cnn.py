@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -74,13 +74,13 @@ class Cnn:
     """A learned summary.
 
     Attributes:
-        loss: "vmim", "gaussian" or "mse".
-        components: Numbers in the summary; None takes one per parameter, which is what the
-            posterior's location needs, and keeps the likelihood of s easy to learn for NLE.
-        channels: Features of each stage; every stage halves the grid.
-        mixture: Gaussians in q for `vmim`.
-        symmetrise: Average the summary over all reflections and right-angle rotations, which
-            makes it exactly invariant under them (8 passes in two dimensions, 48 in three).
+        loss: What is minimised, "vmim", "gaussian" or "mse".
+        components: The length of the summary; None takes one number per parameter, which is what
+            the posterior's location needs, and keeps the likelihood of s easy to learn for NLE.
+        channels: The number of features of each stage; every stage halves the grid.
+        mixture: The number of Gaussians in q for `vmim`.
+        symmetrise: Whether the summary is averaged over all reflections and right-angle rotations,
+            which makes it exactly invariant under them (8 passes in two dimensions, 48 in three).
         optimisation: How the network is trained.
     """
 
@@ -90,6 +90,11 @@ class Cnn:
     mixture: Positive = 6
     symmetrise: bool = True
     optimisation: Optimisation = Field(default_factory=_optimisation)
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"channels": [4, 8], "optimisation": {"epochs": 2, "batch": 16}}
 
     def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
         """Learn from `train`, choose the epoch on `valid`.
@@ -121,11 +126,10 @@ class Cnn:
             augment=partial(_augment, periodic),
         )  # fmt: skip
         gap = _mean(loss, held_out, run) - _mean(loss, rows, run)
-        module.to("cpu")
         summariser = _Learned(network=network, symmetrise=self.symmetrise).standardised(train.x)
         return summariser, replace(history, notes={"memorisation": gap})
 
-    def restore(self, weights: Weights) -> Summariser:
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
         """The summariser with these weights."""
         meta = weights.meta
         network = _Network(
@@ -135,7 +139,7 @@ class Cnn:
             periodic=meta["periodic"],
         )
         network.load_state_dict({k: torch.tensor(v) for k, v in weights.arrays.items()})
-        return _Learned(network=network.eval(), symmetrise=meta["symmetrise"])
+        return _Learned(network=network.to(device).eval(), symmetrise=meta["symmetrise"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +163,11 @@ class _Learned:
     def _summarise(self, fields: Array) -> Array:
         (x,) = tensors(fields)
         images = list(symmetries(x)) if self.symmetrise else [x]
-        total = sum((self.network(image).double() for image in images), torch.zeros(()).double())
+        device = self.network.mean_out.device
+        none = torch.zeros((), dtype=torch.float64, device=device)
+        total = sum((self.network(image.to(device)).double() for image in images), none)
         scaled = (total / len(images) - self.network.mean_out) / self.network.sd_out
-        return np.asarray(scaled.numpy())
+        return np.asarray(scaled.cpu().numpy())
 
     def standardised(self, fields: Array) -> _Learned:
         """The same with outputs of zero mean and unit variance on these fields."""
@@ -176,7 +182,7 @@ class _Learned:
 
     @property
     def weights(self) -> Weights:
-        arrays = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        arrays = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
         meta = {
             "shape": list(self.network.shape),
             "channels": list(self.network.channels),

@@ -34,8 +34,8 @@ class Identity:
             )
         return _Identity(names=train.data.components), History()
 
-    def restore(self, weights: Weights) -> Summariser:
-        """The summariser for the same components."""
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
+        """The summariser for the same components; without networks, so `device` changes nothing."""
         return _Identity(names=tuple(weights.meta["names"]))
 
 

@@ -67,6 +67,15 @@ def test_fields_with_edges_are_not_shifted():
     np.testing.assert_array_equal(restored(data.x), summariser(data.x))
 
 
+def test_its_network_is_put_where_it_is_asked_to():
+    """On torch's device "meta", which holds shapes and no numbers."""
+    data = dataset(40, 1, 1)
+    summary = Cnn(channels=(4,), optimisation=brief())
+    summariser, _ = summary.fit(data, data, Run(seed=1))
+    elsewhere = summary.restore(summariser.weights, device="meta")
+    assert {value.device.type for value in elsewhere.network.state_dict().values()} == {"meta"}
+
+
 def test_without_symmetrising_reflections_are_only_learned():
     data = dataset(40, 1, 1)
     summary = Cnn(channels=(4, 8), symmetrise=False, optimisation=brief())
