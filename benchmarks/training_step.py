@@ -19,12 +19,12 @@ import torch
 from torch import nn
 
 from sbipipe.emulators.diffusion import learning
-from sbipipe.learning.chebyshev import Basis
 from sbipipe.emulators.diffusion.factorised import Factorised
 from sbipipe.emulators.diffusion.film import Film
 from sbipipe.emulators.diffusion.linear import LEVELS, LinearDenoiser, fit_linear
 from sbipipe.emulators.diffusion.network import UNet
 from sbipipe.emulators.diffusion.schedule import Density
+from sbipipe.learning.chebyshev import Basis
 
 WARM_UP, STEPS, FIELDS = 3, 10, 8
 

@@ -312,8 +312,12 @@ class Summary(Protocol):
     def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
         """Learn from `train`, choose on `valid`; hand-made summaries fit nothing."""
 
-    def restore(self, weights: Weights) -> Summariser:
-        """The summariser that gave these weights."""
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
+        """The summariser that gave these weights.
+
+        Args:
+            device: Where the networks are put, "cpu" or "cuda".
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -430,9 +434,19 @@ class Estimator(Protocol):
         """Learn from `train`, choose on `valid`."""
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
-        """The posterior that gave these weights."""
+        """The posterior that gave these weights; what it takes and gives are arrays, wherever its
+        networks are.
+
+        Args:
+            device: Where the networks are put, "cpu" or "cuda".
+        """
 
 
 class Recalibration(Protocol):

@@ -157,7 +157,8 @@ def posterior(params: Params, name: str) -> Posterior:
     """A fitted estimator.
 
     Raises:
-        InputError: If it is not trained, or the prior's names have changed order since.
+        InputError: If it is not trained, the prior's names have changed order since, or there is
+            no such device.
     """
     of = params.set_of(name)
     prior = prior_of(params, of)
@@ -173,7 +174,8 @@ def posterior(params: Params, name: str) -> Posterior:
 def summariser(params: Params, name: str) -> Summariser:
     """The fitted summary of the entry `summarise.<name>`."""
     weights = storage.load_weights(SETS / name / "summary.safetensors")
-    return plugins.summary(params, name).restore(weights)
+    device = runtime.device(params.runtime)
+    return plugins.summary(params, name).restore(weights, device=device)
 
 
 def emulator(params: Params, name: str) -> Emulator:

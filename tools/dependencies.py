@@ -47,7 +47,9 @@ def kinds(family: str) -> list[Path]:
     """The files and folders of a family's kinds."""
     root = Path("sbipipe") / family
     files = [p for p in root.glob("*.py") if not p.is_symlink() and p.name != "__init__.py"]
-    return sorted([*files, *(p.parent for p in root.glob("*/__init__.py") if p.parent.suffix == "")])
+    return sorted(
+        [*files, *(p.parent for p in root.glob("*/__init__.py") if p.parent.suffix == "")]
+    )
 
 
 def imports(path: Path) -> set[Path]:
@@ -107,9 +109,7 @@ def _folded(files: set[Path]) -> list[str]:
     """The paths of files, and of folders in the place of all their files."""
     folders = {file.parent for file in files if len(file.parts) > 2}
     whole = {
-        folder
-        for folder in folders
-        if set(filter(_holds_code, folder.rglob("*.py"))) <= files
+        folder for folder in folders if set(filter(_holds_code, folder.rglob("*.py"))) <= files
     }
     rest = {p for p in files if p.parent not in whole}
     return [str(p) for p in (*sorted(whole), *sorted(rest))]

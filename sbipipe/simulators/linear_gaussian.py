@@ -29,10 +29,10 @@ class LinearGaussian:
     """Vectors x with shape (N, observations); theta = (theta_0, theta_1, ...).
 
     Attributes:
-        dimension: D, the number of parameters.
-        observations: L, the length of x.
-        noise: s, its standard deviation.
-        prior_scale: S, the prior's standard deviation.
+        dimension: The number D of parameters.
+        observations: The length L of x.
+        noise: The standard deviation s of the noise.
+        prior_scale: The standard deviation S of the prior.
     """
 
     dimension: Positive = 2

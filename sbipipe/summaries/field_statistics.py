@@ -77,8 +77,8 @@ class FieldStatistics:
         summariser = _Measured(statistics=self.statistics, grids=grids)
         return summariser, History(seconds=time.perf_counter() - start)
 
-    def restore(self, weights: Weights) -> Summariser:
-        """The summariser with these thresholds."""
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
+        """The summariser with these thresholds; without networks, so `device` changes nothing."""
         channels = range(int(weights.meta["channels"]))
         grids = tuple(
             Grid(**{f.name: np.asarray(weights.arrays[f"{c}/{f.name}"]) for f in fields(Grid)})
