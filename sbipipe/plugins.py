@@ -1,7 +1,8 @@
 """(family, kind) -> a plugin.
 
 A family is a folder of this package, a kind a file in it: `estimators/npe.py` is `kind: npe`. The
-file's one public class, named in its `__all__`, is the plugin. Nothing is registered anywhere.
+file's one public class, named in its `__all__`, is the plugin. Nothing is registered anywhere. A
+file whose name begins with an underscore is no kind: it holds what several kinds share.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ FAMILIES = {
 def kinds(family: str) -> tuple[str, ...]:
     """The kinds that exist in a family."""
     package = importlib.import_module(f"sbipipe.{family}")
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+    files = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name for name in files if not name.startswith("_")))
 
 
 def description(family: str, kind: str) -> str:

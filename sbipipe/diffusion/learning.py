@@ -6,7 +6,7 @@ fields under random symmetries of their grid.
 **Score.** That loss is an average over levels in which what a spectrum shows at a glance hardly
 counts. So each checkpoint draws fields at the theta of held-out simulations, from the same noise
 every time, and its score is how far their mean power is from that of the true ones: the rms over
-theta and wavenumber, in standard errors (`emulation.rms_z`), about 1 for a perfect emulator of
+theta and wavenumber, in standard errors (`z_scores.rms_z`), about 1 for a perfect emulator of
 independent fields. Mudur et al. 2023 choose by the reduced chi-squared, which has one side only:
 fields of too little power do better than the truth.
 """
@@ -26,8 +26,9 @@ from sbipipe.diffusion.linear import Model
 from sbipipe.diffusion.sampler import Sampler
 from sbipipe.diffusion.schedule import Density
 from sbipipe.diffusion.surface import CHUNK
+from sbipipe.emulation.chi_squared import FEWEST
 from sbipipe.emulation.held_out import held_out
-from sbipipe.emulation.scores import FEWEST, rms_z
+from sbipipe.emulation.z_scores import rms_z
 from sbipipe.interfaces import Dataset, History, Prior, Run
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.training import Optimisation, Rows, Score, optimise

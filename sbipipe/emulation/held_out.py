@@ -21,12 +21,17 @@ import joblib
 import numpy as np
 
 from sbipipe import storage
-from sbipipe.emulation.scores import FEWEST
+from sbipipe.emulation.chi_squared import FEWEST
+from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.truth import TrueResponse, Truth
+from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import (
     Array,
     Dataset,
     Emulator,
+    Fields,
     Generator,
+    Geometry,
     Index,
     InputError,
     Prior,
@@ -97,11 +102,27 @@ class Emulated:
     failed: int = 0
 
 
-@dataclass(frozen=True)
-class Unchecked:
-    """Why an emulator's fields cannot be set beside true ones, in one clause."""
-
-    why: str
+def apart(found: Emulated) -> tuple[Truth, Drawn]:
+    """The true fields, and the emulator's."""
+    response = None
+    if found.response.true is not None and found.response.control is not None:
+        response = TrueResponse(
+            true=found.response.true, control=found.response.control, each=found.response.each
+        )
+    channels = tuple(f"channel {c}" for c in range(found.true.shape[2]))
+    geometry = Geometry(pixels=found.true.shape[3:], box=found.box)
+    truth = Truth(
+        simulator=found.simulator,
+        parameters=found.parameters,
+        data=Fields(geometry=geometry, channels=channels, quantity=found.quantity),
+        theta=found.theta,
+        true=found.true,
+        control=found.control,
+        varied=found.response.theta,
+        response=response,
+        failed=found.failed,
+    )
+    return truth, Drawn(generated=found.generated, response=found.response.generated)
 
 
 # What is chosen
