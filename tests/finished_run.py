@@ -22,8 +22,9 @@ from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation import judge as validation
 from sbipipe.emulation.held_out import Emulated, Response
+from sbipipe.emulation.judge import judge
+from sbipipe.emulation.plain import to_json
 from sbipipe.gate import verdict as calibration
 from sbipipe.gate.controls import CONTROLS
 from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
@@ -239,7 +240,7 @@ def _emulation(name: str) -> None:
     entries = {}
     if name:
         found = emulated_fields()
-        entries[name] = validation.validate(found)
+        entries[name] = to_json(judge(*emulated.apart(found)))
         emulated.save(project.emulation_path(name), found)
     storage.save_json(project.EMULATION, {"emulators": entries})
 

@@ -13,7 +13,11 @@ from sbipipe.plugins import FAMILIES, kinds
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 FAMILY = {"simulate": "simulators", "summarise": "summaries", "train": "estimators",
           "draw": "estimators", "diagnose": "diagnostics", "compare": "estimators"}  # fmt: skip
-FAMILIES_OF = {"emulate": ("estimators", "simulators")} | {s: (f,) for s, f in FAMILY.items()}
+FAMILIES_OF = {s: (f,) for s, f in FAMILY.items()} | {
+    "summarise": ("summaries", "statistics"),
+    "emulate": ("estimators", "simulators"),
+    "validate_emulator": ("statistics",),
+}
 
 
 def imports(path: Path) -> set[Path]:
