@@ -10,7 +10,7 @@ from sbipipe.interfaces import Array, Fields, Geometry
 
 
 def drawn(
-    shape: tuple[int, ...], *, simulator: bool = True, periodic=periodic: bool
+    shape: tuple[int, ...], *, simulator: bool = True, periodic: bool = True
 ) -> tuple[Truth, Drawn]:
     """Fields of shape (C, *space) whose amplitude is theta.
 
