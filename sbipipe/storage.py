@@ -189,8 +189,8 @@ class Set:
         keep = np.repeat(_read(group, "status") == DONE, group.attrs["maps"])
         missing = group["x"].nchunks - group["x"].nchunks_initialized
         if missing:
-            where = f"{self.path / name}.zarr/x"
-            raise InputError(f"{where}: {missing} chunks are missing; delete the folder")
+            where, chunks = f"{self.path / name}.zarr/x", group["x"].nchunks
+            raise InputError(f"{where}: {missing} of {chunks} chunks missing; delete the folder")
         rows = {key: _read(group, key)[keep] for key in ("theta", "x", "group")}
         return Dataset(data=self.data, **rows, log_likelihood=log_likelihood)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,17 @@ from sbipipe.emulation.judge import judge
 from sbipipe.emulation.plain import to_json
 from sbipipe.gate import verdict as calibration
 from sbipipe.gate.controls import CONTROLS
-from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
+from sbipipe.interfaces import (
+    SPLITS,
+    Array,
+    Dataset,
+    Fields,
+    Geometry,
+    History,
+    PosteriorDraws,
+    Prior,
+    Vectors,
+)
 from sbipipe.physics import fields
 from sbipipe.posteriors import comparison
 from sbipipe.priors import uniform_prior
@@ -168,19 +179,22 @@ def _sets(prior: Prior, as_fields: bool, simulations: int, spoken: str) -> None:
     rng = stream(0, "valid")
     theta = prior.sample(100, rng)
     vectors = prior.to_unbounded(theta) + NOISE * rng.standard_normal(theta.shape)
-    index = np.arange(100)
     x = np.stack([_field(row, rng) for row in theta]) if as_fields else vectors
-    _save_set("cdm", rows_of(theta=theta, x=x, group=index), about)
+    grid = Geometry(pixels=(32, 32), box=25.0)
+    maps = Fields(geometry=grid, channels=("density",), quantity="log10(1 + delta)")
+    whole = rows_of(theta, x)
+    _save_set("cdm", replace(whole, data=maps) if as_fields else whole, about)
     if as_fields:
-        names = [f"s{i}" for i in range(len(prior.names))]
-        made = {"name": "vectors", "of": "cdm", "shape": [len(names)], "components": names}
-        _save_set("vectors", rows_of(theta=theta, x=vectors, group=index), {**about, **made})
+        names = tuple(f"s{i}" for i in range(len(prior.names)))
+        made = {"name": "vectors", "of": "cdm", "shape": [len(names)]}
+        rows = replace(rows_of(theta, vectors), data=Vectors(components=names))
+        _save_set("vectors", rows, {**about, **made})
 
 
 def _save_set(name: str, rows: Dataset, about: Mapping[str, Any]) -> None:
     for split in SPLITS:
         storage.save_split(project.SETS / name, split, rows)
-    storage.finish_set(project.SETS / name, about)
+    storage.finish_set(project.SETS / name, {**storage.describe(rows.data), **about})
 
 
 def _field(theta: Array, rng: np.random.Generator) -> Array:
@@ -265,7 +279,7 @@ def emulated_fields() -> Emulated:
     return Emulated(
         simulator="cdm",
         parameters=simulator.prior.names,
-        quantity=simulator.quantity,
+        quantity=simulator.data.quantity,
         box=simulator.box,
         theta=theta,
         true=fields_of("true", 10),

@@ -51,9 +51,9 @@ def simulate() -> None:
         rng = stream(params.seed, split)
         theta = simulator.prior.sample(COUNTS[split], rng)
         x = simulator.simulate(theta, rng).astype(np.float32)
-        rows = rows_of(theta=theta, x=x, group=np.arange(len(theta)))
-        storage.save_split(path, split, rows)
-    about = {"parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
+        storage.save_split(path, split, rows_of(theta, x))
+    described = storage.describe(simulator.data)
+    about = {**described, "parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
     counts = {"simulations": COUNTS, "failed": dict.fromkeys(SPLITS, 0), "excluded": 0}
     storage.finish_set(path, {**about, **counts, "fingerprint": "f00d", "reasons": {}})
 

@@ -59,7 +59,7 @@ def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:
         storage.save_split(path, split, part)
     shape = rows["train"].x.shape[1:]
     about = {"parameters": ["omega_m", "sigma_8"], "shape": shape, "maps": 1}
-    storage.finish_set(path, about)
+    storage.finish_set(path, {**storage.describe(rows["train"].data), **about})
 
 
 def assert_emulates(emulator: object, theta: Array, shape: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ def rows() -> Dataset:
 @pytest.fixture
 def saved(tmp_path: Path, rows: Dataset) -> Path:
     storage.save_split(tmp_path / "s", "test", rows, maps=5)
-    storage.finish_set(tmp_path / "s", {"kind": "none"})
+    storage.finish_set(tmp_path / "s", storage.describe(rows.data))
     return tmp_path / "s"
 
 
@@ -27,6 +27,7 @@ def test_a_set_comes_back(saved: Path, rows: Dataset) -> None:
     found = storage.open_set(saved).split("test")
     for name in ("theta", "x", "group"):
         assert np.array_equal(getattr(found, name), getattr(rows, name))
+    assert found.data == rows.data
 
 
 def test_failed_and_pending_simulations_are_left_out(saved: Path, rows: Dataset) -> None:
@@ -77,7 +78,7 @@ def test_a_flipped_bit_is_found(saved: Path) -> None:
 
 def test_a_missing_chunk_is_found(saved: Path) -> None:
     chunks(saved)[0].unlink()
-    with pytest.raises(InputError, match="a chunk is missing"):
+    with pytest.raises(InputError, match=r"test\.zarr/x: 1 of 3 chunks missing"):
         storage.open_set(saved).split("test")
 
 

@@ -150,6 +150,6 @@ def test_other_files_are_named(tmp_path):
     other.write_text("no netCDF")
     with pytest.raises(InputError, match="not a posterior file"):
         posterior_file.load(other)
-    xr.rows_of({"a": 1}).to_netcdf(other, engine="h5netcdf")
+    xr.Dataset({"a": 1}).to_netcdf(other, engine="h5netcdf")
     with pytest.raises(InputError, match="'posterior' is missing"):
         posterior_file.load(other)
