@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from sbipipe.interfaces import SPLITS, InputError
+from sbipipe.interfaces import InputError
 
 T = TypeVar("T")
 
@@ -151,7 +151,7 @@ class Emulate:
 
     kind: str
     of: str
-    score: tuple[Split, ...] = SPLITS
+    score: tuple[Split, ...] = ("train", "valid", "calibrate", "test")
     config: dict[str, Any] = Field(default_factory=dict)
 
 

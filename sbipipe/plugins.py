@@ -2,7 +2,8 @@
 
 A family is a folder of this package, a kind a file or a folder in it: `estimators/npe.py` is
 `kind: npe`, `emulators/diffusion/` is `kind: diffusion`. Its one public class, named in its
-`__all__`, is the plugin. Nothing is registered anywhere.
+`__all__`, is the plugin. Nothing is registered anywhere. A name that begins with an underscore is
+no kind: it holds what several kinds share.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ FAMILIES = {
 def kinds(family: str) -> tuple[str, ...]:
     """The kinds that exist in a family."""
     package = importlib.import_module(f"sbipipe.{family}")
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+    files = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name for name in files if not name.startswith("_")))
 
 
 def description(family: str, kind: str) -> str:

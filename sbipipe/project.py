@@ -66,6 +66,11 @@ def emulation_path(name: str) -> Path:
     return EMULATIONS / f"{name}.safetensors"
 
 
+def judgement_path(name: str) -> Path:
+    """Where lies what is said of the fields that an emulator drew."""
+    return JUDGEMENTS / f"{name}.json"
+
+
 def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
     """The exact log-likelihood of a set of fields, where its simulator offers one."""
     if of not in params.simulate:

@@ -174,7 +174,7 @@ def metrics(results: Results) -> dict[str, Any]:
     """The headline numbers; those that do not exist or are not finite are left out."""
     found = {estimator.name: dict(_metrics(estimator)) for estimator in results.estimators}
     for emulation in results.emulations:
-        generated = emulation.chi_squared["generated"]
+        generated = emulation.judgement.chi_squared.sets["generated"]
         found[emulation.name]["emulation"] = {
             "chi_squared_over_null": {"mean": generated.ratio, "se": generated.ratio_se},
             "chi_squared_over_true": {"mean": generated.to_true, "se": generated.to_true_se},

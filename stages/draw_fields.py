@@ -4,7 +4,7 @@ known."""
 from sbipipe import project, runtime
 from sbipipe.config import read_params
 from sbipipe.emulation import drawing, truth
-from sbipipe.emulation.truth import Unchecked
+from sbipipe.emulation.unchecked import Unchecked
 
 
 def main(name: str) -> None:

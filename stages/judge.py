@@ -3,8 +3,10 @@
 
 from sbipipe import project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.emulation import drawing, judge, truth
-from sbipipe.emulation.truth import Unchecked
+from sbipipe.emulation import drawing, truth
+from sbipipe.emulation.judge import judge
+from sbipipe.emulation.plain import to_json
+from sbipipe.emulation.unchecked import Unchecked
 
 
 def main(name: str) -> None:
@@ -14,9 +16,8 @@ def main(name: str) -> None:
     if isinstance(true, Unchecked) or isinstance(drawn, Unchecked):
         found = true
     else:
-        cells = true.data.geometry.pixels[0] // drawn.data.geometry.pixels[0]
-        found = judge.judge(true.coarser(cells), drawn)
-    storage.save_json(project.JUDGEMENTS / f"{name}.json", judge.to_json(found))
+        found = judge(true.like(drawn.data), drawn)
+    storage.save_json(project.judgement_path(name), to_json(found))
 
 
 if __name__ == "__main__":

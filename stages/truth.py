@@ -4,7 +4,8 @@
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.emulation import truth
-from sbipipe.emulation.truth import Truth, Unchecked
+from sbipipe.emulation.truth import Truth
+from sbipipe.emulation.unchecked import Unchecked
 
 
 def main(name: str) -> None:

@@ -22,9 +22,11 @@ from sbipipe.config import parse, read_params
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation import judge as validation
-from sbipipe.emulation.held_out import Emulated, Response
+from sbipipe.emulation import drawing, truth
+from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.judge import judge
+from sbipipe.emulation.plain import to_json
+from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.gate import verdict as calibration
 from sbipipe.gate.controls import CONTROLS
 from sbipipe.interfaces import (
@@ -250,19 +252,18 @@ def _comparison(
 
 def _emulation(name: str) -> None:
     """An emulator that draws from the simulator itself."""
-    entries = {}
     if name:
-        found = emulated_fields()
-        entries[name] = validation.validate(found)
-        emulated.save(project.emulation_path(name), found)
-    storage.save_json(project.EMULATION, {"emulators": entries})
+        true, drawn = emulated_fields()
+        truth.save(project.truth_path("cdm"), true)
+        drawing.save(project.emulation_path(name), drawn)
+        storage.save_json(project.judgement_path(name), to_json(judge(true, drawn)))
 
 
-def emulated_fields() -> Emulated:
+def emulated_fields() -> tuple[Truth, Drawn]:
     """Lognormal maps in the place of every sort of field, fewer than in a real run."""
     simulator = Lognormal(pixels=16)
     theta = simulator.prior.sample(4, stream(0, "held out"))
-    moved = emulated.one_at_a_time(simulator.prior)
+    moved = truth.one_at_a_time(simulator.prior)
 
     def fields_of(label: str, count: int) -> Array:
         rows = simulator.simulate(np.repeat(theta, count, 0), stream(0, label))
@@ -275,17 +276,19 @@ def emulated_fields() -> Emulated:
         ]
         return np.array(rows)
 
-    return Emulated(
+    true = Truth(
         simulator="cdm",
         parameters=simulator.prior.names,
-        quantity=simulator.data.quantity,
-        box=simulator.box,
+        data=simulator.data,
         theta=theta,
         true=fields_of("true", 10),
-        generated=fields_of("generated", 12),
         control=fields_of("control", 10),
-        response=Response(
-            theta=moved, generated=response("generated"), true=response("true"),
-            control=response("control"),
-        ),
-    )  # fmt: skip
+        varied=moved,
+        response=TrueResponse(true=response("true"), control=response("control"), each=1),
+    )
+    drawn = Drawn(
+        data=simulator.data,
+        generated=fields_of("generated", 12),
+        response=response("generated"),
+    )
+    return true, drawn

@@ -117,16 +117,17 @@ def test_an_emulator_that_could_not_be_checked_says_why(
 
 def test_what_is_left_out_is_said(run_results: Results, run_gallery: Gallery) -> None:
     (found,) = run_results.emulations
-    elsewhere = replace(
-        found,
-        simulated=False,
-        left_out=("bispectrum", "peak counts"),
+    judgement = replace(
+        found.judgement,
+        control="halves",
+        left_out={"bispectrum": "given boxes"},
         channels=2,
-        rows={"generated": 15},
-        counts={**found.counts, "failed": 3},
+        response=replace(found.judgement.response, rows={"generated": 15}),
+        counts=replace(found.judgement.counts, failed=3),
     )
+    elsewhere = replace(found, judgement=judgement)
     text = report.page(replace(run_results, emulations=(elsewhere,)), run_gallery)
-    assert "at least 16 pixels a side: bispectrum and peak counts." in text
+    assert "Left out: bispectrum (given boxes)." in text
     assert "against the other half" in text
     assert "there is no true response" in text
     assert "3 of these simulations failed" in text
@@ -166,7 +167,7 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
         assert metrics[e.name]["published"] == int(e.published)
         assert metrics[e.name]["min_p_adjusted"] == e.min_p_adjusted
     assert "kl_from_exact" in metrics["npe"]
-    ratio = run_results.emulations[0].chi_squared["generated"].ratio
+    ratio = run_results.emulations[0].judgement.chi_squared.sets["generated"].ratio
     assert metrics["nle"]["emulation"]["chi_squared_over_null"]["mean"] == ratio
     assert metrics["nle"]["emulation"]["chi_squared_over_control"]["se"] > 0
     assert "emulation" not in metrics["npe"]

@@ -1,12 +1,12 @@
 """Which files every DVC stage depends on, from the imports; `make deps` writes them to `dvc.yaml`.
 
-A stage depends on its script, on what that imports directly or through others, and on the kinds that
-its entries name. A kind is a file of a family's folder or a folder in it; what a kind imports from
-outside its family counts for every entry of the stage, since DVC's templates know no dependencies by
-kind. A folder all of whose files are imported stands for them.
+A stage depends on its script, on what that imports directly or through others, and on the kinds
+that its entries name. A kind is a file of a family's folder or a folder in it; what a kind imports
+from outside its family counts for every entry of the stage, since DVC's templates know no
+dependencies by kind. A folder all of whose files are imported stands for them.
 
-DVC names a kind by one path, `sbipipe/<family>/${item.kind}.py`. For a kind that is a folder that path
-is a link to the folder; `make deps` makes it, too.
+DVC names a kind by one path, `sbipipe/<family>/${item.kind}.py`. For a kind that is a folder, that
+path is a link to the folder; `make deps` makes it, too.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ OF_KIND = {
 }
 """The family that the entries of a stage name a kind of."""
 
-WHOLE = {"diagnose": ("diagnostics",), "compare": ("estimators", "recalibrations")}
-"""Families of which a stage may use every kind."""
+WHOLE = {
+    "summarise": ("statistics",),
+    "diagnose": ("diagnostics",),
+    "compare": ("estimators", "recalibrations"),
+    "judge": ("statistics",),
+}
+"""Families, and rooms whose files are found by folder, of which a stage may use every one."""
 
 SHARED = {"recalibrate": ("estimators",)}
 """Families of which a stage uses a kind that is named elsewhere: the weights that it reads change
@@ -46,10 +51,9 @@ with the kind's own code (`project.stamped`), but not with what the kind imports
 def kinds(family: str) -> list[Path]:
     """The files and folders of a family's kinds."""
     root = Path("sbipipe") / family
-    files = [p for p in root.glob("*.py") if not p.is_symlink() and p.name != "__init__.py"]
-    return sorted(
-        [*files, *(p.parent for p in root.glob("*/__init__.py") if p.parent.suffix == "")]
-    )
+    files = [p for p in root.glob("*.py") if not p.is_symlink() and not p.name.startswith("_")]
+    folders = [p.parent for p in root.glob("*/__init__.py") if not p.parent.is_symlink()]
+    return sorted([*files, *folders])
 
 
 def imports(path: Path) -> set[Path]:
@@ -96,7 +100,7 @@ def code(stage: str) -> list[str]:
     families = {*WHOLE.get(stage, ()), *SHARED.get(stage, ()), *([own] if own else [])}
     plugins = [kind for family in sorted(families) for kind in kinds(family)]
     found = closure([Path("stages") / f"{stage}.py", *plugins])
-    rooms = {f"sbipipe/{family}" for family in FAMILIES.values()}
+    rooms = {f"sbipipe/{family}" for family in (*FAMILIES.values(), *WHOLE.get(stage, ()))}
     shared = {p for p in found if p.parts[0] == "sbipipe" and "/".join(p.parts[:2]) not in rooms}
     deps = [f"stages/{stage}.py"]
     deps += [f"sbipipe/{own}/${{item.kind}}.py"] if own else []

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from sbipipe import storage
-from sbipipe.emulation.truth import DRAWN, TRUE, Truth, Unchecked
+from sbipipe.emulation.truth import DRAWN, TRUE, Truth
+from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Emulator, Fields, Generator, Weights
 from sbipipe.seeds import stream
 

@@ -21,6 +21,8 @@ import joblib
 import numpy as np
 
 from sbipipe import storage
+from sbipipe.emulation.chi_squared import FEWEST
+from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import (
     Array,
     Dataset,
@@ -37,9 +39,6 @@ from sbipipe.seeds import stream
 
 THETAS, DRAWN, TRUE = 10, 50, 15
 """Held-out theta, emulated fields and true fields at each: the numbers of Mudur et al. 2023."""
-
-FEWEST = 8
-"""True fields at one theta, for a null in each half of them (it takes 4)."""
 
 QUANTILES = (0.1, 0.3, 0.7, 0.9)
 """Quantiles of the prior to which each parameter is moved."""
@@ -93,9 +92,10 @@ class Truth:
     response: TrueResponse | None
     failed: int = 0
 
-    def coarser(self, cells: int) -> Truth:
-        """The same fields with so many pixels along each axis averaged to one."""
-        if cells == 1:
+    def like(self, drawn: Fields) -> Truth:
+        """The same fields on the grid of these, which may be coarser: pixels are averaged."""
+        cells = self.data.geometry.pixels[0] // drawn.geometry.pixels[0]
+        if cells <= 1:
             return self
         response = self.response and replace(
             self.response,
@@ -116,13 +116,6 @@ def _blocks(x: Array, cells: int) -> Array:
     return average(x.reshape(-1, *x.shape[2:]), cells).reshape(
         *x.shape[:3], *(side // cells for side in x.shape[3:])
     )
-
-
-@dataclass(frozen=True)
-class Unchecked:
-    """Why emulated fields cannot be set beside true ones, in one clause."""
-
-    why: str
 
 
 # What is chosen

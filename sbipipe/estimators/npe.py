@@ -179,7 +179,7 @@ class _NpePosterior:
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(theta | x) - log p(theta), (n, B, D) and (B, K E) -> (n, B)."""
-        failed = np.isnan(digest).any(1)
+        failed = np.asarray(np.isnan(digest).any(1))
         (known,) = tensors(np.where(failed[:, None], 0.0, digest))
         parts = known.to(self.ensemble.device).chunk(len(self.ensemble.members), 1)
         conditioned = _NpeConditioned(

@@ -73,9 +73,7 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
         "chi_squared": [(chi_squared.draw, one) for one in emulations],
         "emulated_curves": [(emulated_curves.draw_all, one) for one in emulations],
         "correlations": [(power_correlations.draw, one) for one in emulations],
-        "responses": [
-            (responses.draw, one, response) for one in emulations for response in one.responses
-        ],
+        "responses": [(responses.draw_all, one) for one in emulations],
         "pairs": [(separability.draw, results.pairs)] if results.pairs else [],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out
 from rows import rows_of
 from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.drawing import Drawn
-from sbipipe.emulation.truth import Truth, Unchecked
+from sbipipe.emulation.truth import Truth
+from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Generator, InputError
 from sbipipe.priors import uniform_prior
 from sbipipe.seeds import stream
@@ -145,14 +147,15 @@ def test_rows_of_a_response_share_their_noise(found: Truth, drawn: Drawn) -> Non
 
 
 def test_coarser_fields_have_the_same_means_on_fewer_pixels(found: Truth) -> None:
-    coarse = found.coarser(4)
+    geometry = replace(found.data.geometry, pixels=(4, 4))
+    coarse = found.like(replace(found.data, geometry=geometry))
     assert coarse.data.geometry.pixels == (4, 4)
     assert coarse.true.shape == (10, 15, 1, 4, 4)
     np.testing.assert_allclose(coarse.true.mean((-2, -1)), found.true.mean((-2, -1)), atol=1e-5)
     np.testing.assert_allclose(
         coarse.true[0, 0, 0, 1, 2], found.true[0, 0, 0, 4:8, 8:12].mean(), rtol=1e-5
     )
-    assert found.coarser(1) is found
+    assert found.like(found.data) is found
 
 
 @pytest.mark.parametrize("has_simulator", [True, False])

@@ -5,15 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import white_noise
-from sbipipe import project, storage
-from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation import judge as validation
+from sbipipe.emulation.judge import judge
+from sbipipe.emulation.judgement import Judgement
 from sbipipe.figures import (
     calibration_curves,
     chi_squared,
@@ -90,23 +88,19 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
 
 @pytest.mark.parametrize("shape", [(1, 16), (1, 8, 8), (1, 16, 16), (2, 8, 8, 8)])
 @pytest.mark.parametrize("simulator", [True, False])
-def test_emulated_fields_of_any_shape(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], simulator: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = white_noise.drawn(shape, simulator=simulator)
-    emulated.save(project.emulation_path("mine"), found)
-    storage.save_json(Path("one.json"), validation.validate(found))
-    one = emulation_results.emulation("mine", storage.load_json(Path("one.json")))
+def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
+    truth, drawn = white_noise.drawn(shape, simulator=simulator)
+    judgement = judge(truth, drawn)
+    assert isinstance(judgement, Judgement)
+    one = emulation_results.emulation("mine", judgement, truth.true, drawn.generated)
     drawings = [
         emulated_maps.draw(one),
         chi_squared.draw(one),
         power_correlations.draw(one),
         *emulated_curves.draw_all(one),
-        *(responses.draw(one, response) for response in one.responses),
+        *responses.draw_all(one),
     ]
-    maps = len(shape) == 3 and shape[-1] >= 16
-    assert len(drawings) == 3 + (9 if maps else 6) + 1
+    assert len(drawings) == 3 + (9 if len(shape) == 3 else 6) + 1
     assert len({drawing.name for drawing in drawings}) == len(drawings)
     assert all(len(drawing.alt) > 30 for drawing in drawings)
 

@@ -148,17 +148,18 @@ def test_entries_removed_from_params_are_no_part_of_the_run(
 
 def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Results) -> None:
     (found,) = run_results.emulations
-    assert (found.name, found.simulator, found.simulated) == ("nle", "cdm", True)
+    judgement = found.judgement
+    assert (found.name, judgement.simulator, judgement.control) == ("nle", "cdm", "simulations")
     entry = storage.load_json(run_folder / "reports/emulation.json")["emulators"]["nle"]
     generated = entry["chi_squared"]["sets"]["generated"]
-    assert found.chi_squared["generated"].ratio == generated["ratio"]
+    assert judgement.chi_squared.sets["generated"].ratio == generated["ratio"]
     arrays = storage.load_weights(run_folder / "data/emulations/nle.safetensors").arrays
-    for example, written in zip(found.examples, entry["examples"], strict=True):
-        np.testing.assert_array_equal(example.theta, arrays["theta"][written["row"]])
-        np.testing.assert_array_equal(example.true, arrays["true"][written["row"], :2, 0])
-        assert example.generated.shape == (2, 16, 16)
-    assert [one.parameter for one in found.responses] == ["omega_m", "sigma_8"]
-    assert len(found.headlines) == 12
+    for example, maps in zip(judgement.examples, found.maps, strict=True):
+        np.testing.assert_array_equal(example.theta, arrays["theta"][example.row])
+        np.testing.assert_array_equal(maps.true, arrays["true"][example.row, :2, 0])
+        assert maps.generated.shape == (2, 16, 16)
+    assert list(judgement.response.parameters) == ["omega_m", "sigma_8"]
+    assert len(found.headlines) == 13
     assert run_results.unchecked == {}
 
 
@@ -166,7 +167,7 @@ def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Result
     ("shape", "image"), [((2, 8), (8,)), ((1, 8, 8), (8, 8)), ((1, 8, 8, 8), (8, 8))]
 )
 def test_emulated_fields_become_images(shape: tuple[int, ...], image: tuple[int, ...]) -> None:
-    assert emulation_results._images(np.zeros((2, *shape))).shape == (2, *image)
+    assert emulation_results.images(np.zeros((2, *shape))).shape == (2, *image)
 
 
 def test_a_missing_file_is_named(run_folder: Path, tmp_path: Path) -> None:
