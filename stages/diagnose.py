@@ -2,7 +2,8 @@
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.gate import verdict as calibration
+from sbipipe.gate.verdict import judge
+from sbipipe.records import dump
 from sbipipe.seeds import stream
 
 
@@ -11,8 +12,8 @@ def main(name: str) -> None:
     draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
     diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
     rng = stream(params.seed, "diagnose", name)
-    verdict = calibration.judge(draws, diagnostics, params.gate.level, rng)
-    storage.save_json(project.DIAGNOSES / f"{name}.json", calibration.to_json(verdict))
+    verdict = judge(draws, diagnostics, params.gate.level, rng)
+    storage.save_json(project.DIAGNOSES / f"{name}.json", dump(verdict))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ N(y / (1 + s^2), s^2 / (1 + s^2)) in each parameter. "nre" draws from one that i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,13 @@ from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.emulation import held_out as emulated
 from sbipipe.emulation import judge as validation
 from sbipipe.emulation.held_out import Emulated, Response
-from sbipipe.gate import verdict as calibration
 from sbipipe.gate.controls import CONTROLS
+from sbipipe.gate.verdict import Verdicts, judge
 from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
 from sbipipe.physics import fields
 from sbipipe.posteriors import comparison
 from sbipipe.priors import uniform_prior
+from sbipipe.records import dump
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -73,13 +73,11 @@ def write(
     diagnostics = {"sbc": parse(Sbc, {}, ""), "coverage": parse(Coverage, {}, ""),
                    "tarp": parse(Tarp, {}, "")}  # fmt: skip
     verdicts = {
-        name: calibration.judge(one, diagnostics, 0.01, stream(1, "judge", name))
-        for name, one in found.items()
+        name: judge(one, diagnostics, 0.01, stream(1, "judge", name)) for name, one in found.items()
     }
     for name, one in found.items():
         storage.save_draws(project.DRAWS / f"{name}.safetensors", one)
-    estimators = {name: calibration.to_json(verdict) for name, verdict in verdicts.items()}
-    storage.save_json(project.REPORTS / "coverage.json", {"estimators": estimators})
+    storage.save_json(project.COVERAGE, dump(Verdicts(estimators=verdicts)))
     _comparison(found, prior, widths)
     _emulation(emulator)
 
@@ -226,11 +224,10 @@ def _comparison(
             other = _log_prob(prior, widths[name], y, exact.draws)
             divergence[name], _ = comparison.kl_from_exact(exact.log_prob, other)
     compared = comparison.compare(
-        found, stream(0, "compare"), observations=20,
+        "cdm", found, stream(0, "compare"), observations=20,
         train_seconds=dict.fromkeys(found, 41.5), kl=divergence,
     )  # fmt: skip
-    content = comparison.to_json(compared)
-    storage.save_json(project.REPORTS / "comparison.json", json.loads(json.dumps(content)))
+    storage.save_json(project.COMPARISON, dump(compared))
 
 
 def _emulation(name: str) -> None:

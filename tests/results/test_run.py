@@ -14,7 +14,9 @@ import finished_run
 from sbipipe import project, storage
 from sbipipe.interfaces import Dataset, InputError
 from sbipipe.priors import uniform_prior
+from sbipipe.records import dump
 from sbipipe.results import emulation as emulation_results
+from sbipipe.results import posteriors, simulations
 from sbipipe.results import run as results
 from sbipipe.results.run import Results
 
@@ -28,16 +30,12 @@ def test_estimators_come_in_the_order_of_params(run_results: Results) -> None:
 def test_verdicts_are_those_of_coverage_json(run_folder: Path, run_results: Results) -> None:
     entries = storage.load_json(run_folder / "reports/coverage.json")["estimators"]
     for e in run_results.estimators:
-        assert (e.verdict, e.published) == (
-            entries[e.name]["verdict"],
-            entries[e.name]["published"],
-        )
-        folder = "posteriors" if e.published else "withheld"
+        assert dump(e.verdict) == entries[e.name]
+        folder = "posteriors" if entries[e.name]["published"] else "withheld"
         assert e.file == f"{folder}/{e.name}.nc"
         assert e.min_p_adjusted == min(t["p_adjusted"] for t in entries[e.name]["tests"].values())
         numbers = entries[e.name]["tests"]["coverage.hpd"]["numbers"]
         assert e.coverage_68 == numbers["coverage_0.68"]
-        assert {c.name for c in e.controls} == {"narrowed", "widened", "shifted"}
 
 
 def test_each_test_gathers_all_estimators(run_results: Results) -> None:
@@ -49,7 +47,7 @@ def test_each_test_gathers_all_estimators(run_results: Results) -> None:
 
 def test_examples_are_the_first_test_simulations(run_folder: Path, run_results: Results) -> None:
     draws = storage.load_draws(run_folder / "data/draws/npe.safetensors")
-    assert [e.number for e in run_results.examples] == list(range(results.EXAMPLES))
+    assert [e.number for e in run_results.examples] == list(range(posteriors.EXAMPLES))
     for example in run_results.examples:
         np.testing.assert_array_equal(example.truth, draws.theta[example.number])
         np.testing.assert_array_equal(example.draws["npe"], draws.draws[:, example.number])
@@ -69,8 +67,8 @@ def test_failed_observations_are_in_no_figure(run_folder: Path) -> None:
     log_prob = draws.log_prob.copy()
     log_prob[:, :3] = np.nan
     broken = replace(draws, log_prob=log_prob)
-    assert all(len(r.truth) == 77 for r in results.recoveries("npe", broken))
-    assert not list(results.recoveries("npe", replace(draws, log_prob=log_prob * np.nan)))
+    assert all(len(r.truth) == 77 for r in posteriors.recoveries("npe", broken))
+    assert not list(posteriors.recoveries("npe", replace(draws, log_prob=log_prob * np.nan)))
 
 
 def test_example_fields_lie_nearest_to_a_grid_over_the_prior(run_results: Results) -> None:
@@ -100,7 +98,7 @@ def _rows(shape: tuple[int, ...]) -> Dataset:
 
 
 def test_without_a_box_wavenumbers_count_cycles() -> None:
-    spectra = results._spectra("mine", _rows((1, 16, 16)), Boxless())
+    spectra = simulations._spectra("mine", _rows((1, 16, 16)), Boxless())
     assert spectra is not None
     assert spectra.k_unit == "cycles per map"
     assert 1 <= spectra.k[0] < 1.5
@@ -108,7 +106,7 @@ def test_without_a_box_wavenumbers_count_cycles() -> None:
 
 
 def test_oblong_maps_have_no_isotropic_spectrum() -> None:
-    assert results._spectra("mine", _rows((1, 16, 8)), Boxless()) is None
+    assert simulations._spectra("mine", _rows((1, 16, 8)), Boxless()) is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_oblong_maps_have_no_isotropic_spectrum() -> None:
 def test_fields_of_any_dimension_become_images(
     shape: tuple[int, ...], image: tuple[int, ...], words: str
 ) -> None:
-    examples = results._example_fields("mine", _rows(shape), Boxless())
+    examples = simulations._example_fields("mine", _rows(shape), Boxless())
     assert examples.fields.shape == (1, 3, *image)
     assert examples.shown == words
 
@@ -184,7 +182,7 @@ def test_a_run_of_vectors_with_one_estimator(tmp_path: Path) -> None:
         )
         found = results.read()
     assert found.pairs == ()
-    assert found.estimators[0].kl_from_exact is None
+    assert found.estimators[0].performance.kl_from_exact is None
     assert found.suites[0].example_fields is None
     assert found.suites[0].spectra is None
     assert found.components[0].set == "cdm"

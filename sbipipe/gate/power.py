@@ -1,0 +1,103 @@
+r"""The power of the gate: the smallest error of the width that its tests would find.
+
+The tests of rank and coverage are put to a D-dimensional Gaussian whose width is wrong by a factor
+s = 1 - w or 1 + w. With z the standardised truth, its ranks are known without a draw: Phi(z_i / s)
+for parameter i, and P(D / 2, |z|^2 / 2 s^2), the regularised incomplete gamma function, for the
+density. A detection is a p-value below level / m, Holm's first step for m tests. The power is the
+share of replicates in which some test detects, and the smallest error is found by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from pydantic import computed_field
+from scipy import special
+
+from sbipipe.gate import uniformity
+from sbipipe.interfaces import Array, Generator
+from sbipipe.records import record
+
+WIDTH_ERROR = 0.2
+"""An error of the width that a verdict `calibrated` has to exclude."""
+
+CHANCE = 0.9
+"""How often an error must be found for the test to have the power to find it."""
+
+LARGEST = 0.63
+"""The largest error of the width that is looked at."""
+
+
+@record
+class Power:
+    """The smallest errors of the width that the tests would find.
+
+    Attributes:
+        narrow: The error w of a posterior of width 1 - w; None where beyond `LARGEST`.
+        wide: The error w of a posterior of width 1 + w; None where beyond `LARGEST`.
+        needed: The largest error that may go unseen.
+        chance: The probability with which an error must be found.
+    """
+
+    narrow: float | None
+    wide: float | None
+    needed: float = WIDTH_ERROR
+    chance: float = CHANCE
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def width_error(self) -> float | None:
+        """The larger of the two errors; None where either is beyond `LARGEST`."""
+        return None if self.narrow is None or self.wide is None else max(self.narrow, self.wide)
+
+    @property
+    def suffices(self) -> bool:
+        """Whether no error above the needed one would go unseen."""
+        return self.width_error is not None and self.width_error <= self.needed
+
+
+def smallest_width_error(*, n: int, dimension: int, level: float, rng: Generator) -> Power:
+    """What n simulations would find.
+
+    Args:
+        n: Number of test simulations.
+        dimension: Number of parameters.
+        level: Each test's, after correction for their number.
+    """
+    replicates = int(np.clip(200_000 // (n * dimension), 100, 300))
+    z = rng.standard_normal((dimension, replicates, n))
+    radius = (z**2).sum(0)
+    distance = uniformity.critical_distance(n, level)
+    gamma = uniformity.critical_gamma(n, level)
+
+    def power(scale: float) -> float:
+        u = special.gammainc(dimension / 2, radius / scale**2 / 2)
+        found = uniformity.ks_distance(u) >= distance
+        for v in (u, *special.ndtr(z / scale)):
+            found |= _gammas(v) <= gamma
+        return float(found.mean())
+
+    return Power(
+        narrow=_smallest(lambda error: power(1 - error)),
+        wide=_smallest(lambda error: power(1 + error)),
+    )
+
+
+def _smallest(power: Callable[[float], float]) -> float | None:
+    """Smallest error, in per cent steps, that is found often enough (by bisection)."""
+    low, high = 0, round(100 * LARGEST) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle / 100) >= CHANCE else (middle, high)
+    return high / 100 if high <= round(100 * LARGEST) else None
+
+
+def _gammas(u: Array) -> Array:
+    """gamma of each row, (R, N) -> (R,)."""
+    replicates, n = u.shape
+    steps = uniformity.STEPS
+    index = np.minimum((u * steps).astype(np.int64), steps - 1)
+    index += steps * np.arange(replicates)[:, None]
+    counts = np.bincount(index.ravel(), minlength=replicates * steps).reshape(replicates, steps)
+    return uniformity.lowest_tail(counts.cumsum(1)[:, :-1], n)
