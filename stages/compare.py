@@ -4,6 +4,7 @@ import pandas as pd
 
 from sbipipe import project, runtime, storage
 from sbipipe.config import Params, read_params
+from sbipipe.gate import uniformity
 from sbipipe.gate.sharpness import Estimate
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.posteriors import comparison
@@ -35,12 +36,18 @@ def sharing(params: Params) -> dict[str, list[str]]:
 
 def compare(params: Params, simulator: str, names: list[str]) -> Comparison:
     """The estimators of one simulator beside each other, and beside the exact posterior."""
-    draws = {name: storage.load_draws(project.DRAWS / f"{name}.safetensors") for name in names}
+    draws = {name: sampled(params, name) for name in names}
     exact = next((name for name in names if params.train[name].kind == "exact"), None)
     kl = divergences(params, exact, draws) if exact else {}
     seconds = {n: storage.load_history(project.history_path("train", n)).seconds for n in names}
     rng = stream(params.seed, "compare", simulator)
     return comparison.compare(simulator, draws, rng, train_seconds=seconds, kl=kl)
+
+
+def sampled(params: Params, name: str) -> PosteriorDraws:
+    """An estimator's draws, in which the same observations have failed as for the gate."""
+    draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
+    return uniformity.fail_few(draws, params.gate.fewest_draws)
 
 
 def divergences(

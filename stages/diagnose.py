@@ -2,6 +2,7 @@
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
+from sbipipe.gate.controls import controls
 from sbipipe.gate.verdict import judge
 from sbipipe.records import dump
 from sbipipe.seeds import stream
@@ -12,7 +13,7 @@ def main(name: str) -> None:
     draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
     diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
     rng = stream(params.seed, "diagnose", name)
-    verdict = judge(draws, diagnostics, params.gate.level, rng)
+    verdict = judge(draws, diagnostics, params.gate, controls(params.draw), rng)
     storage.save_json(project.DIAGNOSES / f"{name}.json", dump(verdict))
 
 

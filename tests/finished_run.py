@@ -14,15 +14,15 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from closed_form import CONTROLS
 from sbipipe import project, storage
-from sbipipe.config import parse, read_params
+from sbipipe.config import Gate, parse, read_params
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.emulation import held_out as emulated
 from sbipipe.emulation import judge as validation
 from sbipipe.emulation.held_out import Emulated, Response
-from sbipipe.gate.controls import CONTROLS
 from sbipipe.gate.verdict import Verdicts, judge
 from sbipipe.interfaces import SPLITS, Array, Dataset, History, PosteriorDraws, Prior
 from sbipipe.physics import fields
@@ -73,7 +73,8 @@ def write(
     diagnostics = {"sbc": parse(Sbc, {}, ""), "coverage": parse(Coverage, {}, ""),
                    "tarp": parse(Tarp, {}, "")}  # fmt: skip
     verdicts = {
-        name: judge(one, diagnostics, 0.01, stream(1, "judge", name)) for name, one in found.items()
+        name: judge(one, diagnostics, Gate(), CONTROLS, stream(1, "judge", name))
+        for name, one in found.items()
     }
     for name, one in found.items():
         storage.save_draws(project.DRAWS / f"{name}.safetensors", one)
@@ -143,7 +144,8 @@ def _params(
             for name in widths
         },
         "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-        "gate": {"level": 0.01, "on_failure": "withhold", "draws": draws},
+        "draw": {"draws": draws},
+        "gate": {"level": 0.01, "on_failure": "withhold"},
     }
     return yaml.safe_dump(values, sort_keys=False)
 

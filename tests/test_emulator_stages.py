@@ -30,6 +30,7 @@ PARAMS = {
         "vectors": {"kind": "nre", "of": "raw"},
     },
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 

@@ -19,12 +19,6 @@ from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Generator
 from sbipipe.records import record
 
-WIDTH_ERROR = 0.2
-"""An error of the width that a verdict `calibrated` has to exclude."""
-
-CHANCE = 0.9
-"""How often an error must be found for the test to have the power to find it."""
-
 LARGEST = 0.63
 """The largest error of the width that is looked at."""
 
@@ -36,14 +30,14 @@ class Power:
     Attributes:
         narrow: The error w of a posterior of width 1 - w; None where beyond `LARGEST`.
         wide: The error w of a posterior of width 1 + w; None where beyond `LARGEST`.
-        needed: The largest error that may go unseen.
-        chance: The probability with which an error must be found.
+        needed: The error that must be found, `gate.width_error`.
+        chance: The probability of finding them, `gate.chance`.
     """
 
     narrow: float | None
     wide: float | None
-    needed: float = WIDTH_ERROR
-    chance: float = CHANCE
+    needed: float
+    chance: float
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -53,17 +47,21 @@ class Power:
 
     @property
     def suffices(self) -> bool:
-        """Whether no error above the needed one would go unseen."""
+        """Whether the error that must be found would be."""
         return self.width_error is not None and self.width_error <= self.needed
 
 
-def smallest_width_error(*, n: int, dimension: int, level: float, rng: Generator) -> Power:
+def smallest_width_error(
+    *, n: int, dimension: int, level: float, needed: float, chance: float, rng: Generator
+) -> Power:
     """What n simulations would find.
 
     Args:
         n: Number of test simulations.
         dimension: Number of parameters.
         level: Each test's, after correction for their number.
+        needed: The error that must be found.
+        chance: The probability with which an error has to be found.
     """
     replicates = int(np.clip(200_000 // (n * dimension), 100, 300))
     z = rng.standard_normal((dimension, replicates, n))
@@ -79,17 +77,19 @@ def smallest_width_error(*, n: int, dimension: int, level: float, rng: Generator
         return float(found.mean())
 
     return Power(
-        narrow=_smallest(lambda error: power(1 - error)),
-        wide=_smallest(lambda error: power(1 + error)),
+        narrow=_smallest(lambda error: power(1 - error), chance),
+        wide=_smallest(lambda error: power(1 + error), chance),
+        needed=needed,
+        chance=chance,
     )
 
 
-def _smallest(power: Callable[[float], float]) -> float | None:
+def _smallest(power: Callable[[float], float], chance: float) -> float | None:
     """Smallest error, in per cent steps, that is found often enough (by bisection)."""
     low, high = 0, round(100 * LARGEST) + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle / 100) >= CHANCE else (middle, high)
+        low, high = (low, middle) if power(middle / 100) >= chance else (middle, high)
     return high / 100 if high <= round(100 * LARGEST) else None
 
 

@@ -2,24 +2,26 @@ r"""The gate: from the diagnostics' results to a verdict, with its own power.
 
 If one of an estimator's tests fails after correction for their number (`testing`), the posterior is
 
-- `biased` where the parameters' ranks are displaced more than they are spread (`evidence`),
+- `biased` where the parameters' ranks are displaced more than they are spread (`evidence`), and
+  either plainly so or more than the width is wrong,
 - otherwise `overconfident` or `underconfident`, by the sign of the strongest evidence of a wrong
   width (signed area of the coverage, dispersion of the ranks, TARP's area to the curve).
 
 If none fails, that must mean something. The negative controls (`controls`) have to be found by the
 same tests, all three kinds of test have to be there, and the number of simulations must suffice to
-find a width that is wrong (`power`); else the verdict is `inconclusive`.
+find a width that is wrong by `gate.width_error` (`power`); else the verdict is `inconclusive`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
+from sbipipe.config import Gate
 from sbipipe.gate import uniformity
-from sbipipe.gate.controls import CONTROLS, control_draws
+from sbipipe.gate.controls import Control, control_draws
 from sbipipe.gate.evidence import evidence
 from sbipipe.gate.power import Power, smallest_width_error
 from sbipipe.gate.sharpness import Sharpness, sharpness
@@ -30,6 +32,9 @@ from sbipipe.records import Real, record
 from sbipipe.seeds import stream
 
 Outcome = Literal["calibrated", "overconfident", "underconfident", "biased", "inconclusive"]
+
+PLAIN = 4.0
+"""Standard deviations of displacement that are a bias, whatever the evidence of a wrong width."""
 
 
 @record
@@ -95,52 +100,57 @@ class Verdicts:
 
 
 def judge(
-    draws: PosteriorDraws,
+    drawn: PosteriorDraws,
     diagnostics: Mapping[str, Diagnostic],
-    level: float,
+    gate: Gate,
+    controls: Sequence[Control],
     rng: Generator,
 ) -> Verdict:
     """Test an estimator's draws and its negative controls, and say what follows.
 
     Args:
+        drawn: For independent simulations.
         diagnostics: By the name they have in `params.yaml`.
-        level: Probability that an exact posterior fails.
+        gate: What the verdict rests on.
+        controls: Those whose densities were stored with the draws.
 
     Raises:
         InputError: Where there is nothing to judge or a control's density is missing.
     """
-    n = len(draws.theta)
+    n = len(drawn.theta)
     if not n or not diagnostics:
         raise InputError(
             f"judge: given {n} simulations and {len(diagnostics)} diagnostics; "
             f"allowed: at least one of each"
         )
     root = int(rng.integers(2**63))
-    tests = run_tests(draws, diagnostics, level, root)
-    detections = {
-        control.name: detection(run_tests(control_draws(draws, control), diagnostics, level, root))
-        for control in CONTROLS
+    draws = uniformity.fail_few(drawn, gate.fewest_draws)
+    tests = run_tests(draws, diagnostics, gate.level, root)
+    found = {
+        one.name: detection(run_tests(control_draws(draws, one), diagnostics, gate.level, root))
+        for one in controls
     }
     power = smallest_width_error(
         n=n,
         dimension=len(draws.parameters),
-        level=level / len(tests),
+        level=gate.level / len(tests),
+        needed=gate.width_error,
+        chance=gate.chance,
         rng=stream(root, "power"),
     )
     failed = int(uniformity.failed(draws).sum())
-    outcome = _outcome(tests, detections, power, n)
-    why = reasons(tests, detections, CONTROLS, power, n=n, failed=failed, level=level)
+    outcome = _outcome(tests, found, power, n)
     return Verdict(
         verdict=outcome,
         published=outcome == "calibrated",
         n_test=n,
-        reasons=why,
+        reasons=reasons(tests, found, controls, power, n=n, failed=failed, level=gate.level),
         tests=tests,
-        controls=detections,
+        controls=found,
         sharpness=sharpness(draws),
         power=power,
         effective_sample_size=_sample_size(draws),
-        level=level,
+        level=gate.level,
         n_draws=len(draws.draws),
         failed=failed,
         seconds_per_posterior=draws.seconds,
@@ -160,7 +170,8 @@ def _outcome(
 def _failure(rejected: list[Test], n: int) -> Outcome:
     """The name of what is wrong, from all rejecting tests together."""
     seen = evidence((test.numbers for test in rejected), n)
-    if seen.displaced > seen.spread and (seen.displaced > 4 or seen.displaced > abs(seen.width)):
+    plain = seen.displaced > PLAIN or seen.displaced > abs(seen.width)
+    if seen.displaced > seen.spread and plain:
         return "biased"
     return "underconfident" if seen.width > 0 else "overconfident"
 

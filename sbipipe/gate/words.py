@@ -73,5 +73,5 @@ def _power(power: Power, n: int) -> str:
     if power.width_error is None:
         return f"{n} simulations would not show even a width error of {100 * LARGEST:.0f} %"
     error = f"{100 * power.width_error:.0f} %"
-    words = f"{n} simulations show a width error of {error} nine times in ten"
+    words = f"{n} simulations show a width error of {error} with probability {power.chance:g}"
     return words if power.suffices else f"{words}, but no smaller one: too few to rely on"

@@ -5,19 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from closed_form import fail, gaussian
+from closed_form import CONTROLS, fail, gaussian
+from sbipipe.config import Draw, Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
+from sbipipe.gate.controls import controls
 from sbipipe.gate.verdict import Verdict, judge
 from sbipipe.interfaces import InputError
 from sbipipe.records import dump, load
 
+GATE = Gate()
 DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
 
 
-def judged(draws, diagnostics=DIAGNOSTICS, level=0.01, seed=0):
-    return judge(draws, diagnostics, level, np.random.default_rng([seed, 2]))
+def judged(draws, diagnostics=DIAGNOSTICS, gate=GATE, controls=CONTROLS, seed=0):
+    return judge(draws, diagnostics, gate, controls, np.random.default_rng([seed, 2]))
 
 
 @pytest.mark.parametrize(("dimension", "correlation"), [(1, 0.0), (2, 0.0), (3, 0.9), (3, -0.3)])
@@ -68,6 +71,38 @@ def test_without_a_mandatory_test_nothing_is_called_calibrated():
     given = judged(gaussian(500, 3), {"sbc": Sbc(), "coverage": Coverage()})
     assert given.verdict == "inconclusive"
     assert any("TARP was not run" in reason for reason in given.reasons)
+
+
+def test_the_width_error_that_must_be_found_is_a_setting():
+    """400 simulations show a width error below 20 %, and none of 1 %."""
+    draws = gaussian(400, 3)
+    assert judged(draws).verdict == "calibrated"
+    strict = judged(draws, gate=Gate(width_error=0.01))
+    assert strict.verdict == "inconclusive"
+    assert strict.power.needed == 0.01
+    assert strict.reasons[-1].endswith("too few to rely on")
+    sure = judged(draws, gate=Gate(chance=0.99))
+    assert "with probability 0.99" in sure.reasons[-1]
+
+
+def test_how_few_draws_are_no_sample_is_a_setting():
+    draws = gaussian(400, 3)
+    size = np.where(np.arange(400) < 80, 30.0, draws.effective_sample_size)
+    few = replace(draws, effective_sample_size=size)
+    assert judged(few).failed == 0
+    strict = judged(few, gate=Gate(fewest_draws=31))
+    assert strict.failed == strict.sharpness.log_prob_truth.failed == 80
+    assert strict.verdict == "overconfident"
+
+
+def test_a_control_that_is_hardly_spoiled_is_not_found():
+    draws = gaussian(400, 3)
+    stored = {**draws.log_prob_controls, "narrowed": draws.log_prob_truth}
+    weak = controls(Draw(narrowed=0.999))
+    given = judged(replace(draws, log_prob_controls=stored), controls=weak)
+    assert not given.controls["narrowed"].found
+    assert given.verdict == "inconclusive"
+    assert "narrowed to 0.999 of their width, so passing them means little" in given.reasons[0]
 
 
 class _Blind:

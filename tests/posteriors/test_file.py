@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from closed_form import gaussian
+from closed_form import CONTROLS, gaussian
 from sbipipe import storage
+from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
@@ -29,7 +30,7 @@ CURVES = {
 def diagnosis() -> Verdict:
     """A verdict whose tests have curves of different lengths."""
     diagnostics = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
-    found = judge(gaussian(60, 1), diagnostics, 0.01, np.random.default_rng(1))
+    found = judge(gaussian(60, 1), diagnostics, Gate(), CONTROLS, np.random.default_rng(1))
     test = found.tests["tarp.tarp"]
     labels = {"x_label": "share", "y_label": "coverage"}
     tests = {
