@@ -36,18 +36,13 @@ def sharing(params: Params) -> dict[str, list[str]]:
 
 def compare(params: Params, simulator: str, names: list[str]) -> Comparison:
     """The estimators of one simulator beside each other, and beside the exact posterior."""
-    draws = {name: sampled(params, name) for name in names}
+    draws = {name: storage.load_draws(project.DRAWS / f"{name}.safetensors") for name in names}
     exact = next((name for name in names if params.train[name].kind == "exact"), None)
     kl = divergences(params, exact, draws) if exact else {}
     seconds = {n: storage.load_history(project.history_path("train", n)).seconds for n in names}
+    judged = {n: uniformity.fail_few(d, params.gate.fewest_draws) for n, d in draws.items()}
     rng = stream(params.seed, "compare", simulator)
-    return comparison.compare(simulator, draws, rng, train_seconds=seconds, kl=kl)
-
-
-def sampled(params: Params, name: str) -> PosteriorDraws:
-    """An estimator's draws, in which the same observations have failed as for the gate."""
-    draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
-    return uniformity.fail_few(draws, params.gate.fewest_draws)
+    return comparison.compare(simulator, judged, rng, train_seconds=seconds, kl=kl)
 
 
 def divergences(

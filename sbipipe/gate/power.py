@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import computed_field
 from scipy import special
 
+from sbipipe.config import Gate
 from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Generator
 from sbipipe.records import record
@@ -52,17 +53,17 @@ class Power:
 
 
 def smallest_width_error(
-    *, n: int, dimension: int, level: float, needed: float, chance: float, rng: Generator
+    *, n: int, dimension: int, tests: int, gate: Gate, rng: Generator
 ) -> Power:
     """What n simulations would find.
 
     Args:
         n: Number of test simulations.
         dimension: Number of parameters.
-        level: Each test's, after correction for their number.
-        needed: The error that must be found.
-        chance: The probability with which an error has to be found.
+        tests: Number of tests that the level is corrected for.
+        gate: The level, the error that must be found, and the probability of finding it.
     """
+    level = gate.level / tests
     replicates = int(np.clip(200_000 // (n * dimension), 100, 300))
     z = rng.standard_normal((dimension, replicates, n))
     radius = (z**2).sum(0)
@@ -77,10 +78,10 @@ def smallest_width_error(
         return float(found.mean())
 
     return Power(
-        narrow=_smallest(lambda error: power(1 - error), chance),
-        wide=_smallest(lambda error: power(1 + error), chance),
-        needed=needed,
-        chance=chance,
+        narrow=_smallest(lambda error: power(1 - error), gate.chance),
+        wide=_smallest(lambda error: power(1 + error), gate.chance),
+        needed=gate.width_error,
+        chance=gate.chance,
     )
 
 

@@ -109,10 +109,10 @@ def judge(
     """Test an estimator's draws and its negative controls, and say what follows.
 
     Args:
-        drawn: For independent simulations.
+        drawn: An estimator's draws for independent simulations.
         diagnostics: By the name they have in `params.yaml`.
-        gate: What the verdict rests on.
-        controls: Those whose densities were stored with the draws.
+        gate: The settings that the verdict rests on.
+        controls: The negative controls whose densities were stored with the draws.
 
     Raises:
         InputError: Where there is nothing to judge or a control's density is missing.
@@ -133,9 +133,8 @@ def judge(
     power = smallest_width_error(
         n=n,
         dimension=len(draws.parameters),
-        level=gate.level / len(tests),
-        needed=gate.width_error,
-        chance=gate.chance,
+        tests=len(tests),
+        gate=gate,
         rng=stream(root, "power"),
     )
     failed = int(uniformity.failed(draws).sum())

@@ -3,6 +3,7 @@
 import numpy as np
 
 from closed_form import gaussian
+from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
@@ -10,13 +11,12 @@ from sbipipe.gate.power import Power, smallest_width_error
 from sbipipe.gate.testing import run_tests
 
 DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
-ASKED = {"needed": 0.2, "chance": 0.9}
 
 
 def test_the_power_is_kept_by_the_tests_themselves():
     """Posteriors wrong by the stated error are found about nine times in ten."""
     power = smallest_width_error(
-        n=300, dimension=2, level=0.01 / 5, **ASKED, rng=np.random.default_rng(8)
+        n=300, dimension=2, tests=5, gate=Gate(), rng=np.random.default_rng(8)
     )
     for scale in (1 - power.narrow, 1 + power.wide):
         found = sum(
@@ -33,18 +33,18 @@ def test_the_power_is_kept_by_the_tests_themselves():
 
 def test_more_simulations_see_smaller_errors():
     errors = [
-        smallest_width_error(n=n, dimension=2, level=0.002, **ASKED, rng=np.random.default_rng(9))
+        smallest_width_error(n=n, dimension=2, tests=5, gate=Gate(), rng=np.random.default_rng(9))
         for n in (20, 200, 1000)
     ]
     assert errors[0].width_error is None
     assert errors[1].width_error > errors[2].width_error
-    assert Power(narrow=0.1, wide=None, **ASKED).width_error is None
+    assert Power(narrow=0.1, wide=None, needed=0.2, chance=0.9).width_error is None
 
 
 def test_to_be_surer_takes_a_larger_error():
     even, sure = (
         smallest_width_error(
-            n=100, dimension=2, level=0.002, needed=0.2, chance=chance, rng=np.random.default_rng(9)
+            n=100, dimension=2, tests=5, gate=Gate(chance=chance), rng=np.random.default_rng(9)
         )
         for chance in (0.5, 0.95)
     )
