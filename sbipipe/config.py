@@ -22,6 +22,9 @@ from sbipipe.interfaces import InputError
 
 T = TypeVar("T")
 
+MOVED = {"gate.draws": "draw.draws"}
+"""Keys of older files, and where they are written now."""
+
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def plugin(cls: type[T]) -> type[T]:
@@ -56,7 +59,7 @@ def _line(where: str, values: Any, problem: Mapping[str, Any]) -> str:
     key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
     kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
     if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"{key}: unknown key"
+        return f"{key}: moved; write {MOVED[key]}" if key in MOVED else f"{key}: unknown key"
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"{key}: missing"
     given = problem["input"]
@@ -172,19 +175,41 @@ class Entry:
 
 
 @plugin
+class Draw:
+    """What is drawn for the diagnostics to judge, and how the negative controls are spoiled.
+
+    Attributes:
+        draws: The number of draws from the posterior of each test simulation.
+        narrowed: The factor on the width of the control that is too narrow.
+        widened: The factor on the width of the control that is too wide.
+        shifted: The displacement of the control that is biased, in posterior standard deviations.
+    """
+
+    draws: Annotated[int, Field(ge=20)] = 1000
+    narrowed: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    widened: Annotated[float, Field(gt=1)] = 1.3
+    shifted: Annotated[float, Field(gt=0)] = 0.5
+
+
+@plugin
 class Gate:
     """When a posterior is let out.
 
     Attributes:
-        level: A calibrated posterior is withheld with this probability.
-        on_failure: "withhold" puts a failed posterior into `reports/withheld/`; "fail" makes
-            the run fail as well.
-        draws: From the posterior of each test simulation, for the diagnostics to judge.
+        level: The probability with which a calibrated posterior is withheld.
+        on_failure: What a failed posterior brings about: with "withhold" it goes to
+            `reports/withheld/`, with "fail" the run fails as well.
+        width_error: The error of the width that the verdict "calibrated" must exclude, in widths.
+        chance: The probability with which such an error must be found.
+        fewest_draws: The effective draws below which an observation counts as not sampled (or
+            all draws, where fewer are made).
     """
 
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     on_failure: Literal["withhold", "fail"] = "withhold"
-    draws: Annotated[int, Field(ge=20)] = 1000
+    width_error: Annotated[float, Field(ge=0.01, le=0.5)] = 0.2
+    chance: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    fewest_draws: Positive = 20
 
 
 @plugin
@@ -219,6 +244,7 @@ class Params:
     join: dict[EntryName, Join]
     train: dict[EntryName, Made] = Field(min_length=1)
     recalibrate: dict[EntryName, Made]
+    draw: Draw
     diagnose: dict[EntryName, Entry] = Field(min_length=1)
     gate: Gate
     runtime: Runtime = Field(default_factory=Runtime)
@@ -234,6 +260,19 @@ class Params:
     def estimators(self) -> dict[str, Made]:
         """All estimators, those that mend another one last."""
         return {**self.train, **self.recalibrate}
+
+    @property
+    def tested_on(self) -> dict[str, tuple[str, ...]]:
+        """The estimators whose posteriors are of the same simulations, by simulator."""
+        of = {name: self.simulator_of(self.set_of(name)) for name in self.estimators}
+        return {
+            simulator: tuple(name for name, own in of.items() if own == simulator)
+            for simulator in dict.fromkeys(of.values())
+        }
+
+    def section_of(self, estimator: str) -> str:
+        """The section that an estimator is an entry of."""
+        return "train" if estimator in self.train else "recalibrate"
 
     def set_of(self, estimator: str) -> str:
         """The set that an estimator reads."""
@@ -335,6 +374,7 @@ def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
 
 
 __all__ = [
+    "Draw",
     "Emulate",
     "Entry",
     "Gate",

@@ -10,10 +10,11 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,21 @@ LogLikelihood = Callable[[Array, Array], Array]
 
 SPLITS = ("train", "valid", "calibrate", "test")
 """`valid` stops and selects, `calibrate` recalibrates, `test` is for the diagnostics alone."""
+
+
+class NullIsNaN:
+    """Makes pydantic read null as NaN; imports it only where it is at work already."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            lambda value: math.nan if value is None else value, handler(source)
+        )
+
+
+Real = Annotated[float, NullIsNaN()]
+"""A number of a record; one that is not finite is null in a file, and null is read as NaN."""
 
 
 class InputError(ValueError):
@@ -498,17 +514,17 @@ class Curve:
     """One line of a figure, with what it should be and how far chance may carry it.
 
     Attributes:
-        x, y: The curve.
-        ideal: Where it should lie.
+        x, y: The points of the curve.
+        ideal: The height where each point should lie.
         lower, upper: The band that holds the whole curve with probability `1 - level`.
-        x_label, y_label: With units.
+        x_label, y_label: The labels of the axes, with units.
     """
 
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    ideal: tuple[float, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    x: tuple[Real, ...]
+    y: tuple[Real, ...]
+    ideal: tuple[Real, ...]
+    lower: tuple[Real, ...]
+    upper: tuple[Real, ...]
     x_label: str
     y_label: str
 

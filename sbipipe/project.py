@@ -42,6 +42,7 @@ REPORTS = Path("reports")
 POSTERIORS = REPORTS / "posteriors"
 WITHHELD = REPORTS / "withheld"
 COVERAGE = REPORTS / "coverage.json"
+COMPARISON = REPORTS / "comparison.json"
 EMULATION = REPORTS / "emulation.json"
 
 

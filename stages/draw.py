@@ -11,7 +11,7 @@ def main(name: str) -> None:
     of = params.set_of(name)
     test, prior = project.test_rows(params, of), project.prior_of(params, of)
     rng = stream(params.seed, "draw", name)
-    draws = drawing.draw(project.posterior(params, name), test, prior, params.gate.draws, rng)
+    draws = drawing.draw(project.posterior(params, name), test, prior, params.draw, rng)
     storage.save_draws(project.DRAWS / f"{name}.safetensors", draws)
 
 

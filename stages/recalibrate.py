@@ -21,7 +21,7 @@ def main(name: str) -> None:
     storage.save_weights(path, project.stamped(mended.weights, params, name))
     storage.save_history(project.history_path("recalibrate", name), history)
     rng = stream(params.seed, "draw", name)
-    draws = drawing.draw(mended, test, prior, params.gate.draws, rng)
+    draws = drawing.draw(mended, test, prior, params.draw, rng)
     storage.save_draws(project.DRAWS / f"{name}.safetensors", draws)
 
 

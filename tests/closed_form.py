@@ -8,8 +8,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from sbipipe.gate.controls import CONTROLS
+from sbipipe.config import Draw
+from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Array, PosteriorDraws
+
+CONTROLS = controls(Draw())
 
 
 def gaussian(
@@ -59,14 +62,14 @@ def record(
 ) -> PosteriorDraws:
     """What the draw stage would have stored."""
     with np.errstate(divide="ignore"):
-        controls = {control.name: log_prob(control.preimage(theta, draws)) for control in CONTROLS}
+        at_truth = {control.name: log_prob(control.preimage(theta, draws)) for control in CONTROLS}
         return PosteriorDraws(
             parameters=("omega_m", "sigma_8", "h", "n_s", "omega_b", "m_nu")[: theta.shape[1]],
             theta=theta,
             draws=draws,
             log_prob=log_prob(draws),
             log_prob_truth=log_prob(theta),
-            log_prob_controls=controls,
+            log_prob_controls=at_truth,
             effective_sample_size=np.full(len(theta), float(len(draws))),
             prior_variance=prior_variance,
             seconds=0.001,

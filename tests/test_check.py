@@ -17,6 +17,7 @@ GOOD = {
     "summarise": {"raw": {"kind": "identity", "of": "sims"}},
     "train": {"exact": {"kind": "exact", "of": "sims"}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}

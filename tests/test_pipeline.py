@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from sbipipe import storage
-from sbipipe.gate.controls import CONTROLS, control_draws
+from sbipipe.config import Draw
+from sbipipe.gate.controls import control_draws, controls
 
 ROOT = Path(__file__).parents[1]
 QUICK = {"epochs": 25, "batch": 256}
@@ -32,7 +33,8 @@ PARAMS = {
         "exact": {"kind": "exact", "of": "vectors"},
     },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-    "gate": {"level": 0.01, "on_failure": "withhold", "draws": 200},
+    "draw": {"draws": 200},
+    "gate": {"level": 0.01, "on_failure": "withhold"},
 }
 
 
@@ -132,7 +134,7 @@ def test_changing_the_machine_concerns_no_stage(run: Path) -> None:
 def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns(".git", "cache"))
-    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     path = folder / "data/draws/exact.safetensors"
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
     call(folder, sys.executable, "stages/diagnose.py", "exact")
@@ -152,7 +154,7 @@ def test_the_gate_can_fail_the_run(run: Path, tmp_path: Path) -> None:
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("withhold", "fail"))
     path = folder / "data/draws/npe.safetensors"
-    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
     call(folder, sys.executable, "stages/diagnose.py", "npe")
     done = call(folder, sys.executable, "stages/publish.py", check=False)

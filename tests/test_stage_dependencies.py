@@ -121,6 +121,27 @@ def test_a_library_has_one_room(module: str, allowed: str) -> None:
             assert str(path.parent) == allowed, path
 
 
+def tracked(stage: str) -> set[str]:
+    """The sections of `params.yaml` that a stage follows."""
+    return {name.split(".")[0] for name in STAGES[stage].get("do", STAGES[stage])["params"]}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_tracks_the_sections_that_its_script_reads(stage: str) -> None:
+    tree = ast.parse(Path(f"stages/{stage}.py").read_text())
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params"
+    }
+    sections = set(TypeAdapter(Params).json_schema()["required"])
+    assert read & sections <= tracked(stage)
+
+
+def test_what_only_the_gate_reads_draws_nothing_again() -> None:
+    assert tracked("draw") == {"seed", "draw", "train"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_tracks_only_parameters_that_have_to_be_there(stage: str) -> None:
     """DVC refuses to run where a tracked parameter is left out."""

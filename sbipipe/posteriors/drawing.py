@@ -6,27 +6,28 @@ import time
 
 import numpy as np
 
-from sbipipe.gate.controls import CONTROLS
+from sbipipe.config import Draw
+from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Dataset, Generator, Posterior, PosteriorDraws, Prior
 
 
 def draw(
-    posterior: Posterior, test: Dataset, prior: Prior, count: int, rng: Generator
+    posterior: Posterior, test: Dataset, prior: Prior, settings: Draw, rng: Generator
 ) -> PosteriorDraws:
-    """So many draws for each row of `test`, with the densities that the gate needs."""
+    """Draws for each row of `test`, with the densities that the gate needs."""
     start = time.perf_counter()
     conditioned = posterior.at(test.x)
-    samples = conditioned.sample(count, rng)
+    samples = conditioned.sample(settings.draws, rng)
     seconds = (time.perf_counter() - start) / len(test)
-    controls = {c.name: c.preimage(test.theta, samples.draws) for c in CONTROLS}
-    log_prob = conditioned.log_prob(np.stack([test.theta, *controls.values()]))
+    preimages = {c.name: c.preimage(test.theta, samples.draws) for c in controls(settings)}
+    log_prob = conditioned.log_prob(np.stack([test.theta, *preimages.values()]))
     return PosteriorDraws(
         parameters=prior.names,
         theta=test.theta,
         draws=samples.draws,
         log_prob=samples.log_prob,
         log_prob_truth=log_prob[0],
-        log_prob_controls=dict(zip(controls, log_prob[1:], strict=True)),
+        log_prob_controls=dict(zip(preimages, log_prob[1:], strict=True)),
         effective_sample_size=samples.effective_sample_size,
         prior_variance=prior.variance,
         seconds=seconds,
