@@ -59,7 +59,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.learning.training import Optimisation, merge
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.seeds import number, stream, torch_scope
 from sbipipe.storage import check_same
 
