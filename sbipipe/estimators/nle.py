@@ -38,7 +38,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     check_varies,
@@ -63,7 +63,7 @@ class Nle:
         optimisation: Of each member.
     """
 
-    density: Density = "zuko_maf"
+    density: DensityName = "zuko_maf"
     hidden: Positive = 64
     transforms: Positive = 3
     ensemble: Positive = 1

@@ -42,7 +42,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     load_members,
@@ -68,7 +68,7 @@ class Npe:
         optimisation: Of each member.
     """
 
-    density: Density = "zuko_nsf"
+    density: DensityName = "zuko_nsf"
     hidden: Positive = 64
     transforms: Positive = 2
     ensemble: Positive = 1
