@@ -24,7 +24,7 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 
 
 @plugin

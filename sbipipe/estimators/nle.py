@@ -38,7 +38,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     check_varies,
@@ -47,7 +47,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 
@@ -63,7 +63,7 @@ class Nle:
         optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_maf"
+    density: DensityName = "zuko_maf"
     hidden: Positive = 64
     transforms: Positive = 3
     ensemble: Positive = 1

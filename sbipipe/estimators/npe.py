@@ -43,7 +43,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     load_members,
@@ -70,7 +70,7 @@ class Npe:
         optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_nsf"
+    density: DensityName = "zuko_nsf"
     hidden: Positive = 64
     transforms: Positive = 2
     ensemble: Positive = 1

@@ -56,7 +56,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 

@@ -36,7 +36,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.learning.chebyshev import Basis, scaled
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 
 
 @plugin

@@ -47,7 +47,7 @@ def _known(name: str) -> str:
     return name
 
 
-Density = Annotated[str, AfterValidator(_known)]
+DensityName = Annotated[str, AfterValidator(_known)]
 """The type of a plugin's field that names a density."""
 
 

@@ -41,7 +41,8 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
-from sbipipe.sampling import condition, evaluate
+from sbipipe.sampling.condition import condition
+from sbipipe.sampling.unnormalised import evaluate
 from sbipipe.seeds import stream
 
 POWERS = (0.1, 0.3, 1.0)

@@ -13,7 +13,7 @@ from sbipipe.config import parse
 from sbipipe.interfaces import Array, Conditioned, Dataset, InputError, Run, Weights
 from sbipipe.priors import uniform_prior
 from sbipipe.recalibrations.tempered import Tempered, _likelihoods
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 
 PRIOR = uniform_prior(a=(-1.0, 1.0), b=(-1.0, 1.0))
 
