@@ -28,7 +28,7 @@ bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 
 clean:  ## Remove the environment and every result
 	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/emulations data/histories \
-	  data/checkpoints dvc.lock
+	  data/checkpoints data/set_aside dvc.lock
 	find reports -mindepth 1 ! -name .gitignore -delete
 
 # lenstools dates from 2021: its C extensions need two compiler flags to build against numpy 2.

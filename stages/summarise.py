@@ -1,6 +1,5 @@
 """Stage `summarise`: an entry of `summarise:` -> data/sets/<name>, and the fitted summary."""
 
-import shutil
 import time
 from dataclasses import replace
 
@@ -25,11 +24,6 @@ def main(name: str) -> None:
             return
         vectors = {s: replace(rows, x=summariser(rows.x)) for s, rows in splits.items()}
 
-    path = project.SETS / name
-    shutil.rmtree(path, ignore_errors=True)
-    for split, rows in vectors.items():
-        storage.save_split(path, split, rows)
-    storage.save_weights(path / "summary.safetensors", summariser.weights)
     made = {
         "name": name,
         "of": params.summarise[name].of,
@@ -37,7 +31,11 @@ def main(name: str) -> None:
         "maps": 1,
         "components": summariser.names,
     }
-    storage.finish_set(path, {**source.about, **made})
+    with storage.whole_folder(project.SETS / name) as folder:
+        for split, rows in vectors.items():
+            storage.save_split(folder, split, rows)
+        storage.save_weights(folder / "summary.safetensors", summariser.weights)
+        storage.finish_set(folder, {**source.about, **made})
     history = replace(history, seconds=time.perf_counter() - start)
     storage.save_history(project.history_path("summarise", name), history)
 
