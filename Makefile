@@ -11,6 +11,7 @@ help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
 
 repro: $(STAMP)  ## Run the whole pipeline on params.yaml; the page is reports/index.html
+	@sbipipe check --names  # before DVC, whose words for the same are its own
 	dvc repro
 	@echo "Read reports/index.html"
 

@@ -41,6 +41,7 @@ def begin(path: Path, aside: Path, wanted: Fingerprint, tell: Callable[[str], ob
         else:
             count = _count(kept)
             (kept / "set.json").unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(kept, path)
             tell(f"{path}: its {count} simulations are taken back from {kept}")
     (path / "set.json").unlink(missing_ok=True)

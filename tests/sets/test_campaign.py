@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from dask.distributed import Client, LocalCluster
 
-from sbipipe import plugins, storage
-from sbipipe.config import Simulate, Simulations
+from sbipipe import plugins, runtime, storage
+from sbipipe.config import Runtime, Simulate, Simulations
 from sbipipe.interfaces import SPLITS, InputError, Simulator
 from sbipipe.runtime import ONE_THREAD, WORKER
 from sbipipe.seeds import number
@@ -70,6 +70,18 @@ def test_adding_simulations_moves_none(
     found = storage.open_set(tmp_path / "s")
     assert np.array_equal(found.split("train").x[:200], before.x)
     assert found.about["simulations"] == {"train": 330, "valid": 20, "calibrate": 5, "test": 30}
+
+
+def test_the_workers_of_a_stage_make_the_same_set(
+    tmp_path: Path, client: Client, simulator: Simulator
+) -> None:
+    campaign.run_simulations(simulator, entry(), "toy", 1, tmp_path / "a", client, tmp_path)
+    with runtime.workers(Runtime(workers=2)) as own:
+        campaign.run_simulations(simulator, entry(), "toy", 1, tmp_path / "b", own, tmp_path)
+    files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert files
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
 def test_another_seed_starts_anew(tmp_path: Path, client: Client, simulator: Simulator) -> None:

@@ -165,6 +165,14 @@ def test_seeds_come_and_go(suite: Suite) -> None:
     assert len(suite.kept()) == 2
 
 
+def test_simulations_come_back_where_all_sets_are_gone(suite: Suite) -> None:
+    suite.mark(3)
+    suite.run(seed=2)
+    shutil.rmtree(suite.path.parent)
+    suite.run(seed=1)
+    assert suite.marked() == [3]
+
+
 def test_a_smaller_number_loses_nothing(suite: Suite) -> None:
     suite.mark(10, 120, 199)
     whole = content(suite.path)
