@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sbipipe.seeds import number
 from sbipipe.sets import fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
 from sbipipe.sets.tables import finite_rows
+from sbipipe.sets.trial import on_every_worker
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def run_simulations(
     seed = number(seed, "simulate", name)
     wanted = counts(entry.simulations, f"simulate.{name}.simulations")
     made = fingerprint.of(simulator, entry.kind, entry.config, seed)
-    shape = _shape(simulator, seed, client)
+    trials = on_every_worker(client, _simulate_one, simulator, number(seed, "shape"))
+    shape = tuple(next(as_completed(trials)).result().shape[1:])
     set_aside.begin(path, aside, made, tell)
     set_aside.keep_longer(path, aside, wanted, tell)
     for split in SPLITS:
@@ -145,20 +146,6 @@ def _refuse_empty(about: dict[str, Any], where: str) -> None:
     if empty:
         why = "; ".join(sorted(set(about["reasons"].values()))[:3]) or "too few simulations"
         raise InputError(f"{where}: the split {', '.join(empty)} is empty ({why})")
-
-
-def _shape(simulator: Simulator, seed: int, client: Client) -> tuple[int, ...]:
-    """Of one row: found by a simulation at the middle of the prior.
-
-    Every worker runs it, at the same time: a simulator that compiles itself does so then, and not
-    on one worker after the other.
-    """
-    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
-    trial = partial(client.submit, _simulate_one, simulator, theta, number(seed, "shape"))
-    workers = client.scheduler_info(n_workers=-1)["workers"] or [None]
-    trials = [trial(workers=worker, pure=False) for worker in workers]
-    rows = next(as_completed(trials)).result()
-    return tuple(rows.shape[1:])
 
 
 def _simulate_one(simulator: Simulator, theta: Array, seed: int) -> Array:
