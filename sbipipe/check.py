@@ -1,7 +1,7 @@
 """What is wrong with `params.yaml` and its data, all at once, and what a run will cost.
 
-The cost of a simulation is measured: as many are run at a time as there will be workers, and each
-worker's second one counts, since the first may compile.
+The cost of a simulation is measured on all workers at a time, and each worker's second one counts,
+since the first may compile.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sbipipe import plugins, project
 from sbipipe.config import Params, Simulate, Simulations, dangling, entries, parse, read_yaml
 from sbipipe.interfaces import (
     SPLITS,
+    Array,
     Dataset,
     HasLikelihood,
     InputError,
@@ -265,17 +266,15 @@ def _cost_of_simulating(params: Params, name: str, measured: bool) -> Cost:
 def _measured(simulator: Simulator, params: Params) -> tuple[float, tuple[int, ...], int]:
     """Seconds of one simulation while all workers simulate, a row's shape, and the workers."""
     from sbipipe import runtime
+    from sbipipe.sets.trial import on_every_worker
 
     with runtime.workers(params.runtime) as client:
-        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        futures = [client.submit(measure, simulator, seed, pure=False) for seed in range(workers)]
-        found = client.gather(futures)
-    return max(seconds for seconds, _ in found), found[0][1], workers
+        found = client.gather(on_every_worker(client, measure, simulator, seed=0))
+    return max(seconds for seconds, _ in found), found[0][1], len(found)
 
 
-def measure(simulator: Simulator, seed: int) -> tuple[float, tuple[int, ...]]:
-    """Seconds of a simulation at the middle of the prior, once warm, and the shape of a row."""
-    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
+def measure(simulator: Simulator, theta: Array, seed: int) -> tuple[float, tuple[int, ...]]:
+    """Seconds of a simulation once warm, and the shape of a row."""
     rng = np.random.default_rng(seed)
     simulator.simulate(theta, rng)
     start = time.perf_counter()

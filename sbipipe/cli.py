@@ -91,8 +91,16 @@ def compare(
 def check(
     params: ParamsFile = Path("params.yaml"),
     fast: Annotated[bool, typer.Option("--fast", help="Simulate nothing.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Only names and sections; as make repro does.")
+    ] = False,
 ) -> None:
     """Name every problem of the parameters and data; then estimate time, disk and memory."""
+    if names:
+        from sbipipe.config import read_params
+
+        read_params(params)
+        return
     from sbipipe import check as checking
 
     checked = checking.check(params)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from sbipipe import collector
 from sbipipe.config import Params, parse
 from sbipipe.interfaces import (
     Diagnostic,
@@ -59,7 +60,7 @@ def plugin_class(family: str, kind: str) -> type[Any]:
     """The class behind a kind; raises InputError naming the kinds that exist."""
     if kind not in kinds(family):
         raise InputError(f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}")
-    module = importlib.import_module(f"sbipipe.{family}.{kind}")
+    module = collector.imported(f"sbipipe.{family}.{kind}")
     (name,) = module.__all__
     return cast(type[Any], getattr(module, name))
 

@@ -29,6 +29,7 @@ from sbipipe.interfaces import (
 from sbipipe.seeds import stream
 
 SETS = Path("data/sets")
+SET_ASIDE = Path("data/set_aside")
 ESTIMATORS = Path("data/estimators")
 DRAWS = Path("data/draws")
 EMULATORS = Path("data/emulators")

@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 PENDING, DONE, FAILED = 0, 1, 2
 """Status of a simulation."""
 
+COLUMN = 2**16
+"""Rows in a chunk of everything but x: parameters, seeds and status are small."""
+
 _CODECS = [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
 
 
@@ -69,6 +74,29 @@ def file_hash(path: Path) -> str:
 def joint_hash(*parts: str) -> str:
     """Of several words, in their order."""
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `path` at the end, unless an error comes before."""
+    new = path.with_name(f".{path.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        remove_folder(path)
+        os.replace(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there; whoever looks finds all of it or nothing."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        os.replace(path, old)
+        shutil.rmtree(old)
 
 
 # Plain values
@@ -250,7 +278,8 @@ def create_split(
 ) -> zarr.Group:
     """An empty split for `len(theta)` simulations of `maps` rows each, to be filled in chunks.
 
-    Where the split exists, its rows stay and it becomes longer or shorter.
+    Where the split exists, its rows stay and it becomes longer or shorter. Interrupted at any
+    point, it says of no simulation that it is done which is not.
 
     Args:
         theta: One row a simulation, with shape (S, D).
@@ -262,8 +291,8 @@ def create_split(
     store.attrs["maps"] = maps
     each = simulations_per_chunk(maps)
     rows = maps * len(theta)
-    _fit(store, "x", (rows, *shape), (each * maps, *shape), np.float32, np.nan)
-    _fit(store, "status", (len(theta),), (max(len(theta), 1),), np.uint8, PENDING)
+    _forget(store, len(theta), rows, each * maps)
+    _fit(store, "x", (rows, *shape), each * maps, np.float32, np.nan)
     columns: dict[str, NDArray[Any]] = {
         "theta": np.repeat(theta, maps, 0),
         "group": np.repeat(group, maps),
@@ -271,7 +300,8 @@ def create_split(
     if seeds is not None:
         columns["seed"] = seeds
     for key, values in columns.items():
-        _replace(store, key, values)
+        _fit(store, key, values.shape, COLUMN, values.dtype, 0)[:] = values
+    _fit(store, "status", (len(theta),), COLUMN, np.uint8, PENDING)
     return store
 
 
@@ -280,33 +310,32 @@ def simulations_per_chunk(maps: int) -> int:
     return max(1, 150 // maps)
 
 
+def _forget(store: zarr.Group, simulations: int, rows: int, chunk: int) -> None:
+    """Blank what a shorter split leaves out, as far as its chunks still hold it."""
+    if "status" in store and store["status"].shape[0] > simulations:
+        store["status"][simulations:] = PENDING
+        store["x"][rows : -(-rows // chunk) * chunk] = np.nan
+
+
 def _fit(
-    store: zarr.Group,
-    key: str,
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    dtype: Any,
-    fill: float,
-) -> None:
-    """Give an array its shape, keeping what it holds; status is small enough to be rewritten."""
-    if key in store and key == "x":
-        store[key].resize(shape)
-        return
-    old = store[key][:] if key in store else np.zeros(0, dtype)
-    array = store.create_array(
-        key, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=_CODECS,
-        overwrite=True, config={"write_empty_chunks": True},
+    store: zarr.Group, key: str, shape: tuple[int, ...], chunk: int, dtype: Any, fill: float
+) -> zarr.Array:
+    """An array of this shape, with what it held before; `chunk` counts rows."""
+    if key in store:
+        if store[key].shape != shape:
+            store[key].resize(shape)
+        return store[key]
+    return store.create_array(
+        key, shape=shape, chunks=(chunk, *shape[1:]), dtype=dtype, fill_value=fill,
+        compressors=_CODECS, config={"write_empty_chunks": True},
     )  # fmt: skip
-    if key != "x":
-        kept = min(len(old), shape[0])
-        array[:] = np.concatenate([old[:kept], np.full(shape[0] - kept, fill, dtype)])
 
 
-def _replace(store: zarr.Group, key: str, values: NDArray[Any]) -> None:
-    store.create_array(
-        key, data=values, chunks=(max(len(values), 1), *values.shape[1:]), compressors=_CODECS,
-        overwrite=True,
-    )  # fmt: skip
+def done(path: Path, name: str) -> Index:
+    """Which simulations of a split succeeded; none where there is no such split."""
+    if not (path / f"{name}.zarr" / "status").exists():
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(_read(_open(path / f"{name}.zarr"), "status") == DONE)
 
 
 def open_split(path: Path, name: str) -> zarr.Group:
@@ -367,6 +396,7 @@ __all__ = [
     "create_split",
     "describe",
     "described",
+    "done",
     "file_hash",
     "finish_set",
     "joint_hash",
@@ -377,6 +407,7 @@ __all__ = [
     "load_weights",
     "open_set",
     "open_split",
+    "remove_folder",
     "save_draws",
     "save_groups",
     "save_history",
@@ -384,5 +415,6 @@ __all__ = [
     "save_split",
     "save_weights",
     "simulations_per_chunk",
+    "whole_folder",
     "write_whole",
 ]

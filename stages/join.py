@@ -1,7 +1,5 @@
 """Stage `join`: two sets of vectors, row beside row -> data/sets/<name>."""
 
-import shutil
-
 from sbipipe import project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import SPLITS, Dataset, InputError
@@ -26,10 +24,6 @@ def main(name: str) -> None:
     }
     sources = [storage.open_set(project.SETS / one).about for one in names]
     data = joined["train"].data
-    path = project.SETS / name
-    shutil.rmtree(path, ignore_errors=True)
-    for split, rows in joined.items():
-        storage.save_split(path, split, rows)
     made = {
         "name": name,
         "of": list(names),
@@ -39,7 +33,10 @@ def main(name: str) -> None:
         "fingerprint": storage.joint_hash(*(one["fingerprint"] for one in sources)),
         "shape": list(data.shape),
     }
-    storage.finish_set(path, {**made, **storage.describe(data)})
+    with storage.whole_folder(project.SETS / name) as folder:
+        for split, part in joined.items():
+            storage.save_split(folder, split, part)
+        storage.finish_set(folder, {**made, **storage.describe(data)})
 
 
 def rows(params: Params, of: str, split: str) -> Dataset:

@@ -1,8 +1,9 @@
 """Stage `score`: a fitted emulator -> data/sets/<name>, the likelihood surface of every field."""
 
-import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,22 +29,28 @@ def main(name: str) -> None:
             storage.file_hash(project.EMULATORS / f"{name}.safetensors"),
         ),
     }
-    path = project.SETS / name
-    shutil.rmtree(path, ignore_errors=True)
-    if isinstance(emulator, Scores):
-        data = surface_data(len(source.about["parameters"]), emulator.degree)
-        refused = {}
-        for split in SPLITS:
-            rows = chosen(params, name, split)
-            rows = replace(rows, data=data, x=emulator.surfaces(rows.x))
-            refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
-            storage.save_split(path, split, rows)
-        about = {**storage.describe(data), "shape": list(data.shape), "refused": refused}
-    else:
-        about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
-    storage.finish_set(path, {**made, **about})
+    with storage.whole_folder(project.SETS / name) as folder:
+        if isinstance(emulator, Scores):
+            about = score(params, name, emulator, folder)
+        else:
+            about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
+        storage.finish_set(folder, {**made, **about})
     seconds = time.perf_counter() - start
     storage.save_history(project.history_path("score", name), History(seconds=seconds))
+
+
+def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
+    """Write the surfaces of every split; returns what they are, and the rows that were refused."""
+    data = surface_data(
+        len(project.prior_of(params, params.simulator_of(name)).names), emulator.degree
+    )
+    refused = {}
+    for split in SPLITS:
+        rows = chosen(params, name, split)
+        rows = replace(rows, data=data, x=emulator.surfaces(rows.x))
+        refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
+        storage.save_split(folder, split, rows)
+    return {**storage.describe(data), "shape": list(data.shape), "refused": refused}
 
 
 def chosen(params: Params, name: str, split: str) -> Dataset:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -53,10 +54,8 @@ def dvc(folder: Path, *words: str) -> str:
     return call(folder, sys.executable, "-m", "dvc", *words).stdout
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository after one `dvc repro`."""
-    folder = tmp_path_factory.mktemp("run") / "sbipipe"
+def repository(folder: Path, params: dict[str, Any]) -> Path:
+    """A copy of what is needed of this repository, under DVC."""
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("sbipipe", "stages", "conf"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
@@ -64,11 +63,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, folder / name)
     (folder / "data/raw").mkdir(parents=True)
     (folder / "data/raw/.gitkeep").touch()
-    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     call(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository after one `dvc repro`."""
+    folder = repository(tmp_path_factory.mktemp("run") / "sbipipe", PARAMS)
     dvc(folder, "repro")
     return folder
+
+
+@pytest.mark.parametrize("name", ["a;touch X;", "$(touch X)"])
+def test_a_name_is_no_command(tmp_path: Path, name: str) -> None:
+    entry = PARAMS["simulate"]["vectors"]
+    made = {"raw": {"kind": "identity", "of": name}}
+    params = {**PARAMS, "simulate": {name: entry}, "summarise": made, "train": {
+        "npe": {"kind": "npe", "of": "raw"}}}  # fmt: skip
+    folder = repository(tmp_path / "sbipipe", params)
+    done = call(folder, sys.executable, "-m", "dvc", "repro", check=False)
+    assert done.returncode
+    assert not (folder / "X").exists()
+    line = f"the name {name!r} is not allowed; allowed: letters, digits, _, + and -"
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_everything_promised_is_there(run: Path) -> None:
