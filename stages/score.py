@@ -41,9 +41,8 @@ def main(name: str) -> None:
 
 def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
     """Write the surfaces of every split; returns what they are, and the rows that were refused."""
-    data = surface_data(
-        len(project.prior_of(params, params.simulator_of(name)).names), emulator.degree
-    )
+    prior = project.prior_of(params, params.simulator_of(name))
+    data = surface_data(len(prior.names), emulator.degree)
     refused = {}
     for split in SPLITS:
         rows = chosen(params, name, split)

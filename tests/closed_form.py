@@ -11,6 +11,17 @@ from scipy import stats
 from sbipipe.config import Draw
 from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.simulators.linear_gaussian import LinearGaussian
+
+
+def exact_posterior(simulator: LinearGaussian, x: Array) -> tuple[Array, Array]:
+    """Mean with shape (B, D) and covariance with shape (D, D), for x (B, L)."""
+    A = simulator.design
+    covariance = np.linalg.inv(
+        A.T @ A / simulator.noise**2 + np.eye(simulator.dimension) / simulator.prior_scale**2
+    )
+    return np.asarray(x, np.float64) @ A @ covariance / simulator.noise**2, covariance
+
 
 CONTROLS = controls(Draw())
 
