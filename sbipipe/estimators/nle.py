@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     check_varies,
@@ -47,7 +47,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 
@@ -63,7 +63,7 @@ class Nle:
         optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_maf"
+    density: DensityName = "zuko_maf"
     hidden: Positive = 64
     transforms: Positive = 3
     ensemble: Positive = 1
@@ -72,6 +72,8 @@ class Nle:
             epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
         )
     )
+
+    learns: ClassVar[bool] = True
 
     @staticmethod
     def quick() -> dict[str, Any]:
@@ -141,14 +143,18 @@ class _NlePosterior:
     ensemble: Ensemble
     meta: Mapping[str, Any]
 
-    def log_likelihood(self, theta: Array, x: Array) -> Array:
+    def digest(self, x: Array) -> Array:
+        """The vectors themselves, (B, L)."""
+        return x
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(x | theta) in nats, (n, B, D) and (B, L) -> (n, B)."""
-        u, x_tensor = tensors(self.prior.to_unbounded(theta), x)
+        u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         embedded = [member.embed_all(u) for member in self.ensemble.members]
         return self.ensemble.log_prob(x_tensor[None], embedded)
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_likelihood, self.prior, x)
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
     @property
     def weights(self) -> Weights:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     load_members,
@@ -70,7 +70,7 @@ class Npe:
         optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_nsf"
+    density: DensityName = "zuko_nsf"
     hidden: Positive = 64
     transforms: Positive = 2
     ensemble: Positive = 1
@@ -82,6 +82,8 @@ class Npe:
             epochs=40, patience=8, batch=512, learning_rate=3e-3, ema=0.98
         )
     )
+
+    learns: ClassVar[bool] = True
 
     @staticmethod
     def quick() -> dict[str, Any]:
@@ -157,6 +159,9 @@ class _NpePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
+        return self._given(x)
+
+    def _given(self, x: Array) -> _NpeConditioned:
         failed = np.asarray(~np.isfinite(x).all(tuple(range(1, x.ndim))))
         (known,) = tensors(np.where(failed.reshape(-1, *[1] * (x.ndim - 1)), 0.0, x))
         return _NpeConditioned(
@@ -165,6 +170,22 @@ class _NpePosterior:
             embedded=self.ensemble.embed(known),
             failed=failed,
         )
+
+    def digest(self, x: Array) -> Array:
+        """The members' embeddings behind each other, with shape (B, K E); NaN where x is."""
+        conditioned = self._given(x)
+        embedded = torch.cat(conditioned.embedded, 1).cpu().double().numpy()
+        return np.where(conditioned.failed[:, None], np.nan, embedded)
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log q(theta | x) - log p(theta), (n, B, D) and (B, K E) -> (n, B)."""
+        failed = np.asarray(np.isnan(digest).any(1))
+        (known,) = tensors(np.where(failed[:, None], 0.0, digest))
+        parts = known.to(self.ensemble.device).chunk(len(self.ensemble.members), 1)
+        conditioned = _NpeConditioned(
+            prior=self.prior, ensemble=self.ensemble, embedded=list(parts), failed=failed
+        )
+        return conditioned.log_prob(theta) - self.prior.log_prob(theta)
 
     @property
     def weights(self) -> Weights:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 
@@ -81,6 +81,8 @@ class Nre:
             epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
         )
     )
+
+    learns: ClassVar[bool] = True
 
     @staticmethod
     def quick() -> dict[str, Any]:
@@ -187,17 +189,20 @@ class _NrePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, np.concatenate([x, self._normalisers(x)], 1))
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
-    def log_ratio(self, theta: Array, x: Array) -> Array:
-        """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B); the last K columns
-        of x hold the members' normalisers."""
-        u, x_tensor = tensors(self.prior.to_unbounded(theta), x)
+    def digest(self, x: Array) -> Array:
+        """The vectors and behind them the members' normalisers, with shape (B, L + K)."""
+        return np.concatenate([x, self._normalisers(x)], 1)
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
+        u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         members = len(self.members)
         given = x_tensor[:, :-members]
         parts = np.stack([member.log_ratio(u, given).numpy() for member in self.members])
         equal = np.full(members, 1 / members)
-        return mixture_log_prob(parts - x[:, -members:].T[:, None], equal)
+        return mixture_log_prob(parts - digest[:, -members:].T[:, None], equal)
 
     def _normalisers(self, x: Array, points: int = 512) -> Array:
         """log E_prior[exp f] of each observation and member, with shape (B, K)."""

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from sbipipe.emulation.judgement import ChiSquared
 from sbipipe.figures.style import COLUMN, GENERATED, INK, Drawing, canvas, finish, head, plain
 from sbipipe.interfaces import Array
-from sbipipe.results.emulation import ChiSquared, Emulation
+from sbipipe.results.emulation import Emulation
 
 TITLES = {
     "leave_one_out_true": "true, each against the {} others",
@@ -25,14 +26,15 @@ HALVES = "half of the true, against the other {}"
 
 def draw(emulation: Emulation) -> Drawing:
     """One histogram below the other, with the mean (solid) and its Gaussian null (dashed)."""
-    found = emulation.chi_squared
+    found = emulation.judgement.chi_squared.sets
+    halved = emulation.judgement.control == "halves"
     values = np.concatenate([one.values for one in found.values()])
     edges = np.linspace(0, float(np.quantile(values, 0.99)) * 1.15, 31)
     with canvas(COLUMN, 5.2) as figure:
         panels = figure.subplots(len(found), 1, sharex=True)
         for axes, (key, one) in zip(panels, found.items(), strict=True):
             _histogram(axes, one, edges, GENERATED if "generated" in key else INK)
-            words = HALVES if key == "control" and not emulation.simulated else TITLES[key]
+            words = HALVES if key == "control" and halved else TITLES[key]
             axes.set_title(words.format(one.references), fontsize=8.5, fontweight="normal", pad=3)
         panels[-1].set_xlabel(r"reduced $\chi^2$ of $P(k)$")
         figure.supylabel("share of fields", fontsize=9)
@@ -58,6 +60,6 @@ def _histogram(axes: Axes, one: ChiSquared, edges: Array, colour: str) -> None:
 def _alt(emulation: Emulation) -> str:
     means = ", ".join(
         f"{key.replace('_', ' ')} {one.mean:.2f} where the Gaussian null is {one.null:.2f}"
-        for key, one in emulation.chi_squared.items()
+        for key, one in emulation.judgement.chi_squared.sets.items()
     )
     return f"Histograms of the reduced chi-squared of the power of single fields; means: {means}."

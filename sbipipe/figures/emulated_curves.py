@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from sbipipe.emulation.judgement import Band, EmulatedCurve, EmulatedExample
 from sbipipe.figures.style import (
     BAND,
     COLUMN,
@@ -31,7 +32,7 @@ from sbipipe.figures.style import (
     symbol,
 )
 from sbipipe.interfaces import Array
-from sbipipe.results.emulation import Band, EmulatedCurve, EmulatedExample, Emulation
+from sbipipe.results.emulation import Emulation
 
 WITH_Z = ("power spectrum", "pixel density")
 """Curves with a figure of their own."""
@@ -39,7 +40,7 @@ WITH_Z = ("power spectrum", "pixel density")
 
 def draw(emulation: Emulation, number: int) -> Iterator[Drawing]:
     """The figures of one theta."""
-    example = emulation.examples[number]
+    example = emulation.judgement.examples[number]
     for curve in WITH_Z:
         yield _with_z(emulation, example, curve, number)
     if set(example.curves) - set(WITH_Z):
@@ -48,7 +49,7 @@ def draw(emulation: Emulation, number: int) -> Iterator[Drawing]:
 
 def draw_all(emulation: Emulation) -> Iterator[Drawing]:
     """Every figure; those of one statistic stand beside each other."""
-    drawn = [tuple(draw(emulation, number)) for number in range(len(emulation.examples))]
+    drawn = [tuple(draw(emulation, number)) for number in range(len(emulation.judgement.examples))]
     for beside in zip(*drawn, strict=True):
         yield from beside
 
@@ -62,9 +63,7 @@ def _with_z(emulation: Emulation, example: EmulatedExample, name: str, number: i
         upper.set_ylabel(superscript(curve.y_label).replace("P(k)", "$P(k)$"))
         if name == "power spectrum":
             _logarithmic(upper, curve)
-            lower.set_xlabel(f"$k$ [{emulation.k_unit}]")
-        else:
-            lower.set_xlabel(formula(emulation.quantity))
+        lower.set_xlabel(_x_label(emulation, curve))
         figure.align_ylabels([upper, lower])
         head(figure, _title(emulation, example, name), _legend(emulation))
         return finish(figure, f"emulated_{_file(name)}_{emulation.name}_{number}",
@@ -87,25 +86,40 @@ def _both(curve: EmulatedCurve) -> tuple[Band, Band]:
 
 
 def _of_maps(emulation: Emulation, example: EmulatedExample, number: int) -> Drawing:
-    """Bispectra, peak counts and Minkowski functionals."""
+    """A panel for every other curve."""
     names = [name for name in example.curves if name not in WITH_Z]
-    with canvas(COLUMN, 4.9) as figure:
-        panels = figure.subplots(-(-len(names) // 2), 2, squeeze=False)
-        for axes, name in zip(panels.flat, names, strict=True):
-            curve = example.curves[name]
-            _bands(axes, curve.x, curve.true, curve.generated)
-            axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
-            of_k = curve.x_label.startswith("k ")
-            label = f"$k$ [{emulation.k_unit}]" if of_k else formula(emulation.quantity)
-            axes.set_xlabel(label, fontsize=8)
-            axes.tick_params(labelsize=7.5)
-            axes.xaxis.set_major_locator(MaxNLocator(4))
-            axes.yaxis.set_major_locator(MaxNLocator(4))
-            axes.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
-            axes.yaxis.offsetText.set_fontsize(7.5)
+    rows = -(-len(names) // 2)
+    with canvas(COLUMN, 0.7 + 1.4 * rows) as figure:
+        panels = figure.subplots(rows, 2, squeeze=False).flat
+        for axes, name in zip(panels, names, strict=False):
+            _panel(axes, emulation, example.curves[name])
+        for axes in panels[len(names) :]:
+            axes.set_axis_off()
         head(figure, _title(emulation, example, "statistics of maps"), _legend(emulation)[:2])
         return finish(figure, f"emulated_maps_statistics_{emulation.name}_{number}",
                       _alt(emulation, example, *names))  # fmt: skip
+
+
+def _panel(axes: Axes, emulation: Emulation, curve: EmulatedCurve) -> None:
+    _bands(axes, curve.x, curve.true, curve.generated)
+    axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
+    axes.set_xlabel(_x_label(emulation, curve), fontsize=8)
+    axes.tick_params(labelsize=7.5)
+    if curve.ticks:
+        axes.set_xticks(curve.x, curve.ticks)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
+    axes.yaxis.offsetText.set_fontsize(7.5)
+
+
+def _x_label(emulation: Emulation, curve: EmulatedCurve) -> str:
+    if curve.ticks:
+        return ""
+    of_k = curve.x_label.startswith("k ")
+    judgement = emulation.judgement
+    return f"$k$ [{judgement.k_unit}]" if of_k else formula(judgement.quantity)
 
 
 def _bands(axes: Axes, x: Array, true: Band, generated: Band) -> None:
@@ -138,7 +152,7 @@ def _legend(emulation: Emulation) -> list[Any]:
 
 
 def _title(emulation: Emulation, example: EmulatedExample, name: str) -> str:
-    values = zip(emulation.parameters[:2], example.theta.tolist(), strict=False)
+    values = zip(emulation.judgement.parameters[:2], example.theta.tolist(), strict=False)
     shown = ", ".join(f"{symbol(parameter)} {value:.2g}" for parameter, value in values)
     return f"{plain(emulation.name)}: {name}\nat {shown}"
 
@@ -148,7 +162,7 @@ def _file(name: str) -> str:
 
 
 def _alt(emulation: Emulation, example: EmulatedExample, *names: str) -> str:
-    values = zip(emulation.parameters, example.theta.tolist(), strict=True)
+    values = zip(emulation.judgement.parameters, example.theta.tolist(), strict=True)
     theta = ", ".join(f"{parameter} {value:.3g}" for parameter, value in values)
     worst = max(float(np.abs(example.curves[name].z).max()) for name in names)
     return (

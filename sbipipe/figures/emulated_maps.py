@@ -15,7 +15,8 @@ from sbipipe.results.emulation import Emulation
 
 def draw(emulation: Emulation) -> Drawing:
     """A row for each theta: true fields to the left, generated ones to the right."""
-    rows = [np.concatenate([one.true, one.generated]) for one in emulation.examples]
+    judgement = emulation.judgement
+    rows = [np.concatenate([one.true, one.generated]) for one in emulation.maps]
     columns = len(rows[0])
     low, high = np.quantile(np.stack(rows), [0.002, 0.998]).tolist()
     with canvas(4.6, 0.5 + 0.95 * len(rows)) as figure:
@@ -25,26 +26,26 @@ def draw(emulation: Emulation) -> Drawing:
             image = _panel(axes, rows[i][j], (low, high))
             if i == 0:
                 axes.set_title(_sort(emulation, j), fontsize=8.5, fontweight="normal", pad=3)
-        for axes, example in zip(panels[:, 0], emulation.examples, strict=True):
+        for axes, example in zip(panels[:, 0], judgement.examples, strict=True):
             axes.set_ylabel(_theta(emulation, example.theta), fontsize=8)
         head(figure, f"{emulation.name}: true and generated fields")
         if image is not None:
             bar = figure.colorbar(image, ax=panels, shrink=0.7, pad=0.02, extend="both")
-            bar.set_label(formula(emulation.quantity))
+            bar.set_label(formula(judgement.quantity))
             bar.outline.set_visible(False)
         alt = (
             f"{columns // 2} true and {columns // 2} generated fields at each of {len(rows)} theta "
-            f"of {emulation.simulator}; {emulation.quantity} on one scale."
+            f"of {judgement.simulator}; {judgement.quantity} on one scale."
         )
         return finish(figure, f"emulated_maps_{emulation.name}", alt, suffix="png")
 
 
 def _sort(emulation: Emulation, column: int) -> str:
-    return "true" if column < len(emulation.examples[0].true) else "generated"
+    return "true" if column < len(emulation.maps[0].true) else "generated"
 
 
 def _theta(emulation: Emulation, theta: Array) -> str:
-    values = zip(emulation.parameters[:2], theta.tolist(), strict=False)
+    values = zip(emulation.judgement.parameters[:2], theta.tolist(), strict=False)
     return "\n".join(f"{symbol(name)} {value:.2g}" for name, value in values)
 
 

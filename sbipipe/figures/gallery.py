@@ -24,7 +24,8 @@ from sbipipe.figures import (
     spectra,
 )
 from sbipipe.figures.style import Drawing, looks
-from sbipipe.results.run import Recovery, Results
+from sbipipe.results.posteriors import Recovery
+from sbipipe.results.run import Results
 
 PARAMETERS = 6
 """Parameters for which scatter plots are drawn."""
@@ -73,9 +74,7 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
         "chi_squared": [(chi_squared.draw, one) for one in emulations],
         "emulated_curves": [(emulated_curves.draw_all, one) for one in emulations],
         "correlations": [(power_correlations.draw, one) for one in emulations],
-        "responses": [
-            (responses.draw, one, response) for one in emulations for response in one.responses
-        ],
+        "responses": [(responses.draw_all, one) for one in emulations],
         "pairs": [(separability.draw, results.pairs)] if results.pairs else [],
     }
 

@@ -12,13 +12,14 @@ from sbipipe.results.emulation import Emulation
 
 def draw(emulation: Emulation) -> Drawing:
     """Matrices on one scale, and how far the generated one is from the true one."""
-    found = emulation.correlation
-    other = "true, other seeds" if emulation.simulated else "half of the true"
+    found = emulation.judgement.correlation
+    halved = emulation.judgement.control == "halves"
+    other = "half of the true" if halved else "true, other seeds"
     matrices = {
-        "true": found["true"],
-        "generated": found["generated"],
-        other: found["control"],
-        "generated \N{MINUS SIGN} true": found["generated"] - found["true"],
+        "true": found.true,
+        "generated": found.generated,
+        other: found.control,
+        "generated \N{MINUS SIGN} true": found.generated - found.true,
     }
     with canvas(COLUMN, 3.45) as figure:
         panels = figure.subplots(2, 2, sharex=True, sharey=True)
@@ -26,13 +27,13 @@ def draw(emulation: Emulation) -> Drawing:
             image = axes.imshow(matrix, origin="lower", cmap="RdBu_r", vmin=-1, vmax=1)
             axes.set_title(title, fontsize=8.5, fontweight="normal", pad=3)
             axes.spines[:].set_visible(False)
-        _ticks(panels, found["k"], f"$k$ [{plain(emulation.k_unit)}]")
+        _ticks(panels, found.k, f"$k$ [{plain(emulation.judgement.k_unit)}]")
         bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02)
         bar.set_label("correlation")
         bar.outline.set_visible(False)
         head(figure, f"{plain(emulation.name)}: correlation\nof $P(k)$ between bins")
         alt = (
-            f"Correlation matrices of the power in {len(found['k'])} bins of k of true fields, of "
+            f"Correlation matrices of the power in {len(found.k)} bins of k of true fields, of "
             f"those that {emulation.name} generated, of the control, and the difference of the "
             "first two, on one scale from -1 to 1."
         )

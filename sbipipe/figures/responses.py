@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from sbipipe.emulation.judgement import EmulatedResponse
 from sbipipe.figures.style import (
     COLUMN,
     FAINT,
@@ -22,14 +24,22 @@ from sbipipe.figures.style import (
     plain,
     symbol,
 )
-from sbipipe.results.emulation import EmulatedResponse, Emulation
+from sbipipe.interfaces import Array
+from sbipipe.results.emulation import Emulation
 
 BARS = 10
 """Bins, even in log k, whose scatter is drawn; of every second value of the parameter the same."""
 
 
-def draw(emulation: Emulation, response: EmulatedResponse) -> Drawing:
+def draw_all(emulation: Emulation) -> Iterator[Drawing]:
+    """A figure for every parameter that is moved."""
+    for parameter in emulation.judgement.response.parameters:
+        yield draw(emulation, parameter)
+
+
+def draw(emulation: Emulation, parameter: str) -> Drawing:
     """True ratios solid with their scatter, generated ones dashed."""
+    k, response = _response(emulation, parameter)
     values = response.values
     room = 0.15 * (max(values) - min(values))  # the brightest colour would be lost on white
     colours = ScalarMappable(Normalize(min(values), max(values) + room), SEQUENTIAL)
@@ -37,43 +47,47 @@ def draw(emulation: Emulation, response: EmulatedResponse) -> Drawing:
         axes = figure.add_subplot()
         axes.axhline(1, color=FAINT, lw=0.8)
         for i, value in enumerate(values):
-            _lines(axes, response, i, colours.to_rgba(np.array(value)))
-        axes.set(xscale="log", xlabel=f"$k$ [{plain(emulation.k_unit)}]",
+            _lines(axes, k, response, i, colours.to_rgba(np.array(value)))
+        axes.set(xscale="log", xlabel=f"$k$ [{plain(emulation.judgement.k_unit)}]",
                  ylabel="$P(k)$ / fiducial $P(k)$")  # fmt: skip
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0)
-        bar = figure.colorbar(colours, ax=axes, label=symbol(response.parameter), pad=0.02)
+        bar = figure.colorbar(colours, ax=axes, label=symbol(parameter), pad=0.02)
         bar.outline.set_visible(False)
         legend = [Line2D([], [], color=INK, ls=(0, (5, 1.5)), label="generated, ± scatter")]
         if response.true:
             legend.insert(0, Line2D([], [], color=INK, label="true, band of scatter"))
-        title = f"{plain(emulation.name)}: response to {symbol(response.parameter)}"
+        title = f"{plain(emulation.name)}: response to {symbol(parameter)}"
         head(figure, title, legend)
-        return finish(figure, f"response_{emulation.name}_{response.parameter}",
-                      _alt(emulation, response))  # fmt: skip
+        return finish(figure, f"response_{emulation.name}_{parameter}",
+                      _alt(emulation, parameter))  # fmt: skip
 
 
-def _lines(axes: Any, response: EmulatedResponse, i: int, colour: Any) -> None:
+def _response(emulation: Emulation, parameter: str) -> tuple[Array, EmulatedResponse]:
+    found = emulation.judgement.response
+    return found.k, found.parameters[parameter]
+
+
+def _lines(axes: Any, k: Array, response: EmulatedResponse, i: int, colour: Any) -> None:
     generated = response.generated[i]
     if response.true:
         true = response.true[i]
         low, high = true.mean - true.sd, true.mean + true.sd
-        axes.fill_between(response.k, low, high, color=colour, alpha=0.25, lw=0)
-        axes.plot(response.k, true.mean, color=colour, lw=1.2)
-    axes.plot(response.k, generated.mean, color=colour, ls=(0, (5, 1.5)))
-    few = np.geomspace(response.k[0], response.k[-1], BARS)
-    at = np.unique(np.searchsorted(response.k, few * 0.999)[i % 2 :: 2])
-    axes.errorbar(
-        response.k[at], generated.mean[at], generated.sd[at], color=colour, ls="", elinewidth=0.8
-    )
+        axes.fill_between(k, low, high, color=colour, alpha=0.25, lw=0)
+        axes.plot(k, true.mean, color=colour, lw=1.2)
+    axes.plot(k, generated.mean, color=colour, ls=(0, (5, 1.5)))
+    few = np.geomspace(k[0], k[-1], BARS)
+    at = np.unique(np.searchsorted(k, few * 0.999)[i % 2 :: 2])
+    axes.errorbar(k[at], generated.mean[at], generated.sd[at], color=colour, ls="", elinewidth=0.8)
 
 
-def _alt(emulation: Emulation, response: EmulatedResponse) -> str:
+def _alt(emulation: Emulation, parameter: str) -> str:
+    _, response = _response(emulation, parameter)
     values = ", ".join(f"{value:.3g}" for value in response.values)
     true = " beside true ones" if response.true else ""
     return (
         f"Ratios of the spectra that {emulation.name} generated{true} to the fiducial one, where "
-        f"{response.parameter} is {values} in place of {response.fiducial:.3g}."
+        f"{parameter} is {values} in place of {response.fiducial:.3g}."
     )

@@ -47,7 +47,7 @@ def _known(name: str) -> str:
     return name
 
 
-Density = Annotated[str, AfterValidator(_known)]
+DensityName = Annotated[str, AfterValidator(_known)]
 """The type of a plugin's field that names a density."""
 
 
@@ -252,6 +252,11 @@ class Ensemble:
         """With the weights that describe held-out rows best."""
         log_prob = np.stack([_numpy(m.log_prob(a[None], m.embed(b))[0]) for m in members])
         return cls(members=tuple(members), weights=stacking_weights(log_prob))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the members are."""
+        return self.members[0].inputs.loc.device
 
     def embed(self, b: Tensor) -> list[Tensor]:
         """Each member's embedding (B, E) of the conditions."""

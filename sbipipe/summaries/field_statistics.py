@@ -1,45 +1,59 @@
-"""Hand-made statistics of two-dimensional maps (`statistics.lensing_statistics` has each).
+"""Hand-made statistics of fields; `sbipipe/statistics` has each of them.
 
-Nothing is learned. But the thresholds of the peak counts and of the Minkowski functionals, and the
-reference spectrum that the band powers are relative to, are fixed from the train split, so that
-they mean the same for every map. Components are made so that none has a heavy tail and all are
-finite for any finite map: logarithms of powers and variances, 2 sqrt(count + 3/8) for counts
-(Anscombe 1948), ratios for the higher orders. For a Gaussian field of zero mean the band powers are
-close to sufficient; with the mean among the moments they are so for a lognormal field in its
-logarithm.
+Nothing is learned. But bins, thresholds and the reference spectrum that band powers are relative to
+are fixed from the train split, so that they mean the same for every field. Components are made so
+that none has a heavy tail and all are finite for any finite field: logarithms of powers and
+variances, 2 sqrt(count + 3/8) for counts, ratios for the higher orders (`statistics.stabilised`).
+For a Gaussian field of zero mean the band powers are close to sufficient; with the mean among the
+moments they are so for a lognormal field in its logarithm.
 
-Maps are shared among the workers that the caller allows: `joblib.parallel_config(n_jobs=...)`.
+Fields are shared among the workers that the caller allows: `joblib.parallel_config(n_jobs=...)`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
 
 import joblib
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from sbipipe import statistics
 from sbipipe.config import plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
-from sbipipe.statistics.lensing_statistics import (
-    STATISTICS,
-    Grid,
-    Statistic,
-    make_grid,
-    measure,
-    names,
+from sbipipe.interfaces import (
+    Array,
+    Data,
+    Dataset,
+    Fields,
+    Geometry,
+    History,
+    Index,
+    InputError,
+    Run,
+    Summariser,
+    Weights,
 )
+from sbipipe.statistics import Axis, Resolution, Statistic
 
 __all__ = ["FieldStatistics"]
 
-CHUNK = 128
-"""Maps that a worker takes at once."""
+DEFAULT = ("power_spectrum", "bispectrum", "peak_counts", "minkowski", "moments")
+"""A statistic that is new joins no summary unasked, so that none changes with it."""
 
-SMALLEST = 8
-"""Pixels on a side, below which the bands would be empty."""
+CHUNK = 128
+"""Fields that a worker takes at once."""
+
+
+def _known(given: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in given if name not in statistics.names()]
+    if unknown:
+        allowed = ", ".join(statistics.names())
+        raise ValueError(f"{', '.join(unknown)} does not exist; allowed: {allowed}")
+    return given
 
 
 @plugin
@@ -47,16 +61,16 @@ class FieldStatistics:
     """Power spectrum, bispectrum, peak counts, Minkowski functionals and moments.
 
     Attributes:
-        statistics: Which of them, in which order.
+        statistics: Which of those in `sbipipe/statistics`, in which order.
         bins: Bands of the power spectrum, from the fundamental mode to the corner of the
             Nyquist square; the bispectrum has half as many, to the Nyquist wavenumber. For
             lognormal maps of 32 x 32 pixels 16 bands lose 0.023 nats, 24 bands 0.012.
         thresholds: Bins of peak height, and of the level of the Minkowski functionals.
-        reference: Maps of the train split, at most, that fix the thresholds and the reference
+        reference: Fields of the train split, at most, that fix the thresholds and the reference
             spectrum.
     """
 
-    statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = STATISTICS
+    statistics: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)] = DEFAULT
     bins: Annotated[int, Field(ge=2)] = 16
     thresholds: Annotated[int, Field(ge=2)] = 8
     reference: Annotated[int, Field(ge=1)] = 4000
@@ -65,88 +79,135 @@ class FieldStatistics:
         """Fix thresholds and reference spectrum on `train`.
 
         Raises:
-            InputError: For fields that are no square maps.
+            InputError: For data that one of the statistics cannot be measured on.
         """
         start = time.perf_counter()
-        _require_maps(train.x)
+        data = _measurable(train.data, self.statistics)
+        _require_finite(train.x)
         rows = np.linspace(0, len(train) - 1, min(self.reference, len(train))).astype(int)
-        grids = tuple(
-            make_grid(channel, self.bins, self.thresholds)
-            for channel in np.moveaxis(train.x[rows], 1, 0)
+        resolution = Resolution(bands=self.bins, thresholds=self.thresholds)
+        made = tuple(
+            statistics.statistic(name).of(train.x[rows], data, resolution)
+            for name in self.statistics
         )
-        summariser = _Measured(statistics=self.statistics, grids=grids)
+        summariser = _Measured(chosen=self.statistics, statistics=made, data=data)
         return summariser, History(seconds=time.perf_counter() - start)
 
     def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
         """The summariser with these thresholds; without networks, so `device` changes nothing."""
-        channels = range(int(weights.meta["channels"]))
-        grids = tuple(
-            Grid(**{f.name: np.asarray(weights.arrays[f"{c}/{f.name}"]) for f in fields(Grid)})
-            for c in channels
+        chosen, channels = tuple(weights.meta["statistics"]), int(weights.meta["channels"])
+        made = tuple(
+            statistics.restored(statistics.statistic(name), weights.arrays, channels)
+            for name in chosen
         )
-        statistics = cast(tuple[Statistic, ...], tuple(weights.meta["statistics"]))
-        return _Measured(statistics=statistics, grids=grids)
+        return _Measured(chosen=chosen, statistics=made, data=_grid(weights))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
-    """The statistics of every channel, measured where `grids` say."""
+    """Statistics of every channel; all components of the first channel come first.
 
+    Attributes:
+        chosen: The names of the statistics.
+        statistics: The statistics with their bins and thresholds.
+        data: The grid and the channels; wavenumbers count cycles along a side.
+    """
+
+    chosen: tuple[str, ...]
     statistics: tuple[Statistic, ...]
-    grids: tuple[Grid, ...]
+    data: Fields
 
     def __call__(self, fields: Array) -> Array:
-        """Vectors (N, L) for maps (N, C, side, side); raises InputError for another shape."""
-        _require_maps(fields)
-        allowed = (len(self.grids), self.grids[0].side)
-        if fields.shape[1:3] != allowed:
+        """Vectors (N, L) for fields (N, C, *space); raises InputError for another shape."""
+        given, allowed = fields.shape[1:], self.data.shape
+        if given != allowed:
             raise InputError(
-                f"field_statistics: given (channels, side) {fields.shape[1:3]}; allowed: {allowed}"
+                f"field_statistics: given fields with shape (N, {_listed(given)}); "
+                f"allowed: (N, {_listed(allowed)})"
             )
+        _require_finite(fields)
         chunks = [fields[start : start + CHUNK] for start in range(0, len(fields), CHUNK)]
         if not chunks:
             return np.empty((0, len(self.names)))
-        task = joblib.delayed(_measure_chunk)
-        parts = joblib.Parallel()(task(chunk, self.statistics, self.grids) for chunk in chunks)
-        return np.concatenate(list(parts))
+        task = joblib.delayed(_stabilised)
+        parts = joblib.Parallel()(task(chunk, self.statistics, self.data) for chunk in chunks)
+        return np.concatenate(list(parts))[:, self._order]
 
     @property
     def names(self) -> tuple[str, ...]:
-        labels = [names(self.statistics, grid) for grid in self.grids]
-        if len(labels) == 1:
-            return labels[0]
-        return tuple(f"channel {c}: {label}" for c, row in enumerate(labels) for label in row)
+        labels = statistics.stabilised_names(self._axes)
+        if len(self.data.channels) > 1:
+            labels = tuple(
+                f"channel {c}: {label}" for c, label in zip(self._channel, labels, strict=True)
+            )
+        return tuple(labels[i] for i in self._order)
 
     @property
     def weights(self) -> Weights:
-        arrays: Mapping[str, Any] = {
-            f"{c}/{f.name}": getattr(grid, f.name)
-            for c, grid in enumerate(self.grids)
-            for f in fields(Grid)
+        arrays: dict[str, Any] = {}
+        for one in self.statistics:
+            arrays |= statistics.arrays(one)
+        meta = {
+            "statistics": list(self.chosen),
+            "channels": len(self.data.channels),
+            "pixels": list(self.data.geometry.pixels),
         }
-        meta = {"statistics": list(self.statistics), "channels": len(self.grids)}
         return Weights(arrays=arrays, meta=meta)
 
+    @cached_property
+    def _axes(self) -> tuple[Axis, ...]:
+        return tuple(axis for one in self.statistics for axis in one.axes(self.data))
 
-def _measure_chunk(
-    maps: Array, statistics: tuple[Statistic, ...], grids: tuple[Grid, ...]
-) -> Array:
-    return np.stack(
-        [
-            np.concatenate(
-                [measure(row, statistics, grid) for row, grid in zip(channels, grids, strict=True)]
-            )
-            for channels in maps
-        ]
-    )
+    @property
+    def _channel(self) -> list[int]:
+        """Of every component, one statistic after the other."""
+        return [axis.channel for axis in self._axes for _ in axis.names]
+
+    @property
+    def _order(self) -> Index:
+        return np.argsort(self._channel, kind="stable")
 
 
-def _require_maps(x: Array) -> None:
-    if x.ndim != 4 or x.shape[2] != x.shape[3] or x.shape[2] < SMALLEST:
+def _stabilised(fields: Array, chosen: Sequence[Statistic], data: Fields) -> Array:
+    parts = [statistics.stabilised(one.measure(fields, data), one.axes(data)) for one in chosen]
+    return np.concatenate(parts, axis=1)
+
+
+def _measurable(data: Data, chosen: Sequence[str]) -> Fields:
+    """The grid and channels of the fields, without units, which no component has."""
+    if not isinstance(data, Fields):
         raise InputError(
-            f"field_statistics: given fields with shape (N, {', '.join(map(str, x.shape[1:]))}); "
-            f"allowed: square maps (N, C, side, side) with side at least {SMALLEST}. "
-            "Use cnn for other fields, identity for vectors"
+            f"field_statistics: given vectors of {data.shape[0]} components; allowed: fields. "
+            "Use identity for vectors"
         )
+    problems = {name: statistics.statistic(name).obstacle(data) for name in chosen}
+    if any(problems.values()):
+        raise InputError(*(
+            f"field_statistics: {name}: {problem}. Use cnn for other fields"
+            for name, problem in problems.items()
+            if problem
+        ))  # fmt: skip
+    return _unitless(data.geometry.pixels, len(data.channels))
+
+
+def _unitless(pixels: tuple[int, ...], channels: int) -> Fields:
+    names = tuple(f"channel {c}" for c in range(channels))
+    return Fields(geometry=Geometry(pixels=pixels), channels=names)
+
+
+def _grid(weights: Weights) -> Fields:
+    """What the weights are for. Those without `pixels` are of maps, and have the reference spectrum
+    on their grid."""
+    pixels = weights.meta.get("pixels")
+    if pixels is None:
+        pixels = [len(weights.arrays["0/reference"])] * 2
+    return _unitless(tuple(pixels), int(weights.meta["channels"]))
+
+
+def _require_finite(x: Array) -> None:
     if not np.isfinite(x).all():
         raise InputError("field_statistics: given fields with NaN or inf; allowed: finite ones")
+
+
+def _listed(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))

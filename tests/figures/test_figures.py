@@ -5,15 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import white_noise
-from sbipipe import project, storage
-from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation import judge as validation
+from sbipipe.emulation.judge import judge
+from sbipipe.emulation.judgement import Judgement
 from sbipipe.figures import (
     calibration_curves,
     chi_squared,
@@ -29,7 +27,8 @@ from sbipipe.figures import (
 from sbipipe.figures.gallery import Gallery
 from sbipipe.figures.style import formula, looks, plain, superscript, symbol
 from sbipipe.results import emulation as emulation_results
-from sbipipe.results.run import Learning, Pair, Results
+from sbipipe.results.learning import Learning
+from sbipipe.results.run import Results
 
 
 def test_every_section_has_figures_with_names_of_their_own(run_gallery: Gallery) -> None:
@@ -62,7 +61,7 @@ def test_looks_differ_in_more_than_colour() -> None:
 
 
 def test_a_new_test_is_drawn_without_being_known(run_results: Results) -> None:
-    new = replace(run_results.tests[0], key="mine.anything", diagnostic="mine", test="anything")
+    new = replace(run_results.tests[0], key="mine.anything")
     drawing = calibration_curves.draw(new, looks(list(new.results)))
     assert drawing.name == "calibration_mine.anything"
     assert "mine.anything" in drawing.alt
@@ -71,7 +70,8 @@ def test_a_new_test_is_drawn_without_being_known(run_results: Results) -> None:
 def test_bands_that_differ_are_both_drawn(run_results: Results) -> None:
     test = run_results.tests[0]
     npe = test.results["npe"]
-    wider = replace(npe, curve={**npe.curve, "upper": 2 * npe.curve["upper"]})
+    upper = tuple(2 * value for value in npe.curve.upper)
+    wider = replace(npe, curve=replace(npe.curve, upper=upper))
     one = replace(test, results={"npe": npe, "nle": npe})
     two = replace(test, results={"npe": npe, "nle": wider})
     look = looks(["npe", "nle"])
@@ -90,32 +90,25 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
 
 @pytest.mark.parametrize("shape", [(1, 16), (1, 8, 8), (1, 16, 16), (2, 8, 8, 8)])
 @pytest.mark.parametrize("simulator", [True, False])
-def test_emulated_fields_of_any_shape(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], simulator: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = white_noise.drawn(shape, simulator=simulator)
-    emulated.save(project.emulation_path("mine"), found)
-    storage.save_json(Path("one.json"), validation.validate(found))
-    one = emulation_results.emulation("mine", storage.load_json(Path("one.json")))
+def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
+    truth, drawn = white_noise.drawn(shape, simulator=simulator)
+    judgement = judge(truth, drawn)
+    assert isinstance(judgement, Judgement)
+    one = emulation_results.emulation("mine", judgement, truth.true, drawn.generated)
     drawings = [
         emulated_maps.draw(one),
         chi_squared.draw(one),
         power_correlations.draw(one),
         *emulated_curves.draw_all(one),
-        *(responses.draw(one, response) for response in one.responses),
+        *responses.draw_all(one),
     ]
-    maps = len(shape) == 3 and shape[-1] >= 16
-    assert len(drawings) == 3 + (9 if maps else 6) + 1
+    assert len(drawings) == 3 + (9 if len(shape) == 3 else 6) + 1
     assert len({drawing.name for drawing in drawings}) == len(drawings)
     assert all(len(drawing.alt) > 30 for drawing in drawings)
 
 
-def test_pairs_without_a_number_leave_a_gap() -> None:
-    pair = Pair(
-        a="npe", b="$nle", c2st=None, c2st_se=None, shift_sigma=None, width_ratio=None,
-        by_parameter={},
-    )  # fmt: skip
+def test_pairs_without_a_number_leave_a_gap(run_results: Results) -> None:
+    pair = replace(run_results.pairs[0], b="$nle", c2st=np.nan, c2st_se=np.nan)
     assert separability.draw([pair]).image
 
 

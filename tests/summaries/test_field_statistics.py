@@ -1,13 +1,18 @@
+from dataclasses import replace
+from pathlib import Path
+
 import joblib
 import numpy as np
 import pytest
 
-from rows import rows_of
+from rows import described, rows_of
+from sbipipe import statistics, storage
 from sbipipe.config import parse
 from sbipipe.interfaces import Dataset, InputError, Run
-from sbipipe.statistics.lensing_statistics import STATISTICS
 from sbipipe.summaries import field_statistics
-from sbipipe.summaries.field_statistics import FieldStatistics
+from sbipipe.summaries.field_statistics import DEFAULT, FieldStatistics
+
+HERE = Path(__file__).parent
 
 
 def dataset(*shape: int, seed: int = 0) -> Dataset:
@@ -68,17 +73,66 @@ def test_a_shift_a_rotation_and_a_reflection_change_nothing():
         np.testing.assert_allclose(summariser(moved), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(4, 7), (4, 1, 16, 8), (4, 1, 16, 16, 16), (4, 1, 4, 4)])
+def test_numbers_and_weights_of_earlier_versions_stay():
+    """Weights and vectors were written before the statistics had files of their own."""
+    rng = np.random.default_rng(7)
+    x = np.exp(0.5 * rng.standard_normal((8, 2, 16, 16))).astype(np.float32)
+    data = rows_of(theta=rng.normal(size=(8, 2)), x=x)
+    weights = storage.load_weights(HERE / "before_pixels.safetensors")
+    before = storage.load_weights(HERE / "before_pixels_vectors.safetensors")
+    summary = FieldStatistics(bins=12, thresholds=6, reference=5)
+    for summariser in (summary.restore(weights), summary.fit(data, data, Run(seed=1))[0]):
+        np.testing.assert_allclose(summariser(x[:3]), before.arrays["vectors"], rtol=1e-12)
+        assert list(summariser.names) == before.meta["names"]
+
+
+def test_every_statistic_that_exists_can_be_asked_for():
+    data = dataset(12, 2, 16, 16)
+    summary = parse(FieldStatistics, {"statistics": list(statistics.names())}, "a")
+    summariser, _ = summary.fit(data, data, Run(seed=1))
+    vectors = summariser(data.x)
+    assert vectors.shape == (12, len(summariser.names))
+    assert len(set(summariser.names)) == len(summariser.names)
+    assert np.isfinite(vectors).all()
+
+
+def test_the_power_spectrum_of_boxes_is_a_summary_of_its_own():
+    data = dataset(4, 1, 8, 8, 8)
+    summary = FieldStatistics(statistics=("power_spectrum", "pixel_density"))
+    summariser, _ = summary.fit(data, data, Run(seed=1))
+    again = summary.restore(summariser.weights)
+    np.testing.assert_array_equal(again(data.x), summariser(data.x))
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 16, 8), (4, 1, 16, 16, 16), (4, 1, 4, 4)])
 def test_data_that_are_no_square_maps_are_refused(shape: tuple[int, ...]):
     data = dataset(*shape)
-    with pytest.raises(InputError, match=r"given fields with shape \(N, .*allowed: square maps"):
+    words = r"field_statistics: moments: given (maps|boxes) of .*allowed: square maps"
+    with pytest.raises(InputError, match=words) as error:
         FieldStatistics().fit(data, data, Run(seed=1))
+    assert len(error.value.problems) in {4, 5}
+
+
+def test_vectors_are_refused():
+    data = dataset(4, 7)
+    with pytest.raises(InputError, match="given vectors of 7 components; allowed: fields"):
+        FieldStatistics().fit(data, data, Run(seed=1))
+
+
+def test_fields_that_are_not_periodic_are_refused():
+    data = dataset(4, 1, 16, 16)
+    patch = replace(data, data=described(data.x, periodic=False))
+    with pytest.raises(InputError, match="power_spectrum: given fields that are not periodic"):
+        FieldStatistics().fit(patch, patch, Run(seed=1))
+    density = FieldStatistics(statistics=("pixel_density",))
+    assert density.fit(patch, patch, Run(seed=1))[0](data.x).shape == (4, 32)
 
 
 def test_maps_of_another_side_are_refused():
     data = dataset(4, 1, 16, 16)
     summariser, _ = FieldStatistics().fit(data, data, Run(seed=1))
-    with pytest.raises(InputError, match=r"given \(channels, side\) \(1, 32\); allowed: \(1, 16\)"):
+    words = r"given fields with shape \(N, 1, 32, 32\); allowed: \(N, 1, 16, 16\)"
+    with pytest.raises(InputError, match=words):
         summariser(dataset(2, 1, 32, 32).x)
     with pytest.raises(InputError, match="NaN or inf"):
         summariser(np.full((2, 1, 16, 16), np.nan))
@@ -87,5 +141,8 @@ def test_maps_of_another_side_are_refused():
 def test_an_unknown_statistic_names_those_that_exist():
     with pytest.raises(InputError, match="minkowski") as error:
         parse(FieldStatistics, {"statistics": ["power"]}, "summarise.a.config")
-    assert "summarise.a.config.statistics" in str(error.value)
-    assert parse(FieldStatistics, {}, "a").statistics == STATISTICS
+    (line,) = error.value.problems
+    allowed = ", ".join(statistics.names())
+    words = f'given ["power"]; power does not exist; allowed: {allowed}'
+    assert line == f"summarise.a.config.statistics: {words}"
+    assert parse(FieldStatistics, {}, "a").statistics == DEFAULT
