@@ -1,7 +1,8 @@
 """Statistics of generated fields over those of true ones at one theta, with their scatter.
 
 Below the power spectrum and the pixel density stands z of every bin, for the generated fields and
-for the control; its grey band holds 95 % of the values of a standard normal.
+for the control; its grey band holds 95 % of the values of a standard normal. Every other curve has
+a panel of one figure more.
 """
 
 from __future__ import annotations
@@ -101,7 +102,10 @@ def _of_maps(emulation: Emulation, example: EmulatedExample, number: int) -> Dra
 
 
 def _panel(axes: Axes, emulation: Emulation, curve: EmulatedCurve) -> None:
-    _bands(axes, curve.x, curve.true, curve.generated)
+    if curve.ticks:
+        _points(axes, curve)
+    else:
+        _bands(axes, curve.x, curve.true, curve.generated)
     axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
     axes.set_xlabel(_x_label(emulation, curve), fontsize=8)
     axes.tick_params(labelsize=7.5)
@@ -130,6 +134,16 @@ def _bands(axes: Axes, x: Array, true: Band, generated: Band) -> None:
         axes.plot(x, edge, color=GENERATED, lw=0.7, ls=(0, (1.2, 1.2)))
     axes.plot(x, generated.mean, color=GENERATED, ls=(0, (5, 1.5)))
     axes.margins(x=0)
+
+
+def _points(axes: Axes, curve: EmulatedCurve) -> None:
+    """Means as markers, scatter of single fields as bars, where x only counts."""
+    for band, x, colour, marker in (
+        (curve.true, curve.x - 0.12, INK, "o"),
+        (curve.generated, curve.x + 0.12, GENERATED, "s"),
+    ):
+        axes.errorbar(x, band.mean, band.sd, color=colour, marker=marker, ms=2.8, ls="", lw=1)
+    axes.margins(x=0.08)
 
 
 def _z(axes: Axes, curve: EmulatedCurve) -> None:
