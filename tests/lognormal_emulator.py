@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def held_out(simulations: int = 60) -> Dataset:
     """A test split of the simulator."""
     theta = SIMULATOR.prior.sample(simulations, stream(0, "theta"))
     x = SIMULATOR.simulate(theta, stream(0, "x"))
-    return rows_of(theta=theta, x=x, group=np.arange(simulations))
+    return replace(rows_of(theta, x), data=SIMULATOR.data)
 
 
 def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:

@@ -89,6 +89,7 @@ def test_data_say_what_the_fields_are() -> None:
     assert (found.quantity, found.k_unit, found.space) == ("ln(1 + delta)", "h/Mpc", (16, 16))
     curve = found.examples[0].curves["power spectrum"]
     assert (curve.x_label, curve.y_label) == ("k [h/Mpc]", "P(k) [(Mpc/h)^2]")
+    assert found.examples[0].curves["pixel density"].x_label == "ln(1 + delta)"
 
 
 def test_what_is_written_is_small_and_comes_back() -> None:
