@@ -11,6 +11,7 @@ help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
 
 repro: $(STAMP)  ## Run the whole pipeline on params.yaml; the page is reports/index.html
+	@sbipipe check --names  # before DVC, whose words for the same are its own
 	dvc repro
 	@echo "Read reports/index.html"
 
@@ -28,7 +29,7 @@ bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 
 clean:  ## Remove the environment and every result
 	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/emulations data/histories \
-	  data/checkpoints dvc.lock
+	  data/checkpoints data/set_aside dvc.lock
 	find reports -mindepth 1 ! -name .gitignore -delete
 
 # lenstools dates from 2021: its C extensions need two compiler flags to build against numpy 2.

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sbipipe.diffusion.bands import bands_of
-from sbipipe.diffusion.chebyshev import Basis, scaled
-from sbipipe.diffusion.denoiser import add_noise
-from sbipipe.diffusion.factorised import Factorised
-from sbipipe.diffusion.film import Film
-from sbipipe.diffusion.gaussian import GaussianDenoiser
-from sbipipe.diffusion.linear import LinearDenoiser, fit_linear
-from sbipipe.diffusion.network import UNet
+from sbipipe.emulators.diffusion.denoiser import add_noise
+from sbipipe.emulators.diffusion.factorised import Factorised
+from sbipipe.emulators.diffusion.film import Film
+from sbipipe.emulators.diffusion.gaussian import GaussianDenoiser
+from sbipipe.emulators.diffusion.linear import LinearDenoiser, fit_linear
+from sbipipe.emulators.diffusion.network import UNet
+from sbipipe.learning.chebyshev import Basis, scaled
 from sbipipe.physics import fields
+from sbipipe.physics.bands import bands_of
 from sbipipe.simulators.lognormal import Lognormal
 
 SIMULATOR = Lognormal(output="log")

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from sbipipe.diffusion import learning
-from sbipipe.diffusion.chebyshev import Basis
-from sbipipe.diffusion.factorised import Factorised
-from sbipipe.diffusion.film import Film
-from sbipipe.diffusion.linear import LEVELS, LinearDenoiser, fit_linear
-from sbipipe.diffusion.network import UNet
-from sbipipe.diffusion.schedule import Density
+from sbipipe.emulators.diffusion import learning
+from sbipipe.emulators.diffusion.factorised import Factorised
+from sbipipe.emulators.diffusion.film import Film
+from sbipipe.emulators.diffusion.linear import LEVELS, LinearDenoiser, fit_linear
+from sbipipe.emulators.diffusion.network import UNet
+from sbipipe.emulators.diffusion.schedule import Density
+from sbipipe.learning.chebyshev import Basis
 
 WARM_UP, STEPS, FIELDS = 3, 10, 8
 

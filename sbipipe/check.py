@@ -1,7 +1,7 @@
 """What is wrong with `params.yaml` and its data, all at once, and what a run will cost.
 
-The cost of a simulation is measured: as many are run at a time as there will be workers, and each
-worker's second one counts, since the first may compile.
+The cost of a simulation is measured on all workers at a time, and each worker's second one counts,
+since the first may compile.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from sbipipe import plugins, project
 from sbipipe.config import Params, Simulate, Simulations, dangling, entries, parse, read_yaml
 from sbipipe.interfaces import (
     SPLITS,
+    Array,
     Dataset,
     HasLikelihood,
     InputError,
     Reader,
-    Recalibrates,
     Simulator,
 )
 from sbipipe.seeds import number
@@ -92,7 +92,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
             data |= {name: rows} if rows is not None else {}
     problems += _impossible(values, made["simulate"])
     if params and not broken:
-        problems += _unmendable(params, made["train"])
+        problems += [*_unmendable(params), *_unscored(params, made["emulate"], made["train"])]
     return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
 
 
@@ -168,16 +168,46 @@ def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _unmendable(params: Params, estimators: Mapping[str, Any]) -> list[str]:
+def _unmendable(params: Params) -> Iterator[str]:
     """Estimators to be recalibrated, where no simulation is kept for that."""
-    lines = []
+    for name in params.recalibrate:
+        simulator = params.simulator_of(params.set_of(name))
+        sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
+        if not sizes.calibrate:
+            yield project.needs_calibrate(name, simulator)
+
+
+def _unscored(
+    params: Params, emulators: Mapping[str, Any], estimators: Mapping[str, Any]
+) -> Iterator[str]:
+    """Estimators of emulators that cannot score, or do not score what the estimator reads."""
     for name, estimator in estimators.items():
-        if isinstance(estimator, Recalibrates) and estimator.temper:
-            simulator = params.simulator_of(params.train[name].of)
-            sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
-            if not sizes.calibrate:
-                lines.append(project.needs_calibrate(name, simulator))
-    return lines
+        of = params.train[name].of
+        for emulator in _surfaces_behind(params, of):
+            entry = params.emulate[emulator]
+            if emulator in emulators and not emulators[emulator].scores:
+                yield f"train.{name}.{project.cannot_score(emulator, entry.kind)}"
+                continue
+            needed = ["test", *(["train", "valid"] if estimator.learns else [])]
+            mended = [key for key, one in params.recalibrate.items() if one.of == name]
+            needed += ["calibrate"] if mended else []
+            missing = [split for split in needed if split not in entry.score]
+            if missing:
+                given = ", ".join(entry.score) or "no split"
+                yield (
+                    f"emulate.{emulator}.score: given {given}; train.{name} needs "
+                    f"{', '.join(missing)} as well"
+                )
+
+
+def _surfaces_behind(params: Params, of: str) -> list[str]:
+    """The emulators whose surfaces a set holds."""
+    if of in params.emulate:
+        return [of]
+    if of not in params.join:
+        return []
+    entry = params.join[of]
+    return [*_surfaces_behind(params, entry.of), *_surfaces_behind(params, entry.beside)]
 
 
 def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]:
@@ -236,17 +266,15 @@ def _cost_of_simulating(params: Params, name: str, measured: bool) -> Cost:
 def _measured(simulator: Simulator, params: Params) -> tuple[float, tuple[int, ...], int]:
     """Seconds of one simulation while all workers simulate, a row's shape, and the workers."""
     from sbipipe import runtime
+    from sbipipe.sets.trial import on_every_worker
 
     with runtime.workers(params.runtime) as client:
-        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        futures = [client.submit(measure, simulator, seed, pure=False) for seed in range(workers)]
-        found = client.gather(futures)
-    return max(seconds for seconds, _ in found), found[0][1], workers
+        found = client.gather(on_every_worker(client, measure, simulator, seed=0))
+    return max(seconds for seconds, _ in found), found[0][1], len(found)
 
 
-def measure(simulator: Simulator, seed: int) -> tuple[float, tuple[int, ...]]:
-    """Seconds of a simulation at the middle of the prior, once warm, and the shape of a row."""
-    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
+def measure(simulator: Simulator, theta: Array, seed: int) -> tuple[float, tuple[int, ...]]:
+    """Seconds of a simulation once warm, and the shape of a row."""
     rng = np.random.default_rng(seed)
     simulator.simulate(theta, rng)
     start = time.perf_counter()

@@ -91,8 +91,16 @@ def compare(
 def check(
     params: ParamsFile = Path("params.yaml"),
     fast: Annotated[bool, typer.Option("--fast", help="Simulate nothing.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Only names and sections; as make repro does.")
+    ] = False,
 ) -> None:
     """Name every problem of the parameters and data; then estimate time, disk and memory."""
+    if names:
+        from sbipipe.config import read_params
+
+        read_params(params)
+        return
     from sbipipe import check as checking
 
     checked = checking.check(params)
@@ -200,20 +208,18 @@ def _with_error(mean: float, width: float) -> str:
 
 def _pairs_table(pairs: tuple[Pair, ...]) -> Table:
     """Differences of the first file of a pair from the second, averaged over observations."""
-    from math import exp
-
     from rich.table import Table
 
     table = Table("a", "b", "parameter", "(a - b) / sd", "width a / b", "C2ST", box=None)
     for pair in pairs:
-        for parameter, shift in pair.shift.items():
+        for parameter, difference in pair.by_parameter.items():
             table.add_row(
                 pair.a,
                 pair.b,
                 parameter,
-                f"{shift.mean:+.3f}",
-                f"{exp(pair.log_width_ratio[parameter].mean):.3f}",
-                f"{pair.c2st.mean:.3f}",
+                f"{difference.signed_shift_sigma:+.3f}",
+                f"{difference.width_ratio:.3f}",
+                f"{pair.c2st:.3f}",
             )
     table.caption = "C2ST: 0.5 where nothing tells the draws apart, 1 where everything does"
     return table

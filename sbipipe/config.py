@@ -22,6 +22,9 @@ from sbipipe.interfaces import InputError
 
 T = TypeVar("T")
 
+MOVED = {"gate.draws": "draw.draws"}
+"""Keys of older files, and where they are written now."""
+
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def plugin(cls: type[T]) -> type[T]:
@@ -56,7 +59,7 @@ def _line(where: str, values: Any, problem: Mapping[str, Any]) -> str:
     key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
     kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
     if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"{key}: unknown key"
+        return f"{key}: moved; write {MOVED[key]}" if key in MOVED else f"{key}: unknown key"
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"{key}: missing"
     given = problem["input"]
@@ -127,13 +130,40 @@ class Simulate:
     config: dict[str, Any] = Field(default_factory=dict)
 
 
+Split = Literal["train", "valid", "calibrate", "test"]
+
+
 @plugin
 class Made:
-    """An entry of `summarise:` or `train:`, made of another entry."""
+    """An entry of `summarise:`, `train:` or `recalibrate:`, made of another entry."""
 
     kind: str
     of: str
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Emulate:
+    """An entry of `emulate:`.
+
+    Attributes:
+        of: A simulator, or an emulator of the same kind on coarser fields, written above it, with
+            which it begins.
+        score: The splits whose fields it scores, if it can: what estimators that are `of` it need.
+    """
+
+    kind: str
+    of: str
+    score: tuple[Split, ...] = ("train", "valid", "calibrate", "test")
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Join:
+    """An entry of `join:`, two sets of vectors of one simulator, row beside row."""
+
+    of: str
+    beside: str
 
 
 @plugin
@@ -145,19 +175,41 @@ class Entry:
 
 
 @plugin
+class Draw:
+    """What is drawn for the diagnostics to judge, and how the negative controls are spoiled.
+
+    Attributes:
+        draws: The number of draws from the posterior of each test simulation.
+        narrowed: The factor on the width of the control that is too narrow.
+        widened: The factor on the width of the control that is too wide.
+        shifted: The displacement of the control that is biased, in posterior standard deviations.
+    """
+
+    draws: Annotated[int, Field(ge=20)] = 1000
+    narrowed: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    widened: Annotated[float, Field(gt=1)] = 1.3
+    shifted: Annotated[float, Field(gt=0)] = 0.5
+
+
+@plugin
 class Gate:
     """When a posterior is let out.
 
     Attributes:
-        level: A calibrated posterior is withheld with this probability.
-        on_failure: "withhold" puts a failed posterior into `reports/withheld/`; "fail" makes
-            the run fail as well.
-        draws: From the posterior of each test simulation, for the diagnostics to judge.
+        level: The probability with which a calibrated posterior is withheld.
+        on_failure: What a failed posterior brings about: with "withhold" it goes to
+            `reports/withheld/`, with "fail" the run fails as well.
+        width_error: The error of the width that the verdict "calibrated" must exclude, in widths.
+        chance: The probability with which such an error must be found.
+        fewest_draws: The effective draws below which an observation counts as not sampled (or
+            all draws, where fewer are made).
     """
 
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     on_failure: Literal["withhold", "fail"] = "withhold"
-    draws: Annotated[int, Field(ge=20)] = 1000
+    width_error: Annotated[float, Field(ge=0.01, le=0.5)] = 0.2
+    chance: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    fewest_draws: Positive = 20
 
 
 @plugin
@@ -179,19 +231,53 @@ class Runtime:
 
 @plugin
 class Params:
-    """All of `params.yaml`. What DVC tracks has to be there; `summarise: {}` makes no summary."""
+    """All of `params.yaml`. What DVC tracks has to be there; `emulate: {}` makes no emulator.
+
+    Sets are what `simulate`, `summarise`, `emulate` and `join` make; estimators are the entries of
+    `train` and `recalibrate`.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
     summarise: dict[EntryName, Made]
+    emulate: dict[EntryName, Emulate]
+    join: dict[EntryName, Join]
     train: dict[EntryName, Made] = Field(min_length=1)
+    recalibrate: dict[EntryName, Made]
+    draw: Draw
     diagnose: dict[EntryName, Entry] = Field(min_length=1)
     gate: Gate
     runtime: Runtime = Field(default_factory=Runtime)
 
     def simulator_of(self, name: str) -> str:
-        """The entry of `simulate:` that an entry of `simulate:` or `summarise:` rests on."""
-        return name if name in self.simulate else self.simulator_of(self.summarise[name].of)
+        """The entry of `simulate:` that a set rests on."""
+        if name in self.simulate:
+            return name
+        made: Mapping[str, Made | Emulate | Join] = {**self.summarise, **self.emulate, **self.join}
+        return self.simulator_of(made[name].of)
+
+    @property
+    def estimators(self) -> dict[str, Made]:
+        """All estimators, those that mend another one last."""
+        return {**self.train, **self.recalibrate}
+
+    @property
+    def tested_on(self) -> dict[str, tuple[str, ...]]:
+        """The estimators whose posteriors are of the same simulations, by simulator."""
+        of = {name: self.simulator_of(self.set_of(name)) for name in self.estimators}
+        return {
+            simulator: tuple(name for name, own in of.items() if own == simulator)
+            for simulator in dict.fromkeys(of.values())
+        }
+
+    def section_of(self, estimator: str) -> str:
+        """The section that an estimator is an entry of."""
+        return "train" if estimator in self.train else "recalibrate"
+
+    def set_of(self, estimator: str) -> str:
+        """The set that an estimator reads."""
+        mended = self.recalibrate.get(estimator)
+        return self.train[mended.of if mended else estimator].of
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -228,23 +314,55 @@ def dangling(values: Any) -> list[str]:
 
     What `parse` finds wrong is passed over.
     """
-    simulate, summarise, train = (
-        entries(values, section) for section in ("simulate", "summarise", "train")
-    )
-    problems = [
-        f"summarise.{name}: given a name that simulate.{name} has; allowed: any other"
-        for name in summarise
-        if name in simulate
-    ]
-    allowed = {"summarise": [*simulate], "train": [*summarise, *simulate]}
-    for section, made in (("summarise", summarise), ("train", train)):
-        problems += [
-            f"{section}.{name}.of: given {entry['of']!r}; "
-            f"allowed: {', '.join(dict.fromkeys(allowed[section]))}"
-            for name, entry in made.items()
-            if isinstance(entry.get("of"), str) and entry["of"] not in allowed[section]
-        ]
+    made = {section: entries(values, section) for section in SETS + ESTIMATORS}
+    problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
+    sets: list[str] = [*made["simulate"]]
+    for section, allowed in (
+        ("summarise", [*made["simulate"]]),
+        ("emulate", [*made["simulate"]]),
+        ("join", [*made["summarise"], *made["emulate"], *made["simulate"]]),
+    ):
+        for name, entry in made[section].items():
+            problems += _unknown(f"{section}.{name}", entry, allowed)
+            if section in ("emulate", "join"):
+                allowed.append(name)
+            sets.append(name)
+    for name, entry in made["train"].items():
+        problems += _unknown(f"train.{name}", entry, sets)
+    for name, entry in made["recalibrate"].items():
+        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
     return problems
+
+
+SETS = ("simulate", "summarise", "emulate", "join")
+"""Sections whose entries make a set."""
+
+ESTIMATORS = ("train", "recalibrate")
+"""Sections whose entries are estimators."""
+
+
+def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> list[str]:
+    """A line for each name that two of these sections share."""
+    seen: dict[str, str] = {}
+    problems = []
+    for section in sections:
+        for name in made[section]:
+            if name in seen:
+                problems.append(
+                    f"{section}.{name}: given a name that {seen[name]}.{name} has; "
+                    "allowed: any other"
+                )
+            seen.setdefault(name, section)
+    return problems
+
+
+def _unknown(where: str, entry: Mapping[str, Any], allowed: list[str]) -> list[str]:
+    """A line for each `of` and `beside` that is not allowed."""
+    return [
+        f"{where}.{key}: given {entry[key]!r}; allowed: {', '.join(dict.fromkeys(allowed))}"
+        for key in ("of", "beside")
+        if isinstance(entry.get(key), str) and entry[key] not in allowed
+    ]
 
 
 def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
@@ -256,8 +374,11 @@ def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
 
 
 __all__ = [
+    "Draw",
+    "Emulate",
     "Entry",
     "Gate",
+    "Join",
     "Made",
     "ParameterName",
     "Params",
@@ -265,6 +386,7 @@ __all__ = [
     "Runtime",
     "Simulate",
     "Simulations",
+    "Split",
     "dangling",
     "entries",
     "parse",

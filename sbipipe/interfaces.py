@@ -10,10 +10,11 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,21 @@ LogLikelihood = Callable[[Array, Array], Array]
 
 SPLITS = ("train", "valid", "calibrate", "test")
 """`valid` stops and selects, `calibrate` recalibrates, `test` is for the diagnostics alone."""
+
+
+class NullIsNaN:
+    """Makes pydantic read null as NaN; imports it only where it is at work already."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            lambda value: math.nan if value is None else value, handler(source)
+        )
+
+
+Real = Annotated[float, NullIsNaN()]
+"""A number of a record; one that is not finite is null in a file, and null is read as NaN."""
 
 
 class InputError(ValueError):
@@ -312,8 +328,12 @@ class Summary(Protocol):
     def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
         """Learn from `train`, choose on `valid`; hand-made summaries fit nothing."""
 
-    def restore(self, weights: Weights) -> Summariser:
-        """The summariser that gave these weights."""
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
+        """The summariser that gave these weights.
+
+        Args:
+            device: Where the networks are put, "cpu" or "cuda".
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,22 +369,80 @@ class Posterior(Protocol):
     def at(self, x: Array) -> Conditioned:
         """The posterior of each of B observations, with shape (B, L) or (B, C, *space)."""
 
+    def digest(self, x: Array) -> Array:
+        """What `log_ratio` needs of B observations, with shape (B, ...)."""
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log p(theta | x) - log p(theta) in nats, up to a constant for each x, (n, B, D) and
+        (B, ...) -> (n, B); NaN for an observation that has no posterior."""
+
     @property
     def weights(self) -> Weights:
         """What `Estimator.restore` needs."""
 
 
-@runtime_checkable
 class Emulator(Protocol):
-    """A posterior that can also draw fields."""
+    """A fitted generator of fields."""
 
-    def emulate(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+    @property
+    def data(self) -> Fields:
+        """What it draws: the simulator's fields, or coarser ones."""
+
+    def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
         """Fields (N, C, *space) for theta (N, D), in the simulator's own units; with `same_noise`
         every field grows from the same noise, so that only theta differs."""
+
+    @property
+    def weights(self) -> Weights:
+        """What `EmulatorKind.restore` needs."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """An emulator that also knows how likely fields are."""
+
+    @property
+    def degree(self) -> int:
+        """The total degree of the polynomials that `surfaces` gives."""
+
+    def surfaces(self, x: Array) -> Array:
+        """The log-likelihood of each of B fields of the simulator (B, C, *space), up to a constant,
+        in nats: coefficients of a polynomial in theta (`learning.chebyshev`), with shape (B, M);
+        NaN for a field that cannot be scored."""
+
+
+class EmulatorKind(Protocol):
+    """Learns to draw fields given parameters."""
+
+    @property
+    def scores(self) -> bool:
+        """Whether its emulators know how likely fields are (`Scores`)."""
+
+    def fit(
+        self, train: Dataset, valid: Dataset, prior: Prior, run: Run
+    ) -> tuple[Emulator, History]:
+        """Learn from `train`, choose on `valid`."""
+
+    def restore(self, weights: Weights, prior: Prior, *, device: str = "cpu") -> Emulator:
+        """The emulator that gave these weights."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """A kind of emulator that can begin with another of its kind, fitted to coarser fields."""
+
+    def go_on(
+        self, begun: Emulator, train: Dataset, valid: Dataset, prior: Prior, run: Run
+    ) -> tuple[Emulator, History]:
+        """`EmulatorKind.fit`, with what `begun` has learned."""
 
 
 class Estimator(Protocol):
     """Learns a posterior from pairs of parameters and data."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it needs rows to learn from; `fit` of one that does not is given none."""
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
@@ -372,23 +450,31 @@ class Estimator(Protocol):
         """Learn from `train`, choose on `valid`."""
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
-        """The posterior that gave these weights."""
+        """The posterior that gave these weights; what it takes and gives are arrays, wherever its
+        networks are.
+
+        Args:
+            device: Where the networks are put, "cpu" or "cuda".
+        """
 
 
-@runtime_checkable
-class Recalibrates(Protocol):
-    """An estimator that can mend its posterior on simulations it was not fitted to."""
+class Recalibration(Protocol):
+    """Mends a posterior on simulations that it was not fitted to."""
 
-    @property
-    def temper(self) -> bool:
-        """Whether it is asked to; an entry that is should say so in its name (`npe+tempered`)."""
+    def fit(
+        self, posterior: Posterior, calibrate: Dataset, prior: Prior, run: Run
+    ) -> tuple[Posterior, History]:
+        """The mended posterior."""
 
-    def recalibrate(
-        self, posterior: Posterior, calibrate: Dataset
-    ) -> tuple[Posterior, Mapping[str, Any]]:
-        """The mended posterior, and figures for `History.notes`."""
+    def restore(self, weights: Weights, posterior: Posterior, prior: Prior) -> Posterior:
+        """The mended posterior that gave these weights, from the one it mends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -428,17 +514,17 @@ class Curve:
     """One line of a figure, with what it should be and how far chance may carry it.
 
     Attributes:
-        x, y: The curve.
-        ideal: Where it should lie.
+        x, y: The points of the curve.
+        ideal: The height where each point should lie.
         lower, upper: The band that holds the whole curve with probability `1 - level`.
-        x_label, y_label: With units.
+        x_label, y_label: The labels of the axes, with units.
     """
 
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    ideal: tuple[float, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    x: tuple[Real, ...]
+    y: tuple[Real, ...]
+    ideal: tuple[Real, ...]
+    lower: tuple[Real, ...]
+    upper: tuple[Real, ...]
     x_label: str
     y_label: str
 

@@ -1,8 +1,9 @@
 """(family, kind) -> a plugin.
 
-A family is a folder of this package, a kind a file in it: `estimators/npe.py` is `kind: npe`. The
-file's one public class, named in its `__all__`, is the plugin. Nothing is registered anywhere. A
-file whose name begins with an underscore is no kind: it holds what several kinds share.
+A family is a folder of this package, a kind a file or a folder in it: `estimators/npe.py` is
+`kind: npe`, `emulators/diffusion/` is `kind: diffusion`. Its one public class, named in its
+`__all__`, is the plugin. Nothing is registered anywhere. A name that begins with an underscore is
+no kind: it holds what several kinds share.
 """
 
 from __future__ import annotations
@@ -15,13 +16,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from sbipipe import collector
 from sbipipe.config import Params, parse
-from sbipipe.interfaces import Diagnostic, Estimator, InputError, Reader, Simulator, Summary
+from sbipipe.interfaces import (
+    Diagnostic,
+    EmulatorKind,
+    Estimator,
+    InputError,
+    Reader,
+    Recalibration,
+    Simulator,
+    Summary,
+)
 
 FAMILIES = {
     "simulate": "simulators",
     "summarise": "summaries",
+    "emulate": "emulators",
     "train": "estimators",
+    "recalibrate": "recalibrations",
     "diagnose": "diagnostics",
 }
 """The section of `params.yaml` and the folder it draws from."""
@@ -47,7 +60,7 @@ def plugin_class(family: str, kind: str) -> type[Any]:
     """The class behind a kind; raises InputError naming the kinds that exist."""
     if kind not in kinds(family):
         raise InputError(f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}")
-    module = importlib.import_module(f"sbipipe.{family}.{kind}")
+    module = collector.imported(f"sbipipe.{family}.{kind}")
     (name,) = module.__all__
     return cast(type[Any], getattr(module, name))
 
@@ -71,6 +84,18 @@ def summary(params: Params, name: str) -> Summary:
     """The summary of the entry `summarise.<name>`."""
     entry = params.summarise[name]
     return cast(Summary, make("summarise", entry.kind, entry.config, f"summarise.{name}"))
+
+
+def emulator(params: Params, name: str) -> EmulatorKind:
+    """The kind of emulator of the entry `emulate.<name>`."""
+    entry = params.emulate[name]
+    return cast(EmulatorKind, make("emulate", entry.kind, entry.config, f"emulate.{name}"))
+
+
+def recalibration(params: Params, name: str) -> Recalibration:
+    """The recalibration of the entry `recalibrate.<name>`."""
+    entry = params.recalibrate[name]
+    return cast(Recalibration, make("recalibrate", entry.kind, entry.config, f"recalibrate.{name}"))
 
 
 def estimator(params: Params, name: str) -> Estimator:

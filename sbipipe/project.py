@@ -5,25 +5,37 @@ Paths are relative to the folder that holds `params.yaml`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
-from sbipipe import plugins, storage
+import numpy as np
+
+from sbipipe import plugins, runtime, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import (
+    Array,
     Dataset,
+    Emulator,
     HasLikelihood,
     InputError,
     LogLikelihood,
     Posterior,
+    Prior,
+    Scores,
     Summariser,
+    Weights,
 )
 from sbipipe.seeds import stream
 
 SETS = Path("data/sets")
+SET_ASIDE = Path("data/set_aside")
 ESTIMATORS = Path("data/estimators")
 DRAWS = Path("data/draws")
+EMULATORS = Path("data/emulators")
+TRUTHS = Path("data/truths")
 EMULATIONS = Path("data/emulations")
+JUDGEMENTS = Path("data/judgements")
 DIAGNOSES = Path("data/diagnoses")
 HISTORIES = Path("data/histories")
 CHECKPOINTS = Path("data/checkpoints")
@@ -31,6 +43,7 @@ REPORTS = Path("reports")
 POSTERIORS = REPORTS / "posteriors"
 WITHHELD = REPORTS / "withheld"
 COVERAGE = REPORTS / "coverage.json"
+COMPARISON = REPORTS / "comparison.json"
 EMULATION = REPORTS / "emulation.json"
 
 
@@ -45,9 +58,19 @@ def posterior_path(name: str, published: bool) -> Path:
     return (POSTERIORS if published else WITHHELD) / f"{name}.nc"
 
 
+def truth_path(simulator: str) -> Path:
+    """Where the true fields lie beside which emulated ones are set."""
+    return TRUTHS / f"{simulator}.safetensors"
+
+
 def emulation_path(name: str) -> Path:
-    """Where the fields that an estimator drew lie."""
+    """Where the fields that an emulator drew lie."""
     return EMULATIONS / f"{name}.safetensors"
+
+
+def judgement_path(name: str) -> Path:
+    """Where lies what is said of the fields that an emulator drew."""
+    return JUDGEMENTS / f"{name}.json"
 
 
 def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
@@ -59,9 +82,23 @@ def log_likelihood(params: Params, of: str) -> LogLikelihood | None:
 
 
 def rows(params: Params, of: str, split: str) -> Dataset:
-    """A split of a set."""
-    found = storage.open_set(SETS / of).split(split)
-    return replace(found, log_likelihood=log_likelihood(params, of))
+    """A split of a set.
+
+    Raises:
+        InputError: If the set was made without it.
+    """
+    found = storage.open_set(SETS / of)
+    if "unscored" in found.about:
+        raise InputError(cannot_score(of, params.emulate[of].kind))
+    return replace(found.split(split), log_likelihood=log_likelihood(params, of))
+
+
+def cannot_score(emulator: str, kind: str) -> str:
+    """The line for an estimator of an emulator that only draws."""
+    return (
+        f"of: given {emulator!r}, an emulator of kind {kind}, which cannot score fields; "
+        "allowed: an emulator that can, a summary or a simulator"
+    )
 
 
 def test_rows(params: Params, of: str) -> Dataset:
@@ -71,12 +108,12 @@ def test_rows(params: Params, of: str) -> Dataset:
 
 
 def calibrate_rows(params: Params, name: str) -> Dataset:
-    """What the estimator of the entry `train.<name>` is recalibrated on.
+    """What the entry `recalibrate.<name>` is fitted to.
 
     Raises:
         InputError: If no simulation is kept for that.
     """
-    of = params.train[name].of
+    of = params.set_of(name)
     found = rows(params, of, "calibrate")
     if not len(found):
         raise InputError(needs_calibrate(name, params.simulator_of(of)))
@@ -84,32 +121,93 @@ def calibrate_rows(params: Params, name: str) -> Dataset:
 
 
 def needs_calibrate(name: str, simulator: str) -> str:
-    """The line for an entry that is to be recalibrated on nothing."""
+    """The line for an estimator that is to be recalibrated on nothing."""
     return (
-        f"simulate.{simulator}.simulations.calibrate: given 0; "
-        f"allowed with train.{name}.config.temper: more"
+        f"simulate.{simulator}.simulations.calibrate: given 0; allowed with recalibrate.{name}: "
+        "more"
+    )
+
+
+def prior_of(params: Params, of: str) -> Prior:
+    """The prior behind a set.
+
+    Raises:
+        InputError: If its names have changed order since the set was made.
+    """
+    simulator = params.simulator_of(of)
+    prior = plugins.simulator(params, simulator).prior
+    made = tuple(storage.open_set(SETS / of).about["parameters"])
+    if prior.names != made:
+        raise InputError(
+            f"simulate.{simulator}: given parameters {', '.join(prior.names)}; "
+            f"{SETS / of} was made with {', '.join(made)}: delete that folder"
+        )
+    return prior
+
+
+def stamped(weights: Weights, params: Params, name: str) -> Weights:
+    """An estimator's weights with what they were made from, so that the file changes with it and
+    all that depends on the file is made again."""
+    made_from = identity(params, params.set_of(name))
+    return replace(weights, meta={**weights.meta, "made_from": made_from})
+
+
+def identity(params: Params, of: str) -> str:
+    """Equal for sets with equal rows."""
+    about = storage.open_set(SETS / of).about
+    return storage.joint_hash(
+        about["fingerprint"], json.dumps(about["simulations"], sort_keys=True), str(params.seed)
     )
 
 
 def posterior(params: Params, name: str) -> Posterior:
-    """The fitted estimator of the entry `train.<name>`.
+    """A fitted estimator.
 
     Raises:
-        InputError: If it is not trained, or the prior's names have changed order since.
+        InputError: If it is not trained, the prior's names have changed order since, or there is
+            no such device.
     """
-    of = params.train[name].of
-    prior = plugins.simulator(params, params.simulator_of(of)).prior
-    trained = tuple(storage.open_set(SETS / of).about["parameters"])
-    if prior.names != trained:
-        raise InputError(
-            f"simulate.{params.simulator_of(of)}: given parameters {', '.join(prior.names)}; "
-            f"{SETS / of} was made with {', '.join(trained)}: delete that folder"
-        )
+    of = params.set_of(name)
+    prior = prior_of(params, of)
     weights = storage.load_weights(ESTIMATORS / f"{name}.safetensors")
-    return plugins.estimator(params, name).restore(weights, prior, log_likelihood(params, of))
+    if name in params.recalibrate:
+        mended = posterior(params, params.recalibrate[name].of)
+        return plugins.recalibration(params, name).restore(weights, mended, prior)
+    return plugins.estimator(params, name).restore(
+        weights, prior, log_likelihood(params, of), device=runtime.device(params.runtime)
+    )
 
 
 def summariser(params: Params, name: str) -> Summariser:
     """The fitted summary of the entry `summarise.<name>`."""
     weights = storage.load_weights(SETS / name / "summary.safetensors")
-    return plugins.summary(params, name).restore(weights)
+    device = runtime.device(params.runtime)
+    return plugins.summary(params, name).restore(weights, device=device)
+
+
+def emulator(params: Params, name: str) -> Emulator:
+    """The fitted emulator of the entry `emulate.<name>`."""
+    prior = prior_of(params, params.simulator_of(name))
+    weights = storage.load_weights(EMULATORS / f"{name}.safetensors")
+    return plugins.emulator(params, name).restore(
+        weights, prior, device=runtime.device(params.runtime)
+    )
+
+
+def observe(params: Params, of: str, x: Array) -> Array:
+    """What the set `of` would hold of rows x of its simulator, with shape (B, ...).
+
+    Raises:
+        InputError: If the set is of an emulator that cannot score.
+    """
+    if of in params.simulate:
+        return x
+    if of in params.summarise:
+        return summariser(params, of)(x)
+    if of in params.join:
+        entry = params.join[of]
+        return np.concatenate([observe(params, one, x) for one in (entry.of, entry.beside)], 1)
+    found = emulator(params, of)
+    if not isinstance(found, Scores):
+        raise InputError(cannot_score(of, params.emulate[of].kind))
+    return found.surfaces(x)

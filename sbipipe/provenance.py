@@ -69,12 +69,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def file_hash(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-
-
 def _git(folder: Path, *words: str) -> str | None:
     """What git answers, or None where it has no answer."""
     try:

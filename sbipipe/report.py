@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sbipipe.gate.sharpness import Estimate
 from sbipipe.interfaces import SPLITS
-from sbipipe.results.run import Diagnosed, Results, Score
+from sbipipe.results.calibration import Judged
+from sbipipe.results.run import Results
 
 if TYPE_CHECKING:
     from sbipipe.figures.style import Drawing
@@ -61,6 +64,7 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
         "listed": listed,
         "source": source,
     }
+    environment.tests["finite"] = math.isfinite
     template = environment.get_template("report.html")
     return template.render(
         results=results, gallery=gallery, signs=SIGNS, splits=SPLITS, verdict=verdict(results)
@@ -69,16 +73,12 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
 
 def verdict(results: Results) -> str:
     """The whole run in a few sentences."""
-    out = [e.name for e in results.estimators if e.published]
+    out = [e.name for e in results.estimators if e.verdict.published]
     total = len(results.estimators)
     sentences = [_opening(out, total)]
-    for estimator in results.estimators:
-        if not estimator.published:
-            reason = estimator.reasons[0] if estimator.reasons else "no reason is given"
-            reason = reason[:1].lower() + reason[1:]
-            sentences.append(f"{estimator.name} is withheld as {estimator.verdict}: {reason}.")
-    passed = [e for e in results.estimators if all(t.passed for t in e.tests.values())]
-    missed = [e.name for e in passed if not all(c.found for c in e.controls)]
+    sentences += [_withheld(e) for e in results.estimators if not e.verdict.published]
+    passed = [e for e in results.estimators if all(t.passed for t in e.verdict.tests.values())]
+    missed = [e.name for e in passed if not all(c.found for c in e.verdict.controls.values())]
     if missed:
         sentences.append(f"Spoiled on purpose, {listed(missed)} would have passed as well.")
     elif passed:
@@ -101,6 +101,13 @@ def _opening(out: Sequence[str], total: int) -> str:
     return f"{share} posteriors may be published: {listed(out)}."
 
 
+def _withheld(estimator: Judged) -> str:
+    """Why, in the first of the reasons."""
+    reason = estimator.verdict.reasons[0]
+    outcome = estimator.verdict.verdict
+    return f"{estimator.name} is withheld as {outcome}: {reason[:1].lower()}{reason[1:]}."
+
+
 # How values are written
 
 
@@ -111,20 +118,21 @@ def symbol(name: str) -> Markup:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number to so many significant digits."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NONE
     whole = abs(value) >= 10 ** (digits - 1)
     return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", MINUS)
 
 
-def nats(score: Score | None) -> str:
+def nats(estimate: Estimate | None) -> str:
     """A mean and its standard error."""
-    if score is None:
+    if estimate is None:
         return NONE
-    if score.mean is None or score.se is None:
-        finite = "" if score.finite_mean is None else f"; others {_signed(score.finite_mean)}"
-        return f"infinite for {score.infinite}{finite}" if score.infinite else NONE
-    return f"{_signed(score.mean)} ± {score.se:.2g}"
+    if math.isfinite(estimate.se):
+        return f"{_signed(estimate.mean)} ± {estimate.se:.2g}"
+    others = estimate.finite_mean
+    finite = f"; others {_signed(others)}" if math.isfinite(others) else ""
+    return f"infinite for {estimate.infinite}{finite}" if estimate.infinite else NONE
 
 
 def _signed(value: float) -> str:
@@ -142,12 +150,12 @@ def p_value(value: float) -> str:
 
 def percent(value: float | None) -> str:
     """A share."""
-    return NONE if value is None else f"{100 * value:.0f} %"
+    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.0f} %"
 
 
 def duration(seconds: float | None) -> str:
     """A time in the unit that suits it."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return NONE
     for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
         if seconds >= size:
@@ -175,7 +183,7 @@ def metrics(results: Results) -> dict[str, Any]:
     found = {estimator.name: dict(_metrics(estimator)) for estimator in results.estimators}
     for emulation in results.emulations:
         generated = emulation.judgement.chi_squared.sets["generated"]
-        found[emulation.name]["emulation"] = {
+        found.setdefault(emulation.name, {})["emulation"] = {
             "chi_squared_over_null": {"mean": generated.ratio, "se": generated.ratio_se},
             "chi_squared_over_true": {"mean": generated.to_true, "se": generated.to_true_se},
             "chi_squared_over_control": {
@@ -186,17 +194,18 @@ def metrics(results: Results) -> dict[str, Any]:
     return found
 
 
-def _metrics(estimator: Diagnosed) -> Iterator[tuple[str, Any]]:
-    yield "published", int(estimator.published)
-    yield "n_test", estimator.n_test
+def _metrics(estimator: Judged) -> Iterator[tuple[str, Any]]:
+    yield "published", int(estimator.verdict.published)
+    yield "n_test", estimator.verdict.n_test
     yield "min_p_adjusted", estimator.min_p_adjusted
     for name in ("log_prob_truth", "kl_from_exact"):
-        score = getattr(estimator, name)
-        if score and score.mean is not None and score.se is not None:
-            yield name, {"mean": score.mean, "se": score.se}
-    yield "train_seconds", estimator.train_seconds
-    if estimator.seconds_per_posterior is not None:
-        yield "seconds_per_posterior", estimator.seconds_per_posterior
+        found = getattr(estimator.performance, name)
+        if found and math.isfinite(found.se):
+            yield name, {"mean": found.mean, "se": found.se}
+    for name in ("train_seconds", "seconds_per_posterior"):
+        seconds = getattr(estimator.performance, name)
+        if seconds is not None and math.isfinite(seconds):
+            yield name, seconds
 
 
 def coverage_csv(results: Results) -> str:
@@ -206,7 +215,7 @@ def coverage_csv(results: Results) -> str:
         (name, test.key, *point)
         for test in results.tests
         for name, result in test.results.items()
-        for point in zip(*(result.curve[line].tolist() for line in header[2:]), strict=True)
+        for point in zip(*(getattr(result.curve, line) for line in header[2:]), strict=True)
     )
     return _csv(header, rows)
 

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,8 @@ next (Dask's default hands it back each time, which costs a third of the time of
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Also of a worker; joblib sets these itself, and a stage that trains may not have them."""
 
-COLLECT = 50_000, 20, 50
-"""When Python looks for objects in circles. A stage's objects are modules above all, which last:
-with the default thresholds, looking through them takes a third of the time of importing sbi."""
+STAGE = "DVC_STAGE"
+"""The variable in which DVC names the stage it runs: `draw@npe`, or `path/dvc.yaml:draw@npe`."""
 
 PATIENCE = "20s"
 """How long a scheduler may take to answer."""
@@ -55,7 +55,11 @@ def device(runtime: Runtime) -> str:
 
 @contextmanager
 def workers(runtime: Runtime) -> Iterator[Client]:
-    """A Dask client of local processes, or of the scheduler that `runtime` names."""
+    """A Dask client of local processes, or of the scheduler that `runtime` names.
+
+    Local processes know each other by certificates made for this run: whoever else is on the
+    machine cannot have them run anything.
+    """
     from dask.distributed import Client, LocalCluster
 
     if runtime.scheduler:
@@ -74,6 +78,7 @@ def workers(runtime: Runtime) -> Iterator[Client]:
             n_workers=runtime.workers,
             threads_per_worker=1,
             dashboard_address=None,
+            security=True,
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -102,14 +107,35 @@ def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
 
 
 def main(stage: Callable[..., None]) -> None:
-    """Call a stage with the command line's words; bad input ends it with its lines and code 2."""
+    """Call a stage; bad input ends it with its lines and code 2.
+
+    A stage of one entry is told its name by the command line or, where that says nothing, by DVC:
+    no name then passes through a shell, to which it might mean more than a name.
+    """
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
-    gc.set_threshold(*COLLECT)
+    gc.freeze()  # the modules of the stage
     try:
-        stage(*sys.argv[1:])
+        stage(*_words(stage))
     except InputError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
         sys.exit(2)
     finally:
         gc.freeze()  # the process ends: its modules need not be looked through once more
+
+
+def _words(stage: Callable[..., None]) -> list[str]:
+    """The name of the entry, for a stage that takes one.
+
+    Raises:
+        InputError: If there are more words, or fewer.
+    """
+    wanted, words = len(signature(stage).parameters), sys.argv[1:]
+    if wanted and not words:
+        _, at, name = os.environ.get(STAGE, "").rpartition("@")
+        words = [name] if at else []
+    if len(words) != wanted:
+        given = " ".join(words) or "nothing"
+        allowed = "the name of one entry" if wanted else "no words"
+        raise InputError(f"{sys.argv[0]}: given {given}; allowed: {allowed}")
+    return words

@@ -8,10 +8,13 @@ none of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 PENDING, DONE, FAILED = 0, 1, 2
 """Status of a simulation."""
 
+COLUMN = 2**16
+"""Rows in a chunk of everything but x: parameters, seeds and status are small."""
+
 _CODECS = [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
 
 
@@ -57,6 +63,40 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def joint_hash(*parts: str) -> str:
+    """Of several words, in their order."""
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `path` at the end, unless an error comes before."""
+    new = path.with_name(f".{path.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        remove_folder(path)
+        os.replace(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there; whoever looks finds all of it or nothing."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        os.replace(path, old)
+        shutil.rmtree(old)
 
 
 # Plain values
@@ -181,7 +221,7 @@ class Set:
     @property
     def data(self) -> Data:
         """What its rows are."""
-        return _DATA.validate_python({key: self.about[key] for key in _KEYS if key in self.about})
+        return described(self.about)
 
     def split(self, name: str, log_likelihood: LogLikelihood | None = None) -> Dataset:
         """The rows of one split whose simulations succeeded."""
@@ -202,6 +242,11 @@ _KEYS = tuple(field.name for kind in (Fields, Vectors) for field in fields(kind)
 def describe(data: Data) -> dict[str, Any]:
     """What `set.json` says of the rows: "data", and what belongs to it."""
     return dict(_DATA.dump_python(data, mode="json"))
+
+
+def described(about: Mapping[str, Any]) -> Data:
+    """What the rows are, from what `describe` gave and any other keys."""
+    return _DATA.validate_python({key: about[key] for key in _KEYS if key in about})
 
 
 def open_set(path: Path) -> Set:
@@ -233,7 +278,8 @@ def create_split(
 ) -> zarr.Group:
     """An empty split for `len(theta)` simulations of `maps` rows each, to be filled in chunks.
 
-    Where the split exists, its rows stay and it becomes longer or shorter.
+    Where the split exists, its rows stay and it becomes longer or shorter. Interrupted at any
+    point, it says of no simulation that it is done which is not.
 
     Args:
         theta: One row a simulation, with shape (S, D).
@@ -245,8 +291,8 @@ def create_split(
     store.attrs["maps"] = maps
     each = simulations_per_chunk(maps)
     rows = maps * len(theta)
-    _fit(store, "x", (rows, *shape), (each * maps, *shape), np.float32, np.nan)
-    _fit(store, "status", (len(theta),), (max(len(theta), 1),), np.uint8, PENDING)
+    _forget(store, len(theta), rows, each * maps)
+    _fit(store, "x", (rows, *shape), each * maps, np.float32, np.nan)
     columns: dict[str, NDArray[Any]] = {
         "theta": np.repeat(theta, maps, 0),
         "group": np.repeat(group, maps),
@@ -254,7 +300,8 @@ def create_split(
     if seeds is not None:
         columns["seed"] = seeds
     for key, values in columns.items():
-        _replace(store, key, values)
+        _fit(store, key, values.shape, COLUMN, values.dtype, 0)[:] = values
+    _fit(store, "status", (len(theta),), COLUMN, np.uint8, PENDING)
     return store
 
 
@@ -263,33 +310,32 @@ def simulations_per_chunk(maps: int) -> int:
     return max(1, 150 // maps)
 
 
+def _forget(store: zarr.Group, simulations: int, rows: int, chunk: int) -> None:
+    """Blank what a shorter split leaves out, as far as its chunks still hold it."""
+    if "status" in store and store["status"].shape[0] > simulations:
+        store["status"][simulations:] = PENDING
+        store["x"][rows : -(-rows // chunk) * chunk] = np.nan
+
+
 def _fit(
-    store: zarr.Group,
-    key: str,
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    dtype: Any,
-    fill: float,
-) -> None:
-    """Give an array its shape, keeping what it holds; status is small enough to be rewritten."""
-    if key in store and key == "x":
-        store[key].resize(shape)
-        return
-    old = store[key][:] if key in store else np.zeros(0, dtype)
-    array = store.create_array(
-        key, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=_CODECS,
-        overwrite=True, config={"write_empty_chunks": True},
+    store: zarr.Group, key: str, shape: tuple[int, ...], chunk: int, dtype: Any, fill: float
+) -> zarr.Array:
+    """An array of this shape, with what it held before; `chunk` counts rows."""
+    if key in store:
+        if store[key].shape != shape:
+            store[key].resize(shape)
+        return store[key]
+    return store.create_array(
+        key, shape=shape, chunks=(chunk, *shape[1:]), dtype=dtype, fill_value=fill,
+        compressors=_CODECS, config={"write_empty_chunks": True},
     )  # fmt: skip
-    if key != "x":
-        kept = min(len(old), shape[0])
-        array[:] = np.concatenate([old[:kept], np.full(shape[0] - kept, fill, dtype)])
 
 
-def _replace(store: zarr.Group, key: str, values: NDArray[Any]) -> None:
-    store.create_array(
-        key, data=values, chunks=(max(len(values), 1), *values.shape[1:]), compressors=_CODECS,
-        overwrite=True,
-    )  # fmt: skip
+def done(path: Path, name: str) -> Index:
+    """Which simulations of a split succeeded; none where there is no such split."""
+    if not (path / f"{name}.zarr" / "status").exists():
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(_read(_open(path / f"{name}.zarr"), "status") == DONE)
 
 
 def open_split(path: Path, name: str) -> zarr.Group:
@@ -349,7 +395,11 @@ __all__ = [
     "Set",
     "create_split",
     "describe",
+    "described",
+    "done",
+    "file_hash",
     "finish_set",
+    "joint_hash",
     "load_draws",
     "load_groups",
     "load_history",
@@ -357,6 +407,7 @@ __all__ = [
     "load_weights",
     "open_set",
     "open_split",
+    "remove_folder",
     "save_draws",
     "save_groups",
     "save_history",
@@ -364,5 +415,6 @@ __all__ = [
     "save_split",
     "save_weights",
     "simulations_per_chunk",
+    "whole_folder",
     "write_whole",
 ]

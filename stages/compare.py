@@ -4,10 +4,12 @@ import pandas as pd
 
 from sbipipe import project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.gate.verdict import Score
+from sbipipe.gate import uniformity
+from sbipipe.gate.sharpness import Estimate
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.posteriors import comparison
-from sbipipe.posteriors.comparison import MEAN_ABS_Z, Comparison
+from sbipipe.posteriors.comparison import Comparison
+from sbipipe.records import dump
 from sbipipe.seeds import stream
 
 KL_DRAWS = 200
@@ -16,50 +18,37 @@ KL_DRAWS = 200
 
 def main() -> None:
     params = read_params()
-    compared = {of: compare(params, of, names) for of, names in sharing(params).items()}
-    content = {of: comparison.to_json(one) for of, one in compared.items()}
-    table = pd.concat(comparison.to_long(one).assign(simulator=of) for of, one in compared.items())
-    storage.save_json(
-        project.REPORTS / "comparison.json",
-        {
-            "estimators": {n: e for one in content.values() for n, e in one["estimators"].items()},
-            "pairs": [pair for one in content.values() for pair in one["pairs"]],
-            "simulators": {
-                of: {key: one[key] for key in ("n_test", "parameters")}
-                for of, one in content.items()
-            },
-            "mean_abs_z_expected": MEAN_ABS_Z,
-        },
-    )
-    csv = table.to_csv(index=False)
-    storage.write_whole(project.REPORTS / "comparison.csv", lambda path: path.write_text(csv))
+    compared = {of: compare(params, of, names) for of, names in params.tested_on.items()}
+    storage.save_json(project.COMPARISON, dump(comparison.join(compared.values())))
+    tables = (comparison.to_table(one).assign(simulator=of) for of, one in compared.items())
+    csv = pd.concat(tables).to_csv(index=False)
+    path = project.COMPARISON.with_suffix(".csv")
+    storage.write_whole(path, lambda temporary: temporary.write_text(csv))
 
 
-def sharing(params: Params) -> dict[str, list[str]]:
-    """The estimators whose posteriors are of the same simulations, by simulator."""
-    found: dict[str, list[str]] = {}
-    for name, entry in params.train.items():
-        found.setdefault(params.simulator_of(entry.of), []).append(name)
-    return found
-
-
-def compare(params: Params, simulator: str, names: list[str]) -> Comparison:
+def compare(params: Params, simulator: str, names: tuple[str, ...]) -> Comparison:
     """The estimators of one simulator beside each other, and beside the exact posterior."""
     draws = {name: storage.load_draws(project.DRAWS / f"{name}.safetensors") for name in names}
-    exact = next((name for name in names if params.train[name].kind == "exact"), None)
+    exact = next((name for name in names if params.estimators[name].kind == "exact"), None)
     kl = divergences(params, exact, draws) if exact else {}
-    seconds = {n: storage.load_history(project.history_path("train", n)).seconds for n in names}
+    seconds = {
+        n: storage.load_history(project.history_path(params.section_of(n), n)).seconds
+        for n in names
+    }
+    judged = {n: uniformity.fail_few(d, params.gate.fewest_draws) for n, d in draws.items()}
     rng = stream(params.seed, "compare", simulator)
-    return comparison.compare(draws, rng, train_seconds=seconds, kl=kl)
+    return comparison.compare(simulator, judged, rng, train_seconds=seconds, kl=kl)
 
 
-def divergences(params: Params, exact: str, draws: dict[str, PosteriorDraws]) -> dict[str, Score]:
+def divergences(
+    params: Params, exact: str, draws: dict[str, PosteriorDraws]
+) -> dict[str, Estimate]:
     """KL(exact || estimator) of every other estimator, at draws of the exact posterior."""
     theta, log_prob = draws[exact].draws[:KL_DRAWS], draws[exact].log_prob[:KL_DRAWS]
     found = {}
     for name in draws:
         if name != exact:
-            x = project.test_rows(params, params.train[name].of).x
+            x = project.test_rows(params, params.set_of(name)).x
             other = project.posterior(params, name).at(x).log_prob(theta)
             found[name], _ = comparison.kl_from_exact(log_prob, other)
     return found

@@ -1,18 +1,31 @@
-"""Stage `diagnose`: draws -> data/diagnoses/<name>.json, the estimator's verdict."""
+"""Stage `diagnose`: draws -> data/diagnoses/<name>.json, the verdict on every estimator."""
+
+import shutil
+
+import joblib
 
 from sbipipe import plugins, project, runtime, storage
-from sbipipe.config import read_params
-from sbipipe.gate import verdict as calibration
+from sbipipe.config import Params, read_params
+from sbipipe.gate.controls import controls
+from sbipipe.gate.verdict import judge
+from sbipipe.records import dump
 from sbipipe.seeds import stream
 
 
-def main(name: str) -> None:
+def main() -> None:
     params = read_params()
+    shutil.rmtree(project.DIAGNOSES, ignore_errors=True)
+    with runtime.parallel(params.runtime):
+        joblib.Parallel()(joblib.delayed(diagnose)(params, name) for name in params.estimators)
+
+
+def diagnose(params: Params, name: str) -> None:
+    """Judge one estimator."""
     draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
     diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
     rng = stream(params.seed, "diagnose", name)
-    verdict = calibration.judge(draws, diagnostics, params.gate.level, rng)
-    storage.save_json(project.DIAGNOSES / f"{name}.json", calibration.to_json(verdict))
+    verdict = judge(draws, diagnostics, params.gate, controls(params.draw), rng)
+    storage.save_json(project.DIAGNOSES / f"{name}.json", dump(verdict))
 
 
 if __name__ == "__main__":

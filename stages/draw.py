@@ -1,39 +1,17 @@
 """Stage `draw`: a fitted estimator -> data/draws/<name>, its draws for the test simulations."""
 
-import time
-
-import numpy as np
-
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.gate.controls import CONTROLS
-from sbipipe.interfaces import PosteriorDraws
+from sbipipe.posteriors import drawing
 from sbipipe.seeds import stream
 
 
 def main(name: str) -> None:
     params = read_params()
-    of = params.train[name].of
-    test = project.test_rows(params, of)
-    prior = plugins.simulator(params, params.simulator_of(of)).prior
-    start = time.perf_counter()
-    conditioned = project.posterior(params, name).at(test.x)
-    samples = conditioned.sample(params.gate.draws, stream(params.seed, "draw", name))
-    seconds = (time.perf_counter() - start) / len(test)
-
-    controls = {c.name: c.preimage(test.theta, samples.draws) for c in CONTROLS}
-    log_prob = conditioned.log_prob(np.stack([test.theta, *controls.values()]))
-    draws = PosteriorDraws(
-        parameters=prior.names,
-        theta=test.theta,
-        draws=samples.draws,
-        log_prob=samples.log_prob,
-        log_prob_truth=log_prob[0],
-        log_prob_controls=dict(zip(controls, log_prob[1:], strict=True)),
-        effective_sample_size=samples.effective_sample_size,
-        prior_variance=prior.variance,
-        seconds=seconds,
-    )
+    of = params.set_of(name)
+    test, prior = project.test_rows(params, of), project.prior_of(params, of)
+    rng = stream(params.seed, "draw", name)
+    draws = drawing.draw(project.posterior(params, name), test, prior, params.draw, rng)
     storage.save_draws(project.DRAWS / f"{name}.safetensors", draws)
 
 

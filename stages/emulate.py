@@ -1,35 +1,42 @@
-"""Stage `emulate`: every emulator of `train:` -> data/emulations/<name>, beside true fields."""
+"""Stage `emulate`: an entry of `emulate:` -> data/emulators/<name>."""
 
-from sbipipe import plugins, project, runtime
+from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation.held_out import Emulated, Unchecked
-from sbipipe.interfaces import Emulator
+from sbipipe.interfaces import Dataset, Emulator, GoesOn, History, InputError, Run
+from sbipipe.learning import processes
+from sbipipe.seeds import number
 
 
-def main() -> None:
+def main(name: str) -> None:
     params = read_params()
-    project.EMULATIONS.mkdir(parents=True, exist_ok=True)
-    with runtime.parallel(params.runtime):
-        found = {name: emulate(params, name) for name in params.train}
-    for path in project.EMULATIONS.glob("*.safetensors"):
-        path.unlink()
-    for name, one in found.items():
-        if one is not None:
-            emulated.save(project.emulation_path(name), one)
+    simulator = params.simulator_of(name)
+    train, valid = (project.rows(params, simulator, split) for split in ("train", "valid"))
+    seed = number(params.seed, "emulate", name)
+    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    emulator, history = fit(params, name, train, valid, run)
+    if not processes.first():
+        return
+    storage.save_weights(project.EMULATORS / f"{name}.safetensors", emulator.weights)
+    storage.save_history(project.history_path("emulate", name), history)
 
 
-def emulate(params: Params, name: str) -> Emulated | Unchecked | None:
-    """What one estimator draws; None for one that draws no fields, as one of a summary."""
-    of = params.train[name].of
-    if of not in params.simulate:
-        return None
-    posterior = project.posterior(params, name)
-    if not isinstance(posterior, Emulator):
-        return None
-    simulator = plugins.simulator(params, of)
-    test = project.rows(params, of, "test")
-    return emulated.emulate(posterior, simulator, simulator.prior, test, of, name, params.seed)
+def fit(
+    params: Params, name: str, train: Dataset, valid: Dataset, run: Run
+) -> tuple[Emulator, History]:
+    """The emulator, begun from the one it is `of` where that is an emulator."""
+    kind, of = plugins.emulator(params, name), params.emulate[name].of
+    prior = project.prior_of(params, params.simulator_of(name))
+    try:
+        if of not in params.emulate:
+            return kind.fit(train, valid, prior, run)
+        if not isinstance(kind, GoesOn):
+            raise InputError(
+                f"of: given {of!r}, an emulator; allowed for kind {params.emulate[name].kind}: "
+                f"{', '.join(params.simulate)}"
+            )
+        return kind.go_on(project.emulator(params, of), train, valid, prior, run)
+    except InputError as error:
+        raise InputError(*(f"emulate.{name}.{problem}" for problem in error.problems)) from error
 
 
 if __name__ == "__main__":

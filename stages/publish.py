@@ -1,14 +1,16 @@
 """Stage `publish`: the gate -> reports/posteriors/ or, with the reason, reports/withheld/."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
+from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
-from sbipipe.provenance import file_hash
+from sbipipe.records import dump, load
 from sbipipe.seeds import stream
 
 PRIOR_DRAWS = 1000
@@ -16,23 +18,28 @@ PRIOR_DRAWS = 1000
 
 def main() -> None:
     params = read_params()
-    names = list(params.train)
-    diagnoses = {name: storage.load_json(project.DIAGNOSES / f"{name}.json") for name in names}
-    for name, diagnosis in diagnoses.items():
-        weights = project.ESTIMATORS / f"{name}.safetensors"
-        diagnosis["estimator_hash"] = file_hash(weights)
-        path = project.posterior_path(name, diagnosis["published"])
-        posterior_file.save(path, collect(params, name, diagnosis))
-    remove_others({project.posterior_path(n, d["published"]) for n, d in diagnoses.items()})
-    storage.save_json(project.COVERAGE, {"estimators": diagnoses})
+    verdicts = {name: verdict_on(name) for name in params.estimators}
+    paths = {n: project.posterior_path(n, v.published) for n, v in verdicts.items()}
+    for name, verdict in verdicts.items():
+        posterior_file.save(paths[name], collect(params, name, verdict))
+    remove_others(set(paths.values()))
+    storage.save_json(project.COVERAGE, dump(Verdicts(estimators=verdicts)))
     if params.gate.on_failure == "fail":
-        fail({name: d for name, d in diagnoses.items() if not d["published"]})
+        fail({name: v for name, v in verdicts.items() if not v.published})
 
 
-def collect(params: Params, name: str, diagnosis: dict) -> PosteriorFile:
+def verdict_on(name: str) -> Verdict:
+    """The verdict on an estimator, with the hash of its weights."""
+    path = project.DIAGNOSES / f"{name}.json"
+    weights = project.ESTIMATORS / f"{name}.safetensors"
+    verdict = load(Verdict, storage.load_json(path), path)
+    return replace(verdict, estimator_hash=storage.file_hash(weights))
+
+
+def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
     """An estimator's draws for the test simulations, with all that belongs to them."""
     draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
-    of = params.train[name].of
+    of = params.set_of(name)
     simulator = params.simulator_of(of)
     prior = plugins.simulator(params, simulator).prior
     fields = project.test_rows(params, simulator).x
@@ -46,8 +53,8 @@ def collect(params: Params, name: str, diagnosis: dict) -> PosteriorFile:
         x=project.test_rows(params, of).x,
         prior=prior.sample(PRIOR_DRAWS, stream(params.seed, "prior", simulator)),
         theta=draws.theta,
-        diagnosis=diagnosis,
-        attributes=posterior_file.attributes(params, name, diagnosis, fields),
+        diagnosis=verdict,
+        attributes=posterior_file.attributes(params, name, verdict, fields),
     )
 
 
@@ -59,10 +66,10 @@ def remove_others(written: set[Path]) -> None:
             path.unlink()
 
 
-def fail(withheld: dict[str, dict]) -> None:
+def fail(withheld: dict[str, Verdict]) -> None:
     """End the run where the gate is told to."""
-    for name, diagnosis in withheld.items():
-        print(f"{name}: {diagnosis['verdict']}: {'; '.join(diagnosis['reasons'])}", file=sys.stderr)
+    for name, verdict in withheld.items():
+        print(f"{name}: {verdict.verdict}: {'; '.join(verdict.reasons)}", file=sys.stderr)
     if withheld:
         sys.exit(1)
 

@@ -15,9 +15,11 @@ def main(name: str) -> None:
     simulator = plugins.simulator(params, name)
     if isinstance(simulator, Simulator):
         with runtime.workers(params.runtime) as client:
-            campaign.run_simulations(simulator, entry, name, params.seed, path, client)
+            campaign.run_simulations(
+                simulator, entry, name, params.seed, path, client, project.SET_ASIDE
+            )
     else:
-        campaign.import_simulations(simulator, entry, name, params.seed, path)
+        campaign.import_simulations(simulator, entry, name, params.seed, path, project.SET_ASIDE)
     record = project.history_path("simulate", name)
     before = storage.load_history(record).seconds if record.exists() else 0.0
     seconds = before + time.perf_counter() - start

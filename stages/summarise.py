@@ -1,6 +1,5 @@
 """Stage `summarise`: an entry of `summarise:` -> data/sets/<name>, and the fitted summary."""
 
-import shutil
 import time
 from dataclasses import replace
 
@@ -29,21 +28,21 @@ def main(name: str) -> None:
         vectors = {s: replace(rows, data=data, x=summariser(rows.x)) for s, rows in splits.items()}
     refuse_broken(name, vectors)
 
-    path = project.SETS / name
-    shutil.rmtree(path, ignore_errors=True)
-    for split, rows in vectors.items():
-        storage.save_split(path, split, rows)
-    storage.save_weights(path / "summary.safetensors", summariser.weights)
     made = {
         "name": name,
         "of": params.summarise[name].of,
         "shape": [len(summariser.names)],
         "maps": 1,
     }
-    about = {
-        key: source.about[key] for key in source.about if key not in storage.describe(source.data)
-    }
-    storage.finish_set(path, {**about, **storage.describe(data), **made})
+    of_fields = storage.describe(source.data)
+    about = {key: value for key, value in source.about.items() if key not in of_fields}
+    with storage.whole_folder(project.SETS / name) as folder:
+        for split, rows in vectors.items():
+            storage.save_split(folder, split, rows)
+        storage.save_weights(folder / "summary.safetensors", summariser.weights)
+        weights = storage.file_hash(folder / "summary.safetensors")
+        own = {"fingerprint": storage.joint_hash(source.about["fingerprint"], weights)}
+        storage.finish_set(folder, {**about, **storage.describe(data), **made, **own})
     history = replace(history, seconds=time.perf_counter() - start)
     storage.save_history(project.history_path("summarise", name), history)
 

@@ -3,32 +3,44 @@
 from dataclasses import replace
 
 from sbipipe import plugins, project, runtime, storage
-from sbipipe.config import read_params
-from sbipipe.interfaces import Recalibrates
+from sbipipe.config import Params, read_params
+from sbipipe.interfaces import Dataset, InputError
 from sbipipe.learning import processes
 from sbipipe.seeds import number
+from sbipipe.sets.tables import finite_rows
 
 
 def main(name: str) -> None:
     params = read_params()
     of = params.train[name].of
     train, valid = (project.rows(params, of, split) for split in ("train", "valid"))
-    prior = plugins.simulator(params, params.simulator_of(of)).prior
+    estimator = plugins.estimator(params, name)
+    left_out = 0
+    if estimator.learns:
+        require(params, name, train, valid)
+        left_out = sum(int((~finite_rows(rows)).sum()) for rows in (train, valid))
+        train, valid = (rows.rows(finite_rows(rows)) for rows in (train, valid))
     seed = number(params.seed, "train", name)
     run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
-    estimator = plugins.estimator(params, name)
-    mends = isinstance(estimator, Recalibrates) and estimator.temper
-    calibrate = project.calibrate_rows(params, name) if mends else None
-    posterior, history = estimator.fit(train, valid, prior, run)
+    posterior, history = estimator.fit(train, valid, project.prior_of(params, of), run)
     if not processes.first():
         return
-    if isinstance(estimator, Recalibrates) and calibrate is not None:
-        posterior, notes = estimator.recalibrate(posterior, calibrate)
-        history = replace(history, notes={**history.notes, **notes})
-
+    if left_out:
+        history = replace(history, notes={**history.notes, "rows_left_out": left_out})
     path = project.ESTIMATORS / f"{name}.safetensors"
-    storage.save_weights(path, posterior.weights)
+    storage.save_weights(path, project.stamped(posterior.weights, params, name))
     storage.save_history(project.history_path("train", name), history)
+
+
+def require(params: Params, name: str, train: Dataset, valid: Dataset) -> None:
+    """Raise InputError where a set was made without the rows to learn from."""
+    of = params.train[name].of
+    for split, rows in (("train", train), ("valid", valid)):
+        if not len(rows):
+            raise InputError(
+                f"train.{name}.of: given {of!r}, whose split {split} is empty; allowed for kind "
+                f"{params.train[name].kind}: a set with rows to learn from (emulate.<name>.score)"
+            )
 
 
 if __name__ == "__main__":

@@ -8,8 +8,22 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from sbipipe.gate.controls import CONTROLS
+from sbipipe.config import Draw
+from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.simulators.linear_gaussian import LinearGaussian
+
+
+def exact_posterior(simulator: LinearGaussian, x: Array) -> tuple[Array, Array]:
+    """Mean with shape (B, D) and covariance with shape (D, D), for x (B, L)."""
+    A = simulator.design
+    covariance = np.linalg.inv(
+        A.T @ A / simulator.noise**2 + np.eye(simulator.dimension) / simulator.prior_scale**2
+    )
+    return np.asarray(x, np.float64) @ A @ covariance / simulator.noise**2, covariance
+
+
+CONTROLS = controls(Draw())
 
 
 def gaussian(
@@ -59,14 +73,14 @@ def record(
 ) -> PosteriorDraws:
     """What the draw stage would have stored."""
     with np.errstate(divide="ignore"):
-        controls = {control.name: log_prob(control.preimage(theta, draws)) for control in CONTROLS}
+        at_truth = {control.name: log_prob(control.preimage(theta, draws)) for control in CONTROLS}
         return PosteriorDraws(
             parameters=("omega_m", "sigma_8", "h", "n_s", "omega_b", "m_nu")[: theta.shape[1]],
             theta=theta,
             draws=draws,
             log_prob=log_prob(draws),
             log_prob_truth=log_prob(theta),
-            log_prob_controls=controls,
+            log_prob_controls=at_truth,
             effective_sample_size=np.full(len(theta), float(len(draws))),
             prior_variance=prior_variance,
             seconds=0.001,

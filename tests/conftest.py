@@ -24,7 +24,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     with chdir(folder):
         finished_run.write(
-            Path(), simulations=80, draws=120, spoken="<b>no</b> & convergence", emulator="nle"
+            Path(), simulations=80, draws=120, spoken="<b>no</b> & convergence", emulator="model"
         )
     return folder
 

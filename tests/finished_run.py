@@ -6,7 +6,6 @@ N(y / (1 + s^2), s^2 / (1 + s^2)) in each parameter. "nre" draws from one that i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +15,19 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from closed_form import CONTROLS
 from rows import rows_of
 from sbipipe import project, storage
-from sbipipe.config import parse, read_params
+from sbipipe.config import Gate, parse, read_params
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation.held_out import Emulated, Response
-from sbipipe.emulation.judge import judge
+from sbipipe.emulation import drawing, truth
+from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.judge import judge as judge_fields
 from sbipipe.emulation.plain import to_json
-from sbipipe.gate import verdict as calibration
-from sbipipe.gate.controls import CONTROLS
+from sbipipe.emulation.truth import TrueResponse, Truth
+from sbipipe.gate.verdict import Verdicts, judge
 from sbipipe.interfaces import (
     SPLITS,
     Array,
@@ -42,6 +42,7 @@ from sbipipe.interfaces import (
 from sbipipe.physics import fields
 from sbipipe.posteriors import comparison
 from sbipipe.priors import uniform_prior
+from sbipipe.records import dump
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -72,10 +73,11 @@ def write(
         widths: The estimators.
         as_fields: Whether the simulator gives fields, with a summary of them, or vectors.
         spoken: Words from outside that appear as a reason of failed simulations.
-        emulator: An estimator that draws fields as well.
+        emulator: The name of an emulator, if there is to be one.
     """
     prior = PRIORS[dimension]
-    (folder / "params.yaml").write_text(_params(prior, widths, as_fields, simulations, draws))
+    text = _params(prior, widths, as_fields, simulations, draws, emulator)
+    (folder / "params.yaml").write_text(text)
     params = read_params(folder / "params.yaml")
     _sets(prior, as_fields, simulations, spoken)
     _histories(params)
@@ -86,13 +88,12 @@ def write(
     diagnostics = {"sbc": parse(Sbc, {}, ""), "coverage": parse(Coverage, {}, ""),
                    "tarp": parse(Tarp, {}, "")}  # fmt: skip
     verdicts = {
-        name: calibration.judge(one, diagnostics, 0.01, stream(1, "judge", name))
+        name: judge(one, diagnostics, Gate(), CONTROLS, stream(1, "judge", name))
         for name, one in found.items()
     }
     for name, one in found.items():
         storage.save_draws(project.DRAWS / f"{name}.safetensors", one)
-    estimators = {name: calibration.to_json(verdict) for name, verdict in verdicts.items()}
-    storage.save_json(project.REPORTS / "coverage.json", {"estimators": estimators})
+    storage.save_json(project.COVERAGE, dump(Verdicts(estimators=verdicts)))
     _comparison(found, prior, widths)
     _emulation(emulator)
 
@@ -137,7 +138,12 @@ def _log_prob(prior: Prior, width: float, y: Array, theta: Array) -> Array:
 
 
 def _params(
-    prior: Prior, widths: Mapping[str, float], as_fields: bool, simulations: int, draws: int
+    prior: Prior,
+    widths: Mapping[str, float],
+    as_fields: bool,
+    simulations: int,
+    draws: int,
+    emulator: str,
 ) -> str:
     made = "vectors" if as_fields else "cdm"
     marginals = {n: {"kind": "uniform", "low": a, "high": b}
@@ -153,12 +159,16 @@ def _params(
         "seed": 20261121,
         "simulate": {"cdm": {"simulations": counts, **simulator}},
         "summarise": {"vectors": {"kind": "cnn", "of": "cdm"}} if as_fields else {},
+        "emulate": {emulator: {"kind": "diffusion", "of": "cdm"}} if emulator else {},
+        "join": {},
         "train": {
             name: {"kind": name.split("+")[0], "of": "cdm" if name == "exact" else made}
             for name in widths
         },
+        "recalibrate": {},
         "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-        "gate": {"level": 0.01, "on_failure": "withhold", "draws": draws},
+        "draw": {"draws": draws},
+        "gate": {"level": 0.01, "on_failure": "withhold"},
     }
     return yaml.safe_dump(values, sort_keys=False)
 
@@ -213,6 +223,9 @@ def _histories(params: Any) -> None:
             if section != "simulate" and name != "exact":
                 history = _history(3 if name == "npe" else 1, len(name))
             storage.save_history(project.history_path(section, name), history)
+    for name in params.emulate:
+        storage.save_history(project.history_path("emulate", name), _history(1, len(name)))
+        storage.save_history(project.history_path("score", name), History(seconds=1.5))
 
 
 def _history(networks: int, steepness: int) -> History:
@@ -242,28 +255,26 @@ def _comparison(
             other = _log_prob(prior, widths[name], y, exact.draws)
             divergence[name], _ = comparison.kl_from_exact(exact.log_prob, other)
     compared = comparison.compare(
-        found, stream(0, "compare"), observations=20,
+        "cdm", found, stream(0, "compare"), observations=20,
         train_seconds=dict.fromkeys(found, 41.5), kl=divergence,
     )  # fmt: skip
-    content = comparison.to_json(compared)
-    storage.save_json(project.REPORTS / "comparison.json", json.loads(json.dumps(content)))
+    storage.save_json(project.COMPARISON, dump(compared))
 
 
 def _emulation(name: str) -> None:
     """An emulator that draws from the simulator itself."""
-    entries = {}
     if name:
-        found = emulated_fields()
-        entries[name] = to_json(judge(*emulated.apart(found)))
-        emulated.save(project.emulation_path(name), found)
-    storage.save_json(project.EMULATION, {"emulators": entries})
+        true, drawn = emulated_fields()
+        truth.save(project.truth_path("cdm"), true)
+        drawing.save(project.emulation_path(name), drawn)
+        storage.save_json(project.judgement_path(name), to_json(judge_fields(true, drawn)))
 
 
-def emulated_fields() -> Emulated:
+def emulated_fields() -> tuple[Truth, Drawn]:
     """Lognormal maps in the place of every sort of field, fewer than in a real run."""
     simulator = Lognormal(pixels=16)
     theta = simulator.prior.sample(4, stream(0, "held out"))
-    moved = emulated.one_at_a_time(simulator.prior)
+    moved = truth.one_at_a_time(simulator.prior)
 
     def fields_of(label: str, count: int) -> Array:
         rows = simulator.simulate(np.repeat(theta, count, 0), stream(0, label))
@@ -276,17 +287,19 @@ def emulated_fields() -> Emulated:
         ]
         return np.array(rows)
 
-    return Emulated(
+    true = Truth(
         simulator="cdm",
         parameters=simulator.prior.names,
-        quantity=simulator.data.quantity,
-        box=simulator.box,
+        data=simulator.data,
         theta=theta,
         true=fields_of("true", 10),
-        generated=fields_of("generated", 12),
         control=fields_of("control", 10),
-        response=Response(
-            theta=moved, generated=response("generated"), true=response("true"),
-            control=response("control"),
-        ),
-    )  # fmt: skip
+        varied=moved,
+        response=TrueResponse(true=response("true"), control=response("control"), each=1),
+    )
+    drawn = Drawn(
+        data=simulator.data,
+        generated=fields_of("generated", 12),
+        response=response("generated"),
+    )
+    return true, drawn

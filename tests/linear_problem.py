@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from closed_form import exact_posterior
 from rows import rows_of
 from sbipipe.interfaces import Array, Conditioned, Dataset, Posterior, Run
 from sbipipe.simulators.linear_gaussian import LinearGaussian
@@ -34,7 +35,7 @@ def simulate(n: int, seed: int) -> Dataset:
 
 def kl_from_exact(posterior: Conditioned, x: Array, n: int = 200) -> float:
     """Mean over observations of KL(exact || posterior) in nats, by draws of the exact one."""
-    mean, covariance = SIMULATOR.exact_posterior(x)
+    mean, covariance = exact_posterior(SIMULATOR, x)
     factor = np.linalg.cholesky(covariance)
     z = np.random.default_rng(0).standard_normal((n, *mean.shape))
     exact = -0.5 * (z**2).sum(-1) - np.log(2 * np.pi) - np.log(np.diag(factor)).sum()
@@ -43,7 +44,7 @@ def kl_from_exact(posterior: Conditioned, x: Array, n: int = 200) -> float:
 
 def check_draws(posterior: Conditioned, x: Array, tolerance: float) -> None:
     """Draws have the exact moments, in units of the exact widths."""
-    mean, covariance = SIMULATOR.exact_posterior(x)
+    mean, covariance = exact_posterior(SIMULATOR, x)
     samples = posterior.sample(500, np.random.default_rng(1))
     width = np.sqrt(np.diag(covariance))
     assert np.abs((samples.draws.mean(0) - mean) / width).mean() < tolerance

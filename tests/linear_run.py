@@ -25,7 +25,8 @@ PARAMS = {
         "again": {"kind": "exact", "of": "vectors"},
     },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-    "gate": {"level": 0.01, "on_failure": "withhold", "draws": 200},
+    "draw": {"draws": 200},
+    "gate": {"level": 0.01, "on_failure": "withhold"},
 }
 
 

@@ -27,6 +27,7 @@ def params(prior=PRIOR, **changes):
         "summarise": {"raw": {"kind": "identity", "of": "mine"}},
         "train": {"npe": {"kind": "npe", "of": "raw"}},
         "diagnose": {"sbc": {"kind": "sbc"}},
+        "draw": {},
         "gate": {},
     }
     return {**values, **changes}
@@ -74,10 +75,11 @@ def refused(capsys, stage, *words):
     ("changes", "line"),
     [
         ({"sed": 1}, "sed: unknown key"),
+        ({"gate": {"draws": 200}}, "gate.draws: moved; write draw.draws"),
         ({"seed": "one"}, 'seed: given "one"; input should be a valid integer'),
         (
-            {"gate": {"draws": 3}},
-            "gate.draws: given 3; input should be greater than or equal to 20",
+            {"draw": {"draws": 3}},
+            "draw.draws: given 3; input should be greater than or equal to 20",
         ),
         (
             {"train": {"npe": {"kind": "npe", "of": "row"}}},

@@ -17,6 +17,7 @@ GOOD = {
     "summarise": {"raw": {"kind": "identity", "of": "sims"}},
     "train": {"exact": {"kind": "exact", "of": "sims"}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}
@@ -145,7 +146,7 @@ def test_costs_of_wrong_input_are_refused():
 
 def test_a_simulation_is_measured_once_it_is_warm():
     simulator = plugins.simulator(checked().params, "sims")
-    seconds, shape = measure(simulator, seed=0)
+    seconds, shape = measure(simulator, np.zeros((1, 2)), seed=0)
     assert 0 < seconds < 1
     assert shape == (4,)
 

@@ -11,6 +11,7 @@ from contextlib import chdir
 import numpy as np
 import pytest
 
+import linear_run
 from sbipipe import cli, plugins, project
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
@@ -167,3 +168,23 @@ def test_help_is_quick():
     start = time.process_time()
     assert call("--help") == 0
     assert time.process_time() - start < 0.7
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        ({}, []),
+        ({"sed": 1}, ["sed: unknown key"]),
+        (
+            {"train": {"a;b": {"kind": "npe", "of": "raw"}}},
+            ["the name 'a;b' is not allowed; allowed: letters, digits, _, + and -"],
+        ),
+    ],
+)
+def test_names_and_sections_are_checked_alone(tmp_path, capsys, values, lines):
+    linear_run.write_params(tmp_path, **values)
+    assert call("check", "--names", "--params", tmp_path / "params.yaml") == 2 * bool(lines)
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == len(lines)
+    assert all(line in printed.err for line in lines)
+    assert printed.out == ""

@@ -13,6 +13,7 @@ GOOD: dict[str, Any] = {
     "summarise": {"raw": {"kind": "identity", "of": "sims"}},
     "train": {"npe": {"kind": "npe", "of": "raw", "config": {"ensemble": 2}}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 
@@ -45,6 +46,14 @@ def test_good_params_are_read() -> None:
         ("seed", -1, "seed: given -1; input should be greater than or equal to 0"),
         ("simulate.sims.simulations.test", 0, "simulate.sims.simulations.test: given 0; input"),
         ("gate", {"level": 2}, "gate.level: given 2; input should be less than 0.5"),
+        ("gate", {"draws": 200}, "gate.draws: moved; write draw.draws"),
+        ("gate", {"width_error": 0.6}, "gate.width_error: given 0.6; input should be less"),
+        ("gate", {"chance": 1}, "gate.chance: given 1; input should be less than 1"),
+        ("gate", {"fewest_draws": 0}, "gate.fewest_draws: given 0; input should be greater"),
+        ("draw", {"draws": 3}, "draw.draws: given 3; input should be greater"),
+        ("draw", {"narrowed": 1}, "draw.narrowed: given 1; input should be less than 1"),
+        ("draw", {"widened": 1}, "draw.widened: given 1; input should be greater than 1"),
+        ("draw", {"shifted": 0}, "draw.shifted: given 0; input should be greater than 0"),
         ("gate", {"on_failure": "cry"}, 'gate.on_failure: given "cry"; input should be'),
         ("runtime", {"workers": 0}, "runtime.workers: given 0"),
         ("train", {"a b": {"kind": "npe", "of": "raw"}}, "the name 'a b' is not allowed"),

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from closed_form import fail, gaussian
+from contracts import kinds, quick
 from sbipipe.interfaces import InputError
-from sbipipe.plugins import kinds, make
 
-KINDS = kinds("diagnostics")
+KINDS = kinds("diagnose")
 
 
 def run(kind, draws, seed=0):
-    return make("diagnose", kind, {}, "diagnose.it")(draws, np.random.default_rng([seed, 3]))
+    return quick("diagnose", kind)(draws, np.random.default_rng([seed, 3]))
 
 
 def test_the_mandatory_ones_exist():
@@ -70,4 +70,4 @@ def test_failed_observations_never_vanish(kind, rows):
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_settings_name_their_key(kind):
     with pytest.raises(InputError, match=r"diagnose\.it\.config\.level: given 2"):
-        make("diagnose", kind, {"level": 2}, "diagnose.it")
+        quick("diagnose", kind, level=2)

@@ -5,36 +5,45 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from sbipipe import plugins
+from contracts import kinds, quick
 from sbipipe.interfaces import HasLikelihood, Reader, Simulator
 from sbipipe.seeds import stream
 from sbipipe.sets.cmd_layout import write_cmd
 
-SMALL = {"particle_mesh": {"mesh": 16, "pixels": 16, "steps": 2}, "lognormal": {"pixels": 8}}
 PRIOR = {
     "omega_m": {"kind": "uniform", "low": 0.1, "high": 0.5},
     "sigma_8": {"kind": "uniform", "low": 0.6, "high": 1.0},
 }
 
 
+def _table(folder: Path) -> dict[str, Any]:
+    np.savez(folder / "mine.npz", theta=_theta(), x=np.random.default_rng(1).random((12, 3)))
+    return {"path": str(folder / "mine.npz"), "prior": PRIOR}
+
+
+def _cmd(folder: Path) -> dict[str, Any]:
+    fields = np.random.default_rng(1).normal(size=(180, 1, 8, 8)).astype(np.float32)
+    write_cmd(folder, suite="sbipipe", set="LH", theta=_theta(), log_density=fields, box=25.0)
+    return {"folder": str(folder), "suite": "sbipipe", "prior": PRIOR}
+
+
+def _theta() -> NDArray[np.float64]:
+    return np.random.default_rng(0).uniform([0.1, 0.6], [0.5, 1.0], (12, 2))
+
+
+BROUGHT = {"arrays": _table, "cmd": _cmd}
+"""What readers read, each a layout of its own: twelve simulations; and their settings."""
+
+
 def made(kind: str, folder: Path) -> Simulator | Reader:
-    """A small one of this kind; a reader has twelve simulations to read."""
-    rng = np.random.default_rng(0)
-    theta = rng.uniform([0.1, 0.6], [0.5, 1.0], (12, 2))
-    config: dict[str, Any] = SMALL.get(kind, {})
-    if kind == "arrays":
-        np.savez(folder / "mine.npz", theta=theta, x=rng.random((12, 3)))
-        config = {"path": str(folder / "mine.npz"), "prior": PRIOR}
-    if kind == "cmd":
-        fields = rng.normal(size=(180, 1, 8, 8)).astype(np.float32)
-        write_cmd(folder, suite="sbipipe", set="LH", theta=theta, log_density=fields, box=25.0)
-        config = {"folder": str(folder), "suite": "sbipipe", "prior": PRIOR}
-    simulator: Simulator | Reader = plugins.make("simulate", kind, config, "simulate.it")
+    brought = BROUGHT[kind](folder) if kind in BROUGHT else {}
+    simulator: Simulator | Reader = quick("simulate", kind, **brought)
     return simulator
 
 
-@pytest.fixture(params=plugins.kinds("simulators"))
+@pytest.fixture(params=kinds("simulate"))
 def simulator(request: pytest.FixtureRequest, tmp_path: Path) -> Simulator | Reader:
     return made(request.param, tmp_path)
 
@@ -46,17 +55,18 @@ def test_its_prior_is_where_theta_comes_from(simulator: Simulator | Reader) -> N
     assert prior.inside(theta).all()
 
 
-def test_it_gives_a_row_for_every_map(simulator: Simulator | Reader) -> None:
+def test_its_rows_are_what_it_says(simulator: Simulator | Reader) -> None:
     if isinstance(simulator, Simulator):
         theta = simulator.prior.sample(3, stream(1, "theta"))
         x = simulator.simulate(theta, stream(1, "x"))
         assert len(x) == 3 * simulator.maps
+        data = simulator.data
     else:
         rows = simulator.read()
-        x = rows.x
+        x, data = rows.x, rows.data
         assert len(rows.theta) == len(rows.group) == len(x)
         assert simulator.prior.inside(rows.theta).all()
-    assert x.ndim >= 2
+    assert x.shape[1:] == data.shape
     assert np.isfinite(x).all()
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sbipipe.emulation.held_out import Emulated
 
 import linear_run
 from lognormal_emulator import LognormalEmulator, held_out, write_set
 from sbipipe import project, storage
 from sbipipe.emulation import held_out as emulated
-from sbipipe.emulation.held_out import Emulated
 from sbipipe.interfaces import SPLITS
 
 COUNTS = dict.fromkeys(SPLITS, 60)
@@ -30,6 +30,7 @@ PARAMS = {
         "vectors": {"kind": "nre", "of": "raw"},
     },
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from sbipipe import storage
-from sbipipe.gate.controls import CONTROLS, control_draws
+from sbipipe.config import Draw
+from sbipipe.gate.controls import control_draws, controls
 
 ROOT = Path(__file__).parents[1]
 QUICK = {"epochs": 25, "batch": 256}
@@ -32,7 +34,8 @@ PARAMS = {
         "exact": {"kind": "exact", "of": "vectors"},
     },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
-    "gate": {"level": 0.01, "on_failure": "withhold", "draws": 200},
+    "draw": {"draws": 200},
+    "gate": {"level": 0.01, "on_failure": "withhold"},
 }
 
 
@@ -51,10 +54,8 @@ def dvc(folder: Path, *words: str) -> str:
     return call(folder, sys.executable, "-m", "dvc", *words).stdout
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository after one `dvc repro`."""
-    folder = tmp_path_factory.mktemp("run") / "sbipipe"
+def repository(folder: Path, params: dict[str, Any]) -> Path:
+    """A copy of what is needed of this repository, under DVC."""
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("sbipipe", "stages", "conf"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
@@ -62,11 +63,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, folder / name)
     (folder / "data/raw").mkdir(parents=True)
     (folder / "data/raw/.gitkeep").touch()
-    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     call(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository after one `dvc repro`."""
+    folder = repository(tmp_path_factory.mktemp("run") / "sbipipe", PARAMS)
     dvc(folder, "repro")
     return folder
+
+
+@pytest.mark.parametrize("name", ["a;touch X;", "$(touch X)"])
+def test_a_name_is_no_command(tmp_path: Path, name: str) -> None:
+    entry = PARAMS["simulate"]["vectors"]
+    made = {"raw": {"kind": "identity", "of": name}}
+    params = {**PARAMS, "simulate": {name: entry}, "summarise": made, "train": {
+        "npe": {"kind": "npe", "of": "raw"}}}  # fmt: skip
+    folder = repository(tmp_path / "sbipipe", params)
+    done = call(folder, sys.executable, "-m", "dvc", "repro", check=False)
+    assert done.returncode
+    assert not (folder / "X").exists()
+    line = f"the name {name!r} is not allowed; allowed: letters, digits, _, + and -"
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_everything_promised_is_there(run: Path) -> None:
@@ -132,7 +155,7 @@ def test_changing_the_machine_concerns_no_stage(run: Path) -> None:
 def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns(".git", "cache"))
-    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     path = folder / "data/draws/exact.safetensors"
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
     call(folder, sys.executable, "stages/diagnose.py", "exact")
@@ -152,7 +175,7 @@ def test_the_gate_can_fail_the_run(run: Path, tmp_path: Path) -> None:
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("withhold", "fail"))
     path = folder / "data/draws/npe.safetensors"
-    (narrowed,) = (control for control in CONTROLS if control.name == "narrowed")
+    (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
     call(folder, sys.executable, "stages/diagnose.py", "npe")
     done = call(folder, sys.executable, "stages/publish.py", check=False)

@@ -17,6 +17,7 @@ PARAMS = {
     "train": {"exact": {"kind": "exact", "of": "toy"}},
     "diagnose": {"sbc": {"kind": "sbc"}},
     "summarise": {},
+    "draw": {},
     "gate": {},
 }
 

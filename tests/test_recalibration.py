@@ -30,6 +30,7 @@ PARAMS = {
     "summarise": {},
     "train": {"linear+tempered": {"kind": "diffusion", "of": "maps", "config": LINEAR}},
     "diagnose": {"sbc": {"kind": "sbc"}},
+    "draw": {},
     "gate": {},
 }
 

@@ -9,13 +9,17 @@ from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import finished_run
 from sbipipe import report, storage
 from sbipipe.figures.gallery import Gallery, draw_all
+from sbipipe.gate.sharpness import Estimate, estimate
+from sbipipe.records import dump, load
 from sbipipe.results import run as results
-from sbipipe.results.run import Results, Score
+from sbipipe.results.posteriors import EXAMPLES
+from sbipipe.results.run import Results
 
 STAGE = Path(__file__).parents[1] / "stages/report.py"
 
@@ -50,16 +54,16 @@ def test_the_verdicts_come_first(run_results: Results, run_page: str) -> None:
     for e in run_results.estimators:
         row = re.search(rf'scope="row">{e.name}</th>(.*?)</tr>', run_page[table:], re.DOTALL)
         assert row
-        assert e.verdict in row[1]
+        assert e.verdict.verdict in row[1]
         assert e.file in row[1]
 
 
 def test_the_verdict_in_words(run_results: Results) -> None:
-    npe = replace(run_results.estimators[0], verdict="calibrated", published=True)
-    nre = replace(
-        run_results.estimators[0], name="nre", verdict="overconfident", published=False,
-        reasons=("Too narrow: it is",),
-    )  # fmt: skip
+    first = run_results.estimators[0]
+    out = replace(first.verdict, verdict="calibrated", published=True)
+    npe = replace(first, verdict=out)
+    held = replace(out, verdict="overconfident", published=False, reasons=("Too narrow: it is",))
+    nre = replace(first, name="nre", verdict=held)
     words = report.verdict(replace(run_results, estimators=(npe, nre)))
     assert words.startswith("1 of 2 posteriors may be published: npe. ")
     assert "nre is withheld as overconfident: too narrow: it is." in words
@@ -144,7 +148,7 @@ def test_other_numbers_of_parameters(tmp_path: Path, dimension: int) -> None:
         whole = results.read()
     found = replace(whole, examples=whole.examples[:1], recoveries=whole.recoveries[:1])
     gallery = draw_all(found)
-    assert len(whole.examples) == results.EXAMPLES
+    assert len(whole.examples) == EXAMPLES
     assert len(gallery["posteriors"]) == 1
     assert len(gallery["calibration"]) == dimension + 3
     assert report.page(found, gallery)
@@ -164,7 +168,7 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
     assert "<html" in (run_folder / "reports/index.html").read_text()
     assert {"c2st.svg", "fields_cdm.png", "calibration_coverage.hpd.svg"} <= figures
     for e in run_results.estimators:
-        assert metrics[e.name]["published"] == int(e.published)
+        assert metrics[e.name]["published"] == int(e.verdict.published)
         assert metrics[e.name]["min_p_adjusted"] == e.min_p_adjusted
     assert "kl_from_exact" in metrics["npe"]
     ratio = run_results.emulations[0].judgement.chi_squared.sets["generated"].ratio
@@ -178,15 +182,26 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
 
 
 @pytest.mark.parametrize(
-    ("score", "words"),
+    ("values", "words"),
     [
-        (None, "–"),  # noqa: RUF001
-        (Score(mean=-1.5, se=0.25), "−1.500 ± 0.25"),  # noqa: RUF001
-        (Score(mean=None, se=None, finite_mean=2.0, infinite=3), "infinite for 3; others 2.000"),
+        ([-1.0, -2.0], "−1.500 ± 0.35"),  # noqa: RUF001
+        ([2.0, np.inf, np.inf, np.inf], "infinite for 3; others 2.000"),
+        ([-np.inf], "infinite for 1"),
+        ([np.nan], "–"),  # noqa: RUF001
     ],
 )
-def test_scores_in_words(score: Score | None, words: str) -> None:
-    assert report.nats(score) == words
+def test_estimates_in_words(values: list[float], words: str) -> None:
+    """As they were made, and as they come back from a file."""
+    made = estimate(np.array(values))
+    assert report.nats(made) == words
+    assert report.nats(load(Estimate, dump(made), "here")) == words
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    for write in (report.nats, report.number, report.percent, report.duration):
+        assert write(None) == report.NONE  # type: ignore[operator]
+    for write in (report.number, report.percent, report.duration):
+        assert write(np.nan) == report.NONE
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
-"""Every stage's `deps` name the library files it imports: what can change its numbers."""
+"""What every stage depends on is what it imports, and editing a kind re-runs that kind alone."""
+
+from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,92 +13,95 @@ import yaml
 from pydantic import TypeAdapter
 
 from sbipipe.config import Params
-from sbipipe.plugins import FAMILIES, kinds
+from sbipipe.plugins import FAMILIES
+from sbipipe.plugins import kinds as names_of_kinds
+
+sys.path.insert(0, "tools")
+import dependencies
+from dependencies import closure, code, files_of, imports, is_code, kinds
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-FAMILY = {"simulate": "simulators", "summarise": "summaries", "train": "estimators",
-          "draw": "estimators", "diagnose": "diagnostics", "compare": "estimators"}  # fmt: skip
-FAMILIES_OF = {s: (f,) for s, f in FAMILY.items()} | {
-    "summarise": ("summaries", "statistics"),
-    "emulate": ("estimators", "simulators"),
-    "validate_emulator": ("statistics",),
-}
+KINDS = [(family, kind) for family in FAMILIES.values() for kind in kinds(family)]
+ROOMS = sorted({path.parent for path in Path("sbipipe").rglob("*.py") if not path.is_symlink()})
 
 
-def imports(path: Path) -> set[Path]:
-    """Our modules that a file imports, wherever in the file it does so."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            base = Path(name.replace(".", "/"))
-            found |= {p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()}
-    return {p for p in found if p.parts[0] == "sbipipe" and p.name != "__init__.py"}
+def body(stage: str) -> dict:
+    return STAGES[stage].get("do", STAGES[stage])
 
 
-def closure(*paths: Path) -> set[Path]:
-    """The files, and all that they import directly or through others."""
-    seen: set[Path] = set()
-    todo = list(paths)
-    while todo:
-        path = todo.pop()
-        if path not in seen:
-            seen.add(path)
-            todo += imports(path)
-    return seen
-
-
-def plugins(stage: str) -> list[Path]:
-    return [
-        Path(f"sbipipe/{family}/{kind}.py")
-        for family in FAMILIES_OF.get(stage, ())
-        for kind in kinds(family)
-    ]
-
-
-def declared(stage: str) -> set[str]:
-    body = STAGES[stage].get("do", STAGES[stage])
-    return set(body["deps"])
+def declared(stage: str) -> list[str]:
+    return [dep for dep in body(stage)["deps"] if is_code(dep)]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_what_it_imports(stage: str) -> None:
-    files = closure(Path(f"stages/{stage}.py"), *plugins(stage))
-    shared = {str(path) for path in files if str(path.parent) not in families()}
-    missing = {
-        path
-        for path in shared
-        if path not in declared(stage) and str(Path(path).parent) not in declared(stage)
-    }
-    assert not missing, "\n".join(f"        - {path}" for path in sorted(missing))
+def test_a_stage_depends_on_what_it_imports_and_on_nothing_else(stage: str) -> None:
+    assert declared(stage) == code(stage), "make deps"
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_nothing_it_does_not_import(stage: str) -> None:
-    files = {str(p) for p in closure(Path(f"stages/{stage}.py"), *plugins(stage))}
-    extra = {d for d in declared(stage) if d.endswith(".py") and "${" not in d} - files
-    assert not extra
+@pytest.mark.parametrize(("family", "kind"), KINDS, ids=[str(kind) for _, kind in KINDS])
+def test_editing_a_kind_re_runs_its_own_entries_and_what_follows(family: str, kind: Path) -> None:
+    """A stage sees a kind's files through its own name, or is one that may use the whole family."""
+    for stage in STAGES:
+        named = f"sbipipe/{family}/${{item.kind}}.py" in declared(stage)
+        seen = [
+            file
+            for file in files_of(kind)
+            for dep in declared(stage)
+            if "${" not in dep and (str(file) == dep or Path(dep) in file.parents)
+        ]
+        whole = family in dependencies.WHOLE.get(stage, ())
+        assert bool(seen) == whole, f"{stage} depends on {kind}"
+        assert named == (dependencies.OF_KIND.get(stage) == family)
+
+
+@pytest.mark.parametrize(("family", "kind"), KINDS, ids=[str(kind) for _, kind in KINDS])
+def test_every_kind_is_found_by_its_name(family: str, kind: Path) -> None:
+    assert kind.stem in names_of_kinds(family)
+    assert kind.with_suffix(".py").exists(), "make deps"
+
+
+def test_a_kind_imports_no_other_kind() -> None:
+    rooms = {f"sbipipe/{family}" for family in FAMILIES.values()}
+    for _, kind in KINDS:
+        own = set(files_of(kind))
+        for file in own:
+            foreign = {p for p in imports(file) - own if "/".join(p.parts[:2]) in rooms}
+            assert not foreign, file
+
+
+def test_imports_have_no_circle() -> None:
+    for path in Path("sbipipe").rglob("*.py"):
+        if not any(part.is_symlink() for part in (path, *path.parents)):
+            beyond = closure(imports(path) - {path})
+            assert path not in beyond, path
+
+
+def test_rooms_import_one_way() -> None:
+    """No two rooms import each other, directly or through others."""
+    arrows: dict[Path, set[Path]] = {room: set() for room in ROOMS}
+    for room in ROOMS:
+        for path in room.glob("*.py"):
+            if not path.is_symlink():
+                arrows[room] |= {p.parent for p in imports(path)} - {room}
+    top = Path("sbipipe")
+    for room in ROOMS:
+        seen, todo = set(), [r for r in arrows[room] if r != top]
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo += [r for r in arrows[one] if r != top]
+        assert room == top or room not in seen, room
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_described(stage: str) -> None:
-    assert STAGES[stage].get("do", STAGES[stage])["desc"]
+    assert body(stage)["desc"]
 
 
-def families() -> set[str]:
-    return {f"sbipipe/{family}" for family in FAMILIES.values()}
-
-
-def test_families_never_import_each_other() -> None:
-    for family in families():
-        for path in Path(family).glob("*.py"):
-            foreign = {str(p.parent) for p in imports(path)} & families()
-            assert not foreign, path
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_name_passes_through_a_shell(stage: str) -> None:
+    assert body(stage)["cmd"] == f"python stages/{stage}.py"
 
 
 @pytest.mark.parametrize(
@@ -113,11 +121,39 @@ def test_a_library_has_one_room(module: str, allowed: str) -> None:
             assert str(path.parent) == allowed, path
 
 
+def tracked(stage: str) -> set[str]:
+    """The sections of `params.yaml` that a stage follows."""
+    return {name.split(".")[0] for name in STAGES[stage].get("do", STAGES[stage])["params"]}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_tracks_the_sections_that_its_script_reads(stage: str) -> None:
+    tree = ast.parse(Path(f"stages/{stage}.py").read_text())
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params"
+    }
+    sections = set(TypeAdapter(Params).json_schema()["required"])
+    assert read & sections <= tracked(stage)
+
+
+def test_what_only_the_gate_reads_draws_nothing_again() -> None:
+    assert tracked("draw") == {"seed", "draw", "train"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_tracks_only_parameters_that_have_to_be_there(stage: str) -> None:
     """DVC refuses to run where a tracked parameter is left out."""
-    schema = TypeAdapter(Params).json_schema()
-    required = set(schema["required"])
-    tracked = STAGES[stage].get("do", STAGES[stage])["params"]
+    required = set(TypeAdapter(Params).json_schema()["required"])
+    tracked = body(stage)["params"]
     assert {name.split(".")[0] for name in tracked} <= required
     assert all(name.count(".") == 0 or name.endswith("${key}") for name in tracked)
+
+
+def test_writing_the_dependencies_changes_nothing(tmp_path: Path) -> None:
+    """`make deps` on a flow that is up to date leaves it as it is, comments included."""
+    before = Path("dvc.yaml").read_text()
+    subprocess.run([sys.executable, "tools/dependencies.py"], check=True, timeout=60)
+    assert Path("dvc.yaml").read_text() == before
+    assert re.search(r"# an interrupted campaign", before)

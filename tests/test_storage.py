@@ -96,6 +96,25 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_interrupted_folder_leaves_the_old_one(saved: Path, rows: Dataset) -> None:
+    def fail() -> None:
+        with storage.whole_folder(saved) as folder:
+            storage.save_split(folder, "test", rows.rows(slice(5)))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert np.array_equal(storage.open_set(saved).split("test").x, rows.x)
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_whole_folder_takes_the_place_of_the_old(saved: Path) -> None:
+    with storage.whole_folder(saved) as folder:
+        (folder / "new").touch()
+    assert list(saved.iterdir()) == [saved / "new"]
+    assert list(saved.parent.iterdir()) == [saved]
+
+
 def test_weights_come_back(tmp_path: Path) -> None:
     weights = Weights(arrays={"a": np.arange(6.0).reshape(2, 3).T}, meta={"kind": "x", "n": [1]})
     storage.save_weights(tmp_path / "w", weights)

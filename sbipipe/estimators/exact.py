@@ -9,6 +9,7 @@ any other, and the one that every diagnostic must pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sbipipe.config import plugin
 from sbipipe.interfaces import (
@@ -23,12 +24,14 @@ from sbipipe.interfaces import (
     Run,
     Weights,
 )
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 
 
 @plugin
 class Exact:
     """Bayes' theorem with the simulator's own likelihood."""
+
+    learns: ClassVar[bool] = False
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
@@ -41,9 +44,14 @@ class Exact:
         return self.restore(Weights(), prior, train.log_likelihood), History()
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
-        """The posterior under a likelihood."""
+        """The posterior under a likelihood; without networks, so `device` changes nothing."""
         if log_likelihood is None:
             raise InputError(
                 "kind: given 'exact' of a simulator without a likelihood; "
@@ -56,6 +64,14 @@ class Exact:
 class _ExactPosterior:
     prior: Prior
     log_likelihood: LogLikelihood
+
+    def digest(self, x: Array) -> Array:
+        """The data themselves, (B, ...)."""
+        return x
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log p(x | theta) in nats, (n, B, D) and (B, ...) -> (n, B)."""
+        return self.log_likelihood(theta, digest)
 
     def at(self, x: Array) -> Conditioned:
         return condition(self.log_likelihood, self.prior, x)

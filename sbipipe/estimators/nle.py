@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     check_varies,
@@ -47,7 +47,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 
@@ -58,12 +58,12 @@ class Nle:
     Attributes:
         density: One of `densities.DENSITIES`.
         hidden: Units in each hidden layer.
-        transforms: Of a flow.
-        ensemble: Members of the mixture.
-        optimisation: Of each member.
+        transforms: The number of transforms of a flow.
+        ensemble: The number of members of the mixture.
+        optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_maf"
+    density: DensityName = "zuko_maf"
     hidden: Positive = 64
     transforms: Positive = 3
     ensemble: Positive = 1
@@ -73,6 +73,13 @@ class Nle:
         )
     )
 
+    learns: ClassVar[bool] = True
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "optimisation": {"epochs": 2}}
+
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
@@ -81,7 +88,7 @@ class Nle:
         Raises:
             InputError: If x are fields, or a component of x never varies.
         """
-        check_vectors(train.x)
+        check_vectors(train.data)
         check_varies(train.x)
         x, u = tensors(train.x, prior.to_unbounded(train.theta))
         held_out = tensors(valid.x, prior.to_unbounded(valid.theta))
@@ -99,12 +106,19 @@ class Nle:
         return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
-        members = load_members(partial(self._network, x, u), weights.arrays, self.ensemble)
+        build = partial(self._network, x, u)
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
         return _NlePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 
@@ -129,14 +143,18 @@ class _NlePosterior:
     ensemble: Ensemble
     meta: Mapping[str, Any]
 
-    def log_likelihood(self, theta: Array, x: Array) -> Array:
+    def digest(self, x: Array) -> Array:
+        """The vectors themselves, (B, L)."""
+        return x
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(x | theta) in nats, (n, B, D) and (B, L) -> (n, B)."""
-        u, x_tensor = tensors(self.prior.to_unbounded(theta), x)
+        u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         embedded = [member.embed_all(u) for member in self.ensemble.members]
         return self.ensemble.log_prob(x_tensor[None], embedded)
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_likelihood, self.prior, x)
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
     @property
     def weights(self) -> Weights:

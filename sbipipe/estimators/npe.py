@@ -9,16 +9,16 @@ in the unbounded space where the prior is a standard normal, so nothing leaks ou
 
     log p(theta | x) = log q(u | x) + log |du/dtheta|.
 
-An ensemble is the mixture of its members, weighted by stacking. Fields are embedded by a periodic
-residual network that is trained along with the density.
+An ensemble is the mixture of its members, weighted by stacking. Fields are embedded by a residual
+network (`learning.networks`) that is trained along with the density.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from sbipipe.interfaces import (
     Array,
     Conditioned,
     Dataset,
+    Fields,
     Generator,
     History,
     LogLikelihood,
@@ -42,7 +43,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.learning.densities import (
     ConditionalDensity,
-    Density,
+    DensityName,
     Ensemble,
     build_density,
     load_members,
@@ -60,15 +61,16 @@ class Npe:
     Attributes:
         density: One of `densities.DENSITIES`.
         hidden: Units in each hidden layer.
-        transforms: Of a flow.
-        ensemble: Members of the mixture.
-        features: Length of the embedding of a field.
-        width: First width of the network that embeds a field.
-        symmetric: Whether fields are turned and mirrored at random during training.
-        optimisation: Of each member.
+        transforms: The number of transforms of a flow.
+        ensemble: The number of members of the mixture.
+        features: The length of the embedding of a field.
+        width: The first width of the network that embeds a field.
+        symmetric: Whether fields are turned and mirrored at random during training, and shifted
+            where they are periodic.
+        optimisation: How each member is trained.
     """
 
-    density: Density = "zuko_nsf"
+    density: DensityName = "zuko_nsf"
     hidden: Positive = 64
     transforms: Positive = 2
     ensemble: Positive = 1
@@ -81,37 +83,54 @@ class Npe:
         )
     )
 
+    learns: ClassVar[bool] = True
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "width": 4, "optimisation": {"epochs": 2}}
+
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
         """Train every member on `train`; stop and stack on `valid`."""
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
+        fields = isinstance(train.data, Fields)
+        periodic = isinstance(train.data, Fields) and train.data.geometry.periodic
         members, history = train_members(
-            partial(self._network, u, x),
+            partial(self._network, u, x, periodic),
             (u, x),
             held_out,
             size=self.ensemble,
             settings=self.optimisation,
             run=run,
-            augment=_augment if self.symmetric and x.ndim > 2 else None,
+            augment=partial(_augment, periodic) if self.symmetric and fields else None,
         )
         ensemble = Ensemble.stacked(members, *held_out)
-        posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=self._meta(x.shape[1:]))
+        meta = {"config": self._config, "x": list(x.shape[1:]), "periodic": periodic}
+        posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=meta)
         return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u = torch.zeros(2, len(prior.names))
         x = torch.zeros(2, *weights.meta["x"])
-        members = load_members(partial(self._network, u, x), weights.arrays, self.ensemble)
+        build = partial(self._network, u, x, weights.meta["periodic"])
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
         return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 
-    def _network(self, u: Tensor, x: Tensor) -> ConditionalDensity:
+    def _network(self, u: Tensor, x: Tensor, periodic: bool) -> ConditionalDensity:
         return build_density(
             density=self.density,
             hidden=self.hidden,
@@ -120,6 +139,7 @@ class Npe:
             conditions=x,
             features=self.features,
             width=self.width,
+            periodic=periodic,
         )
 
     @property
@@ -127,12 +147,9 @@ class Npe:
         names = ("density", "hidden", "transforms", "ensemble", "features", "width")
         return {name: getattr(self, name) for name in names}
 
-    def _meta(self, shape: Sequence[int]) -> dict[str, Any]:
-        return {"config": self._config, "x": list(shape)}
 
-
-def _augment(u: Tensor, x: Tensor) -> Rows:
-    return u, random_symmetry(x)
+def _augment(periodic: bool, u: Tensor, x: Tensor) -> Rows:
+    return u, random_symmetry(x, periodic=periodic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +159,9 @@ class _NpePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
+        return self._given(x)
+
+    def _given(self, x: Array) -> _NpeConditioned:
         failed = np.asarray(~np.isfinite(x).all(tuple(range(1, x.ndim))))
         (known,) = tensors(np.where(failed.reshape(-1, *[1] * (x.ndim - 1)), 0.0, x))
         return _NpeConditioned(
@@ -150,6 +170,22 @@ class _NpePosterior:
             embedded=self.ensemble.embed(known),
             failed=failed,
         )
+
+    def digest(self, x: Array) -> Array:
+        """The members' embeddings behind each other, with shape (B, K E); NaN where x is."""
+        conditioned = self._given(x)
+        embedded = torch.cat(conditioned.embedded, 1).cpu().double().numpy()
+        return np.where(conditioned.failed[:, None], np.nan, embedded)
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log q(theta | x) - log p(theta), (n, B, D) and (B, K E) -> (n, B)."""
+        failed = np.asarray(np.isnan(digest).any(1))
+        (known,) = tensors(np.where(failed[:, None], 0.0, digest))
+        parts = known.to(self.ensemble.device).chunk(len(self.ensemble.members), 1)
+        conditioned = _NpeConditioned(
+            prior=self.prior, ensemble=self.ensemble, embedded=list(parts), failed=failed
+        )
+        return conditioned.log_prob(theta) - self.prior.log_prob(theta)
 
     @property
     def weights(self) -> Weights:

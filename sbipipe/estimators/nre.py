@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
-from sbipipe.sampling import condition
+from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 
 
@@ -67,9 +67,9 @@ class Nre:
     Attributes:
         classifier: sbi's network: residual blocks, a perceptron, or linear.
         hidden: Units in each hidden layer.
-        contrasts: Parameters K from the prior beside each true one.
-        ensemble: Members.
-        optimisation: Of each member.
+        contrasts: The number K of parameters from the prior beside each true one.
+        ensemble: The number of members.
+        optimisation: How each member is trained.
     """
 
     classifier: Literal["resnet", "mlp", "linear"] = "resnet"
@@ -82,6 +82,13 @@ class Nre:
         )
     )
 
+    learns: ClassVar[bool] = True
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"hidden": 8, "ensemble": 2, "contrasts": 4, "optimisation": {"epochs": 2}}
+
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
@@ -90,7 +97,7 @@ class Nre:
         Raises:
             InputError: If x are fields.
         """
-        check_vectors(train.x)
+        check_vectors(train.data)
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         members, history = train_members(
             partial(self._network, u, x),
@@ -106,12 +113,19 @@ class Nre:
         return posterior, replace(history, notes={"weights": weights})
 
     def restore(
-        self, weights: Weights, prior: Prior, log_likelihood: LogLikelihood | None = None
+        self,
+        weights: Weights,
+        prior: Prior,
+        log_likelihood: LogLikelihood | None = None,
+        *,
+        device: str = "cpu",
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
-        members = load_members(partial(self._network, u, x), weights.arrays, self.ensemble)
+        build = partial(self._network, u, x)
+        loaded = load_members(build, weights.arrays, self.ensemble)
+        members = tuple(member.to(device) for member in loaded)
         return _NrePosterior(prior=prior, members=members, meta=weights.meta)
 
     def _network(self, u: Tensor, x: Tensor) -> _Ratio:
@@ -133,8 +147,8 @@ class _Ratio(nn.Module):
 
     Args:
         net: sbi's ratio estimator of u and standardised x.
-        standardise: Of x.
-        contrasts: K.
+        standardise: Takes x to zero mean and unit variance.
+        contrasts: The number K of parameters from the prior.
     """
 
     def __init__(self, net: nn.Module, standardise: Standardise, contrasts: int) -> None:
@@ -175,17 +189,20 @@ class _NrePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, np.concatenate([x, self._normalisers(x)], 1))
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
-    def log_ratio(self, theta: Array, x: Array) -> Array:
-        """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B); the last K columns
-        of x hold the members' normalisers."""
-        u, x_tensor = tensors(self.prior.to_unbounded(theta), x)
+    def digest(self, x: Array) -> Array:
+        """The vectors and behind them the members' normalisers, with shape (B, L + K)."""
+        return np.concatenate([x, self._normalisers(x)], 1)
+
+    def log_ratio(self, theta: Array, digest: Array) -> Array:
+        """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
+        u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         members = len(self.members)
         given = x_tensor[:, :-members]
         parts = np.stack([member.log_ratio(u, given).numpy() for member in self.members])
         equal = np.full(members, 1 / members)
-        return mixture_log_prob(parts - x[:, -members:].T[:, None], equal)
+        return mixture_log_prob(parts - digest[:, -members:].T[:, None], equal)
 
     def _normalisers(self, x: Array, points: int = 512) -> Array:
         """log E_prior[exp f] of each observation and member, with shape (B, K)."""

@@ -25,13 +25,14 @@ from sbipipe.figures.style import (
     plain,
     symbol,
 )
+from sbipipe.gate.testing import Test
 from sbipipe.interfaces import Array
-from sbipipe.results.run import TestCurves, TestResult
+from sbipipe.results.calibration import TestCurves
 
 
 def draw(curves: TestCurves, looks: Mapping[str, Look]) -> Drawing:
     """One panel, with a panel of differences below where the ideal is not flat."""
-    sloping = any(np.ptp(result.curve["ideal"]) > 0 for result in curves.results.values())
+    sloping = any(np.ptp(result.curve.ideal) > 0 for result in curves.results.values())
     with canvas(COLUMN, 4.0 if sloping else 3.2) as figure:
         axes = _panels(figure, curves, looks, sloping)
         head(figure, title(curves), axes.get_legend_handles_labels()[0])
@@ -46,7 +47,7 @@ def title(curves: TestCurves) -> str:
 
 
 def _panels(figure: Figure, curves: TestCurves, looks: Mapping[str, Look], sloping: bool) -> Axes:
-    first = next(iter(curves.results.values()))
+    first = next(iter(curves.results.values())).curve
     if not sloping:
         axes = figure.add_subplot()
         _lines(axes, curves, looks, dict.fromkeys(curves.results, 0.0))
@@ -55,7 +56,7 @@ def _panels(figure: Figure, curves: TestCurves, looks: Mapping[str, Look], slopi
     upper: Axes
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     _lines(upper, curves, looks, dict.fromkeys(curves.results, 0.0))
-    ideals = {name: result.curve["ideal"] for name, result in curves.results.items()}
+    ideals = {name: np.array(result.curve.ideal) for name, result in curves.results.items()}
     _lines(lower, curves, looks, ideals)
     upper.set_ylabel(_wrapped(first.y_label))
     lower.set(xlabel=_wrapped(first.x_label), ylabel="minus ideal")
@@ -71,28 +72,21 @@ def _lines(
 ) -> None:
     drawn: set[bytes] = set()
     for name, result in curves.results.items():
-        curve, ideal = result.curve, ideals[name]
-        band = np.stack([curve["x"], curve["lower"], curve["upper"]]).round(9).tobytes()
+        curve, look = result.curve, looks[name]
+        lower, upper, level, y = (
+            np.subtract(line, ideals[name])
+            for line in (curve.lower, curve.upper, curve.ideal, curve.y)
+        )
+        band = np.stack([curve.x, curve.lower, curve.upper]).round(9).tobytes()
         if band not in drawn:
             drawn.add(band)
-            axes.fill_between(
-                curve["x"],
-                curve["lower"] - ideal,
-                curve["upper"] - ideal,
-                color=BAND,
-                lw=0,
-                zorder=1,
-            )
-            axes.plot(curve["x"], curve["ideal"] - ideal, color=FAINT, lw=0.8, zorder=2)
-        look = looks[name]
-        axes.plot(
-            curve["x"], curve["y"] - ideal, color=look.colour, ls=look.line, zorder=3,
-            label=_label(name, result),
-        )  # fmt: skip
+            axes.fill_between(curve.x, lower, upper, color=BAND, lw=0, zorder=1)
+            axes.plot(curve.x, level, color=FAINT, lw=0.8, zorder=2)
+        axes.plot(curve.x, y, color=look.colour, ls=look.line, zorder=3, label=_label(name, result))
     axes.margins(x=0)
 
 
-def _label(name: str, result: TestResult) -> str:
+def _label(name: str, result: Test) -> str:
     p = result.p_adjusted
     shown = f"{p:.2g}" if p >= 0.001 else f"{p:.0e}".replace("e-0", "e-")
     return f"{plain(name)}  p = {shown}{'' if result.passed else '  ✗'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sbipipe.figures.style import Drawing, canvas, finish, plain, symbol
-from sbipipe.results.run import Components
+from sbipipe.results.simulations import Components
 
 
 def draw(components: Components, parameter: str) -> Drawing:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sbipipe.figures.style import FAINT, SEQUENTIAL, Drawing, canvas, finish, formula, symbol
-from sbipipe.results.run import ExampleFields
+from sbipipe.results.simulations import ExampleFields
 
 
 def draw(examples: ExampleFields) -> Drawing:

@@ -24,7 +24,8 @@ from sbipipe.figures import (
     spectra,
 )
 from sbipipe.figures.style import Drawing, looks
-from sbipipe.results.run import Recovery, Results
+from sbipipe.results.posteriors import Recovery
+from sbipipe.results.run import Results
 
 PARAMETERS = 6
 """Parameters for which scatter plots are drawn."""

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from sbipipe.figures.style import INK, Drawing, canvas, finish, head, looks, plain
-from sbipipe.results.run import Learning
+from sbipipe.results.learning import Learning
 
 
 def draw(learning: Learning) -> Drawing:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sbipipe.figures.densities import Density, density
 from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, plain, symbol
 from sbipipe.interfaces import Array
-from sbipipe.results.run import Example
+from sbipipe.results.posteriors import Example
 
 CONTENTS = (0.95, 0.68)
 LARGEST = 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from sbipipe.figures.style import FAINT, NARROW, Drawing, Look, canvas, finish, plain, symbol
-from sbipipe.results.run import Recovery
+from sbipipe.results.posteriors import Recovery
 
 
 def draw(recovery: Recovery, look: Look) -> Drawing:

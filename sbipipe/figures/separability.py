@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sbipipe.figures.style import Drawing, canvas, finish, plain
-from sbipipe.results.run import Pair
+from sbipipe.posteriors.comparison import Pair
 
 LETTERS = 20
 """In all names together, beyond which they stand upright under their columns."""
@@ -19,7 +19,7 @@ def draw(pairs: Sequence[Pair]) -> Drawing:
     table = np.full((len(names), len(names)), np.nan)
     for pair in pairs:
         i, j = names.index(pair.a), names.index(pair.b)
-        table[i, j] = table[j, i] = np.nan if pair.c2st is None else pair.c2st
+        table[i, j] = table[j, i] = pair.c2st
     with canvas(height=2.4 + 0.4 * len(names)) as figure:
         axes = figure.add_subplot()
         image = axes.imshow(table, cmap="Blues", vmin=0.5, vmax=1)
@@ -33,6 +33,6 @@ def draw(pairs: Sequence[Pair]) -> Drawing:
             ink = "white" if table[i, j] > 0.75 else "black"
             axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=ink, fontsize=8)
         figure.colorbar(image, ax=axes, label="C2ST accuracy", location="top", shrink=0.85)
-        known = [pair for pair in pairs if pair.c2st is not None]
+        known = [pair for pair in pairs if np.isfinite(pair.c2st)]
         found = ", ".join(f"{pair.a} and {pair.b} {pair.c2st:.2f}" for pair in known)
         return finish(figure, "c2st", f"Heat map of the C2ST accuracy of each pair: {found}.")

@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sbipipe.figures.style import SEQUENTIAL, Drawing, canvas, finish, superscript, symbol
-from sbipipe.results.run import Spectra
+from sbipipe.results.simulations import Spectra
 
 
 def draw(spectra: Spectra, parameter: str) -> Drawing:

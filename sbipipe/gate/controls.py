@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sbipipe.config import Draw
 from sbipipe.interfaces import Array, InputError, PosteriorDraws
 
 
@@ -28,9 +29,10 @@ class Control:
     """An affine map of draws about their own mean.
 
     Attributes:
-        scale: Factor on the width.
-        shift: Displacement of every parameter, in posterior standard deviations.
-        words: What was done, for a person.
+        name: The name of the control.
+        scale: The factor on the width.
+        shift: The displacement of every parameter, in posterior standard deviations.
+        words: The words for what was done.
     """
 
     name: str
@@ -49,12 +51,14 @@ class Control:
         return np.asarray(mean + (theta - self.shift * width - mean) / self.scale)
 
 
-CONTROLS = (
-    Control(name="narrowed", scale=0.7, words="narrowed to 0.7 of their width"),
-    Control(name="widened", scale=1.3, words="widened to 1.3 of their width"),
-    Control(name="shifted", shift=0.5, words="shifted by half their width"),
-)
-"""The three that every estimator is shown with."""
+def controls(draw: Draw) -> tuple[Control, ...]:
+    """The three that every estimator is shown with."""
+    narrowed, widened, shifted = draw.narrowed, draw.widened, draw.shifted
+    return (
+        Control(name="narrowed", scale=narrowed, words=f"narrowed to {narrowed:g} of their width"),
+        Control(name="widened", scale=widened, words=f"widened to {widened:g} of their width"),
+        Control(name="shifted", shift=shifted, words=f"shifted by {shifted:g} of their width"),
+    )
 
 
 def control_draws(draws: PosteriorDraws, control: Control) -> PosteriorDraws:

@@ -29,6 +29,7 @@ those of 0.1, and the band drawn at level a excludes exactly the curves with p <
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -38,9 +39,6 @@ from sbipipe.interfaces import Array, Generator, Index, Mask, PosteriorDraws
 
 STEPS = 100
 """K: the unit interval is looked at in this many steps."""
-
-FEWEST = 20
-"""An observation with fewer effective draws than this has not been sampled."""
 
 TIE = 1e-9
 """Tails that differ by this relative amount are equal: mirror images round differently."""
@@ -57,9 +55,16 @@ def effective_draws(draws: PosteriorDraws) -> Index:
 
 def failed(draws: PosteriorDraws) -> Mask:
     """Observations without usable draws or without a density at the truth, with shape (B,)."""
-    few = effective_draws(draws) < min(FEWEST, len(draws.draws))
+    none = effective_draws(draws) < 1
     broken = ~np.isfinite(draws.draws).all((0, 2)) | np.isnan(draws.log_prob_truth)
-    return np.asarray(draws.failed | few | broken)
+    return np.asarray(draws.failed | none | broken)
+
+
+def fail_few(draws: PosteriorDraws, fewest: int) -> PosteriorDraws:
+    """The draws, where an observation with fewer effective ones than `fewest` (or than all) has
+    failed: its densities become NaN."""
+    few = effective_draws(draws) < min(fewest, len(draws.draws))
+    return replace(draws, log_prob=np.where(few, np.nan, draws.log_prob))
 
 
 def by_turns(count: int) -> Array:

@@ -23,8 +23,8 @@ from pydantic import AfterValidator
 from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, Generator, History, InputError, Run
-from sbipipe.learning.networks import PeriodicNetwork, check_sides
+from sbipipe.interfaces import Array, Data, Fields, Generator, History, InputError, Run
+from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.training import Optimisation, Rows, merge, optimise
 from sbipipe.seeds import number, torch_scope
 
@@ -47,7 +47,7 @@ def _known(name: str) -> str:
     return name
 
 
-Density = Annotated[str, AfterValidator(_known)]
+DensityName = Annotated[str, AfterValidator(_known)]
 """The type of a plugin's field that names a density."""
 
 
@@ -146,6 +146,7 @@ def build_density(
     conditions: Tensor,
     features: int = 16,
     width: int = 16,
+    periodic: bool = True,
 ) -> ConditionalDensity:
     """A new network, initialised from torch's generator.
 
@@ -154,20 +155,22 @@ def build_density(
         hidden: Units in each of two hidden layers.
         transforms: Of a flow.
         inputs: Training rows (N, A), for their mean and scale.
-        conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a periodic
-            network embeds.
+        conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a network
+            embeds.
         features, width: Length of a field's embedding, and the network's first width.
+        periodic: Whether opposite sides of fields meet.
     """
     standard = Standardise(conditions)
     embedding: nn.Module = standard
     if conditions.ndim > 2:
         widths = (width, 2 * width, 4 * width)
         check_sides(conditions.shape[2:], len(widths), "npe")
-        net = PeriodicNetwork(
+        net = FieldNetwork(
             channels=conditions.shape[1],
             dimensions=conditions.ndim - 2,
             widths=widths,
             outputs=features,
+            periodic=periodic,
         )
         embedding = nn.Sequential(standard, net)
     with torch.no_grad():
@@ -250,6 +253,11 @@ class Ensemble:
         log_prob = np.stack([_numpy(m.log_prob(a[None], m.embed(b))[0]) for m in members])
         return cls(members=tuple(members), weights=stacking_weights(log_prob))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the members are."""
+        return self.members[0].inputs.loc.device
+
     def embed(self, b: Tensor) -> list[Tensor]:
         """Each member's embedding (B, E) of the conditions."""
         return [member.embed(b) for member in self.members]
@@ -310,11 +318,11 @@ def _load_members(
         yield member.eval()
 
 
-def check_vectors(x: Array) -> None:
+def check_vectors(data: Data) -> None:
     """Raise InputError for fields where only vectors will do."""
-    if x.ndim != 2:
+    if isinstance(data, Fields):
         raise InputError(
-            f"of: given fields with shape {x.shape[1:]}; allowed: a summary, which gives vectors"
+            f"of: given fields with shape {data.shape}; allowed: a summary, which gives vectors"
         )
 
 

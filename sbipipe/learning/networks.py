@@ -1,12 +1,13 @@
-"""A network for periodic fields, and the symmetries of their grid.
+"""A network that makes vectors of fields, and the symmetries of their grid.
 
-Convolutions wrap around. One stage per entry of `widths` halves the grid and adds one residual
-convolution. Of every stage's features (small scales are read off early stages, large ones off late
-ones) the network takes the mean over the grid and the logarithm of the mean square, which is a
-learned band power; a perceptron makes vectors of them. So its output is exactly invariant under
-shifts by multiples of 2^stages pixels; other shifts, reflections and rotations by right angles are
-learned from augmentation. Nothing normalises features map by map: that would hide the amplitude of
-the field, which is what sigma_8 is about.
+Where a field is periodic, convolutions wrap around; else cells beyond its edge repeat those at the
+edge. One stage per entry of `widths` halves the grid and adds one residual convolution. Of every
+stage's features (small scales are read off early stages, large ones off late ones) the network
+takes the mean over the grid and the logarithm of the mean square, which is a learned band power; a
+perceptron makes vectors of them. So the output for a periodic field is exactly invariant under
+shifts by multiples of 2^stages pixels; its other shifts, and the reflections and rotations by right
+angles of any field, are learned from augmentation. Nothing normalises features map by map: that
+would hide the amplitude of the field, which is what sigma_8 is about.
 """
 
 from __future__ import annotations
@@ -25,23 +26,30 @@ FLOOR = 1e-4
 """Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""
 
 
-class PeriodicNetwork(nn.Module):
+class FieldNetwork(nn.Module):
     """Vectors (N, outputs) from fields (N, channels, *space).
 
     Args:
-        channels: Of the fields.
-        dimensions: Of space, 1 to 3.
-        widths: Features of each stage.
-        outputs: Length of the vectors.
+        channels: The number of channels of the fields.
+        dimensions: The number of dimensions of space, 1 to 3.
+        widths: The number of features of each stage.
+        outputs: The length of the vectors.
+        periodic: Whether opposite sides of the fields meet.
     """
 
     def __init__(
-        self, *, channels: int, dimensions: int, widths: Sequence[int], outputs: int
+        self,
+        *,
+        channels: int,
+        dimensions: int,
+        widths: Sequence[int],
+        outputs: int,
+        periodic: bool = True,
     ) -> None:
         super().__init__()
         pairs = itertools.pairwise((channels, *widths))
         self.stages = nn.ModuleList(
-            _Stage(before, after, dimensions, overlap=int(index == 0))
+            _Stage(before, after, dimensions, overlap=int(index == 0), periodic=periodic)
             for index, (before, after) in enumerate(pairs)
         )
         self.head = nn.Sequential(
@@ -52,11 +60,16 @@ class PeriodicNetwork(nn.Module):
             nn.Linear(64, outputs),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        pooled = []
+    def features(self, x: Tensor) -> Iterator[Tensor]:
+        """The features of each stage, on a grid half as fine as that of the one before."""
         for stage in self.stages:
             x = stage(x)
-            cells = x.flatten(2)
+            yield x
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = []
+        for features in self.features(x):
+            cells = features.flatten(2)
             pooled += [cells.mean(2), torch.log(cells.square().mean(2) + FLOOR)]
         vectors: Tensor = self.head(torch.cat(pooled, 1))
         return vectors
@@ -65,16 +78,19 @@ class PeriodicNetwork(nn.Module):
 class _Stage(nn.Module):
     """A convolution that halves the grid, and a residual one."""
 
-    def __init__(self, before: int, after: int, dimensions: int, overlap: int) -> None:
+    def __init__(
+        self, before: int, after: int, dimensions: int, *, overlap: int, periodic: bool
+    ) -> None:
         super().__init__()
         convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
         self.overlap = overlap
+        self.pad = wrap if periodic else repeat_edges
         self.down = convolution(before, after, 2 + 2 * overlap, stride=2)
         self.residual = convolution(after, after, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = functional.silu(self.down(wrap(x, self.overlap)))
-        return h + functional.silu(self.residual(wrap(h, 1)))
+        h = functional.silu(self.down(self.pad(x, self.overlap)))
+        return h + functional.silu(self.residual(self.pad(h, 1)))
 
 
 class _Wrap(torch.autograd.Function):
@@ -105,18 +121,29 @@ def wrap(x: Tensor, width: int) -> Tensor:
     return x
 
 
-def random_symmetry(x: Tensor) -> Tensor:
-    """A batch (b, C, *space) under a random shift and a random symmetry of its grid."""
-    space = range(2, x.ndim)
-    shifts = [int(torch.randint(x.shape[axis], ())) for axis in space]
+def repeat_edges(x: Tensor, width: int) -> Tensor:
+    """`width` cells more on every side of (b, C, *space), each like the nearest of x."""
+    return functional.pad(x, (width, width) * (x.ndim - 2), mode="replicate") if width else x
+
+
+def random_symmetry(x: Tensor, *, periodic: bool = True) -> Tensor:
+    """A batch (b, C, *space) under a random symmetry of its grid.
+
+    Args:
+        periodic: Whether opposite sides of the fields meet: only then are they shifted, too.
+    """
+    if periodic:
+        space = range(2, x.ndim)
+        shifts = [int(torch.randint(x.shape[axis], ())) for axis in space]
+        x = torch.roll(x, shifts, tuple(space))
     groups = list(_symmetry_group(x))
     permutation, mirrored = groups[int(torch.randint(len(groups), ()))]
-    moved = torch.roll(x, shifts, tuple(space)).permute(0, 1, *permutation).flip(mirrored)
-    return moved.contiguous()
+    return x.permute(0, 1, *permutation).flip(mirrored).contiguous()
 
 
 def symmetries(x: Tensor) -> Iterator[Tensor]:
-    """x under every symmetry of its grid: the group D4 on squares, the 48 of the cube on cubes."""
+    """x under every reflection and rotation of its grid by right angles: the group D4 on squares,
+    the 48 of the cube on cubes."""
     for permutation, mirrored in _symmetry_group(x):
         yield x.permute(0, 1, *permutation).flip(mirrored)
 

@@ -106,5 +106,13 @@ def power_spectrum(
     return Spectrum(k, (sums / modes).reshape(*field.shape[:-d], -1), modes)
 
 
+def average(x: Array, cells: int) -> Array:
+    """Fields (N, C, *space) with so many pixels along each axis averaged to one."""
+    for axis in range(2, x.ndim):
+        split = (*x.shape[:axis], -1, cells, *x.shape[axis + 1 :])
+        x = x.reshape(split).mean(axis + 1)
+    return x
+
+
 def _edges(n: int, box: float) -> Array:
     return np.asarray(2 * np.pi / box * (np.arange(n // 2 + 1) + 0.5))

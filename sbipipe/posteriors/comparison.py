@@ -1,116 +1,158 @@
 r"""Estimators side by side, on the same test simulations.
 
-Pairs are compared by a classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv:1610.06545): the
-accuracy, in cross-validation, of a classifier that must tell draws of one posterior from draws of
-the other, averaged over observations. 0.5: indistinguishable; 1: disjoint. The classifier is a
-logistic regression on quadratic and 50 radial features of the standardised draws. The logarithm of
-a ratio of two Gaussians *is* quadratic, so for Gaussians the best classifier is among these; the
-radial features (kernel exp(-|a - b|^2 / 2) at random draws, Nyström's method) follow modes and
-bends. Smooth features also cannot memorise single draws, which matters where importance resampling
-has repeated some: nearest neighbours and trees would call the repetitions a difference.
+Pairs are compared by the accuracy of a classifier between their draws (`two_samples`), averaged
+over observations, and parameter by parameter: the shift (mean_a - mean_b) / sqrt((w_a^2 + w_b^2)
+/ 2) and the ratio of widths w_a / w_b, averaged in its logarithm.
 
 Where the exact posterior p is known, an estimator q is scored by
 
     KL(p || q) = E_{theta ~ p} [log p(theta | x) - log q(theta | x)],
 
 the mean over exact draws, for each observation. It is infinite where q is zero at an exact draw,
-and that is what is reported: the mean is infinite (null in JSON), with the number of such
+and that is what is reported: the mean is infinite (null in a file), with the number of such
 observations and the mean over the others beside it.
-
-Errors are those of a bootstrap over observations in the limit of many replicates, s / sqrt(n).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sbipipe.gate import uniformity
-from sbipipe.gate.verdict import Score, finite, log_prob_truth, score, score_json
+from sbipipe.gate.sharpness import Estimate, estimate, log_prob_truth
 from sbipipe.interfaces import Array, Generator, InputError, PosteriorDraws
+from sbipipe.posteriors.two_samples import c2st
+from sbipipe.records import Real, record
 from sbipipe.seeds import stream
 
 OBSERVATIONS = 20
 """C2ST is averaged over this many observations."""
 
-RADIAL = 50
-"""Number of radial features."""
-
-FOLDS = 4
-"""Of the cross-validation."""
-
 MEAN_ABS_Z = float(np.sqrt(2 / np.pi))
 """Expected |z| of a truth under a calibrated Gaussian posterior: 0.80."""
 
+COLUMNS = ("estimator", "other", "quantity", "parameter", "value", "se")
+"""Columns of the table of all figures."""
 
-@dataclass(frozen=True, kw_only=True)
-class Scores:
+
+@record
+class Performance:
     """One estimator on its own.
 
     Attributes:
-        log_prob_truth: Log posterior at the truth, in nats.
-        mean_abs_z: Per parameter, |truth - posterior mean| / posterior width.
-        seconds_per_posterior: Wall time of drawing for one observation.
-        train_seconds: Wall time of training, where known.
-        kl_from_exact: In nats, where the exact posterior is known.
+        log_prob_truth: The log posterior density at the truth, in nats.
+        kl_from_exact: The divergence from the exact posterior in nats, where that is known.
+        mean_abs_z: The mean of |truth - posterior mean| / posterior width, of each parameter.
+        mean_abs_z_se: The standard error of that mean.
+        train_seconds: The wall time of training, where known.
+        seconds_per_posterior: The wall time of drawing, for one observation.
     """
 
-    log_prob_truth: Score
-    mean_abs_z: Mapping[str, Score]
-    seconds_per_posterior: float
-    train_seconds: float | None = None
-    kl_from_exact: Score | None = None
+    log_prob_truth: Estimate
+    kl_from_exact: Estimate | None = None
+    mean_abs_z: Mapping[str, Real]
+    mean_abs_z_se: Mapping[str, Real]
+    train_seconds: Real | None = None
+    seconds_per_posterior: Real
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
+class Difference:
+    """Two posteriors' means and widths of one parameter, averaged over observations.
+
+    Attributes:
+        shift_sigma: The distance of the means in widths.
+        shift_sigma_se: The standard error of that distance.
+        signed_shift_sigma: The mean of a minus that of b, in widths.
+        signed_shift_sigma_se: The standard error of that difference.
+        width_ratio: The width of a over that of b.
+        width_ratio_se: The standard error of that ratio.
+    """
+
+    shift_sigma: Real
+    shift_sigma_se: Real
+    signed_shift_sigma: Real
+    signed_shift_sigma_se: Real
+    width_ratio: Real
+    width_ratio_se: Real
+
+
+@record
 class Pair:
     """Two estimators' posteriors of the same observations.
 
     Attributes:
-        c2st: Accuracy of a classifier between their draws.
-        shift: Per parameter, (mean_a - mean_b) / width.
-        distance: Per parameter, its modulus.
-        log_width_ratio: Per parameter, log(width_a / width_b).
+        a, b: The names of the two.
+        c2st: The accuracy of a classifier between their draws.
+        c2st_se: The standard error of that accuracy.
+        shift_sigma: The distance of the means in widths, averaged over parameters.
+        shift_sigma_se: The error of that distance, as if all parameters erred together.
+        width_ratio: The width of a over that of b, averaged over parameters.
+        width_ratio_se: The error of that ratio, as if all parameters erred together.
+        by_parameter: The difference in each parameter.
+        observations: The number of observations that both could sample.
+        c2st_observations: The number of those that the accuracy is averaged over.
     """
 
     a: str
     b: str
-    c2st: Score
-    shift: Mapping[str, Score]
-    distance: Mapping[str, Score]
-    log_width_ratio: Mapping[str, Score]
+    c2st: Real
+    c2st_se: Real
+    shift_sigma: Real
+    shift_sigma_se: Real
+    width_ratio: Real
+    width_ratio_se: Real
+    by_parameter: Mapping[str, Difference]
+    observations: int
+    c2st_observations: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """All estimators and all pairs of them."""
+@record
+class Tested:
+    """The test simulations that estimators share.
 
-    parameters: tuple[str, ...]
+    Attributes:
+        n_test: The number of simulations.
+        parameters: The names of their parameters.
+    """
+
     n_test: int
-    estimators: Mapping[str, Scores]
-    pairs: tuple[Pair, ...] = field(default=())
+    parameters: tuple[str, ...]
+
+
+@record
+class Comparison:
+    """The content of `comparison.json`.
+
+    Attributes:
+        estimators: The performance of each estimator.
+        pairs: The pairs of estimators that share their test simulations.
+        simulators: The test simulations, by simulator.
+        mean_abs_z_expected: The mean |z| of a calibrated Gaussian posterior.
+    """
+
+    estimators: Mapping[str, Performance]
+    pairs: tuple[Pair, ...] = ()
+    simulators: Mapping[str, Tested]
+    mean_abs_z_expected: float = MEAN_ABS_Z
 
 
 def compare(
+    simulator: str,
     draws: Mapping[str, PosteriorDraws],
     rng: Generator,
     *,
     observations: int = OBSERVATIONS,
     train_seconds: Mapping[str, float] | None = None,
-    kl: Mapping[str, Score] | None = None,
+    kl: Mapping[str, Estimate] | None = None,
 ) -> Comparison:
     """Compare estimators that drew for the same test simulations.
 
     Args:
+        simulator: The simulator of these simulations.
         draws: By estimator.
         observations: How many, chosen at random, the C2ST is averaged over.
         train_seconds: By estimator, where known.
@@ -125,29 +167,42 @@ def compare(
     first = next(iter(draws.values()))
     root = int(rng.integers(2**63))
     estimators = {
-        name: Scores(
-            log_prob_truth=log_prob_truth(one),
-            mean_abs_z=mean_abs_z(one),
-            seconds_per_posterior=one.seconds,
-            train_seconds=(train_seconds or {}).get(name),
-            kl_from_exact=(kl or {}).get(name),
-        )
+        name: performance(one, (train_seconds or {}).get(name), (kl or {}).get(name))
         for name, one in draws.items()
     }
     pairs = tuple(
         compare_pair(a, draws[a], b, draws[b], stream(root, a, b), observations)
         for a, b in combinations(draws, 2)
     )
+    tested = Tested(n_test=len(first.theta), parameters=first.parameters)
+    return Comparison(estimators=estimators, pairs=pairs, simulators={simulator: tested})
+
+
+def join(comparisons: Iterable[Comparison]) -> Comparison:
+    """The comparisons on several simulators as one."""
+    every = list(comparisons)
     return Comparison(
-        parameters=first.parameters, n_test=len(first.theta), estimators=estimators, pairs=pairs
+        estimators={name: one for c in every for name, one in c.estimators.items()},
+        pairs=tuple(pair for c in every for pair in c.pairs),
+        simulators={name: one for c in every for name, one in c.simulators.items()},
     )
 
 
-def mean_abs_z(draws: PosteriorDraws) -> dict[str, Score]:
-    """Distance of the truth from the posterior mean in posterior widths, per parameter."""
+def performance(
+    draws: PosteriorDraws, train_seconds: float | None = None, kl: Estimate | None = None
+) -> Performance:
+    """What one estimator's draws are worth, where it could sample."""
     z = np.abs((draws.theta - draws.draws.mean(0)) / draws.draws.std(0))
     z[uniformity.failed(draws)] = np.nan
-    return _by_parameter(draws.parameters, z)
+    found = dict(zip(draws.parameters, map(estimate, z.T), strict=True))
+    return Performance(
+        log_prob_truth=log_prob_truth(draws),
+        kl_from_exact=kl,
+        mean_abs_z={name: one.mean for name, one in found.items()},
+        mean_abs_z_se={name: one.se for name, one in found.items()},
+        train_seconds=train_seconds,
+        seconds_per_posterior=draws.seconds,
+    )
 
 
 def compare_pair(
@@ -164,36 +219,26 @@ def compare_pair(
     shift = (a.draws.mean(0) - b.draws.mean(0)) / np.sqrt((width_a**2 + width_b**2) / 2)
     ratio = np.log(width_a / width_b)
     shift[lost], ratio[lost] = np.nan, np.nan
-    kept = np.flatnonzero(~lost)
-    chosen = rng.choice(kept, min(observations, len(kept)), replace=False)
-    seeds = rng.integers(2**31, size=len(chosen))
-    accuracy = [
-        c2st(a.draws[:, i], b.draws[:, i], int(seed)) for i, seed in zip(chosen, seeds, strict=True)
-    ]
+    accuracy = _accuracy(a.draws[:, ~lost], b.draws[:, ~lost], rng, observations)
+    ratios, distances = _estimates(ratio), _estimates(np.abs(shift))
+    by_parameter = map(_difference, _estimates(shift), distances, ratios)
+    mean_ratio = float(np.exp(np.mean([one.mean for one in ratios])))
     return Pair(
         a=name_a,
         b=name_b,
-        c2st=score(np.array(accuracy)),
-        shift=_by_parameter(a.parameters, shift),
-        distance=_by_parameter(a.parameters, np.abs(shift)),
-        log_width_ratio=_by_parameter(a.parameters, ratio),
+        c2st=accuracy.mean,
+        c2st_se=accuracy.se,
+        shift_sigma=float(np.mean([one.mean for one in distances])),
+        shift_sigma_se=float(np.mean([one.se for one in distances])),
+        width_ratio=mean_ratio,
+        width_ratio_se=mean_ratio * float(np.mean([one.se for one in ratios])),
+        by_parameter=dict(zip(a.parameters, by_parameter, strict=True)),
+        observations=int((~lost).sum()),
+        c2st_observations=accuracy.count,
     )
 
 
-def c2st(a: Array, b: Array, seed: int) -> float:
-    """Accuracy of a classifier between two samples, (n, D) and (m, D); 0.5 if n = m and equal."""
-    n = min(len(a), len(b))
-    rows = StandardScaler().fit_transform(np.concatenate([a[:n], b[:n]]).astype(np.float64))
-    label = np.repeat([0, 1], n)
-    radial = Nystroem(gamma=0.5, n_components=min(RADIAL, 2 * n), random_state=seed)
-    quadratic = PolynomialFeatures(2, include_bias=False)
-    features = np.hstack([quadratic.fit_transform(rows), radial.fit_transform(rows)])
-    classifier = LogisticRegression(solver="newton-cholesky")
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    return float(cross_val_score(classifier, features, label, cv=folds).mean())
-
-
-def kl_from_exact(log_prob_exact: Array, log_prob_other: Array) -> tuple[Score, Array]:
+def kl_from_exact(log_prob_exact: Array, log_prob_other: Array) -> tuple[Estimate, Array]:
     """KL(exact || other) in nats.
 
     Args:
@@ -214,37 +259,16 @@ def kl_from_exact(log_prob_exact: Array, log_prob_other: Array) -> tuple[Score, 
     known = np.asarray(np.isfinite(log_prob_exact).all(0) & ~np.isnan(log_prob_other).any(0))
     each = np.full(len(known), np.nan)
     each[known] = np.mean(log_prob_exact[:, known] - log_prob_other[:, known], 0)
-    return score(each), each
-
-
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """The content of comparison.json; what is not finite is null."""
-    return {
-        "estimators": {name: _scores(one) for name, one in comparison.estimators.items()},
-        "pairs": [_pair(pair) for pair in comparison.pairs],
-        "n_test": comparison.n_test,
-        "parameters": list(comparison.parameters),
-        "mean_abs_z_expected": MEAN_ABS_Z,
-    }
+    return estimate(each), each
 
 
 def to_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per estimator, one column per quantity; errors in columns ending in `_se`."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for row in _long(comparison):
-        if not row["other"]:
-            key = "_".join(filter(None, [row["quantity"], row["parameter"]]))
-            cells = rows.setdefault(row["estimator"], {})
-            cells[key] = row["value"]
-            if row["se"] is not None:
-                cells[f"{key}_se"] = row["se"]
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator").reset_index()
-
-
-def to_long(comparison: Comparison) -> pd.DataFrame:
     """One row per figure: estimator, other, quantity, parameter, value, se."""
-    columns = ["estimator", "other", "quantity", "parameter", "value", "se"]
-    return pd.DataFrame(list(_long(comparison)), columns=columns)
+    rows = [
+        *(row for name, one in comparison.estimators.items() for row in _rows(name, one)),
+        *(row for pair in comparison.pairs for row in _rows_of_pair(pair)),
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _check_same(draws: Mapping[str, PosteriorDraws]) -> None:
@@ -261,93 +285,57 @@ def _check_same(draws: Mapping[str, PosteriorDraws]) -> None:
         raise InputError(*problems)
 
 
-def _by_parameter(parameters: tuple[str, ...], values: Array) -> dict[str, Score]:
-    return {name: score(values[:, i]) for i, name in enumerate(parameters)}
+def _estimates(values: Array) -> list[Estimate]:
+    """The mean of each parameter over observations, (B, D)."""
+    return [estimate(column) for column in values.T]
 
 
-def _scores(one: Scores) -> dict[str, Any]:
-    return {
-        "log_prob_truth": score_json(one.log_prob_truth),
-        "kl_from_exact": None if one.kl_from_exact is None else score_json(one.kl_from_exact),
-        "mean_abs_z": {name: finite(a.mean) for name, a in one.mean_abs_z.items()},
-        "mean_abs_z_se": {name: finite(a.se) for name, a in one.mean_abs_z.items()},
-        "train_seconds": None if one.train_seconds is None else finite(one.train_seconds),
-        "seconds_per_posterior": finite(one.seconds_per_posterior),
+def _accuracy(a: Array, b: Array, rng: Generator, observations: int) -> Estimate:
+    """C2ST between draws (n, B, D), averaged over some observations chosen at random."""
+    count = a.shape[1]
+    chosen = rng.choice(count, min(observations, count), replace=False)
+    seeds = rng.integers(2**31, size=len(chosen))
+    found = [c2st(a[:, i], b[:, i], int(seed)) for i, seed in zip(chosen, seeds, strict=True)]
+    return estimate(np.array(found))
+
+
+def _difference(shift: Estimate, distance: Estimate, log_ratio: Estimate) -> Difference:
+    ratio = float(np.exp(log_ratio.mean))
+    return Difference(
+        shift_sigma=distance.mean,
+        shift_sigma_se=distance.se,
+        signed_shift_sigma=shift.mean,
+        signed_shift_sigma_se=shift.se,
+        width_ratio=ratio,
+        width_ratio_se=ratio * log_ratio.se,
+    )
+
+
+Row = tuple[str, str, str, str, float, float]
+
+
+def _rows(name: str, one: Performance) -> Iterator[Row]:
+    nats = {"log_prob_truth": one.log_prob_truth, "kl_from_exact": one.kl_from_exact}
+    seconds = {
+        "seconds_per_posterior": one.seconds_per_posterior,
+        "train_seconds": one.train_seconds,
     }
+    for quantity, found in nats.items():
+        if found is not None:
+            yield name, "", quantity, "", found.mean, found.se
+    for parameter, z in one.mean_abs_z.items():
+        yield name, "", "mean_abs_z", parameter, z, one.mean_abs_z_se[parameter]
+    for quantity, time in seconds.items():
+        if time is not None:
+            yield name, "", quantity, "", time, np.nan
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
-    parameters = {name: _pair_parameter(pair, name) for name in pair.shift}
-    return {
-        "a": pair.a,
-        "b": pair.b,
-        "c2st": finite(pair.c2st.mean),
-        "c2st_se": finite(pair.c2st.se),
-        **_overall(pair),
-        "by_parameter": parameters,
-        "observations": next(iter(pair.shift.values())).count,
-        "c2st_observations": pair.c2st.count,
-    }
-
-
-def _overall(pair: Pair) -> dict[str, float | None]:
-    """Means over parameters; errors as if all parameters erred together."""
-    ratios = list(pair.log_width_ratio.values())
-    distances = list(pair.distance.values())
-    ratio = float(np.exp(np.mean([a.mean for a in ratios])))
-    return {
-        "shift_sigma": finite(float(np.mean([a.mean for a in distances]))),
-        "shift_sigma_se": finite(float(np.mean([a.se for a in distances]))),
-        "width_ratio": finite(ratio),
-        "width_ratio_se": finite(ratio * float(np.mean([a.se for a in ratios]))),
-    }
-
-
-def _pair_parameter(pair: Pair, name: str) -> dict[str, float | None]:
-    shift, distance, ratio = pair.shift[name], pair.distance[name], pair.log_width_ratio[name]
-    return {
-        "shift_sigma": finite(distance.mean),
-        "shift_sigma_se": finite(distance.se),
-        "signed_shift_sigma": finite(shift.mean),
-        "signed_shift_sigma_se": finite(shift.se),
-        "width_ratio": finite(float(np.exp(ratio.mean))),
-        "width_ratio_se": finite(float(np.exp(ratio.mean) * ratio.se)),
-    }
-
-
-def _long(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    for name, one in comparison.estimators.items():
-        yield _row(name, "", "log_prob_truth", "", one.log_prob_truth.mean, one.log_prob_truth.se)
-        if one.kl_from_exact is not None:
-            kl = one.kl_from_exact
-            yield _row(name, "", "kl_from_exact", "", kl.mean, kl.se)
-        for parameter, z in one.mean_abs_z.items():
-            yield _row(name, "", "mean_abs_z", parameter, z.mean, z.se)
-        yield _row(name, "", "seconds_per_posterior", "", one.seconds_per_posterior, None)
-        if one.train_seconds is not None:
-            yield _row(name, "", "train_seconds", "", one.train_seconds, None)
-    for pair in comparison.pairs:
-        yield from _long_pair(pair)
-
-
-def _long_pair(pair: Pair) -> Iterator[dict[str, Any]]:
-    values = _pair(pair)
-    tables = {"": values, **values["by_parameter"]}
-    for parameter, table in tables.items():
-        for quantity in ("c2st", "shift_sigma", "signed_shift_sigma", "width_ratio"):
-            if quantity in table:
-                value, se = table[quantity], table[f"{quantity}_se"]
-                yield _row(pair.a, pair.b, quantity, parameter, value, se)
-
-
-def _row(
-    estimator: str, other: str, quantity: str, parameter: str, value: Any, se: float | None
-) -> dict[str, Any]:
-    return {
-        "estimator": estimator,
-        "other": other,
-        "quantity": quantity,
-        "parameter": parameter,
-        "value": value,
-        "se": se,
-    }
+def _rows_of_pair(pair: Pair) -> Iterator[Row]:
+    a, b = pair.a, pair.b
+    yield a, b, "c2st", "", pair.c2st, pair.c2st_se
+    yield a, b, "shift_sigma", "", pair.shift_sigma, pair.shift_sigma_se
+    yield a, b, "width_ratio", "", pair.width_ratio, pair.width_ratio_se
+    for name, one in pair.by_parameter.items():
+        yield a, b, "shift_sigma", name, one.shift_sigma, one.shift_sigma_se
+        yield a, b, "signed_shift_sigma", name, one.signed_shift_sigma, one.signed_shift_sigma_se
+        yield a, b, "width_ratio", name, one.width_ratio, one.width_ratio_se

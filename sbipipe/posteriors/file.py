@@ -31,10 +31,17 @@ from numpy.typing import NDArray
 
 from sbipipe import __version__, storage
 from sbipipe.config import Params
+from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, InputError, Samples
 from sbipipe.provenance import provenance
+from sbipipe.records import dump
+from sbipipe.records import load as load_record
 
 CHAINS = 4
+"""Parts that the draws are cut into."""
+
+UNTESTED = "untested"
+"""The verdict on an estimator that has no diagnosis."""
 
 GROUPS = (
     "posterior", "sample_stats", "observed_data", "constant_data", "prior", "calibration",
@@ -43,7 +50,7 @@ GROUPS = (
 DIMENSIONS = ("chain", "draw", "observation")
 
 _TEST_NUMBERS = ("statistic", "p_value", "p_adjusted", "passed")
-_CURVE = ("x", "y", "lower", "upper")
+_CURVE = ("x", "y", "lower", "upper", "ideal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +58,14 @@ class PosteriorFile:
     """Posteriors of B observations and all that a reader must know of them.
 
     Attributes:
-        parameters: Names of the D parameters.
+        parameters: The names of the D parameters.
         samples: The draws.
         x: What the estimator is conditioned on, with shape (B, L) or (B, C, *space).
         prior: Draws from the prior, with shape (m, D).
         theta: True parameters, with shape (B, D), where they are known.
         fields: What a summary made `x` of, with shape (B, ...), where it is kept.
-        novelty: By name, one number for each observation, with shape (B,).
-        diagnosis: The estimator's entry in `coverage.json`.
+        novelty: One number for each observation, with shape (B,), by name.
+        diagnosis: The verdict on the estimator; None where it has none.
         attributes: Plain values, for the root.
     """
 
@@ -69,7 +76,7 @@ class PosteriorFile:
     theta: Array | None = None
     fields: Array | None = None
     novelty: Mapping[str, Array] = field(default_factory=dict)
-    diagnosis: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: Verdict | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,27 +93,37 @@ def observation_hash(observed: Array) -> str:
 
 
 def attributes(
-    params: Params, name: str, diagnosis: Mapping[str, Any], observed: Array
+    params: Params, name: str, diagnosis: Verdict | None, observed: Array
 ) -> dict[str, Any]:
     """What the file of an estimator says of itself.
 
     Args:
-        name: The entry `train.<name>`.
-        diagnosis: Its entry in `coverage.json`.
+        name: The estimator's name.
+        diagnosis: The verdict on it, where there is one.
         observed: What `observation_hash` takes.
     """
-    entry = params.train[name]
+    entry, of = params.estimators[name], params.set_of(name)
     return {
-        "verdict": diagnosis["verdict"],
-        "published": int(diagnosis["published"]),
-        "reasons": "; ".join(diagnosis["reasons"]),
+        "verdict": outcome(diagnosis),
+        "published": int(diagnosis is not None and diagnosis.published),
+        "reasons": reasons(diagnosis),
         "estimator": name,
         "estimator_kind": entry.kind,
         "estimator_of": entry.of,
         "observation_hash": observation_hash(observed),
         "created_by": f"sbipipe {__version__}",
-        **provenance(params, entry.of),
+        **provenance(params, of),
     }
+
+
+def outcome(diagnosis: Verdict | None) -> str:
+    """The verdict in one word."""
+    return UNTESTED if diagnosis is None else diagnosis.verdict
+
+
+def reasons(diagnosis: Verdict | None) -> str:
+    """The reasons of the verdict in one line."""
+    return "it has no diagnosis" if diagnosis is None else "; ".join(diagnosis.reasons)
 
 
 def save(path: Path, content: PosteriorFile) -> None:
@@ -132,9 +149,7 @@ def load(path: Path) -> PosteriorFile:
         InputError: If the file is missing or another kind of file.
     """
     groups, root = storage.load_groups(path)
-    missing = [
-        name for name in ("posterior", "sample_stats", "constant_data") if name not in groups
-    ]
+    missing = [name for name in GROUPS if name not in groups]
     if missing:
         raise InputError(f"{path}: the group {missing[0]!r} is missing; not a posterior file")
     parameters = tuple(str(name) for name in groups["posterior"].data_vars)
@@ -152,7 +167,7 @@ def load(path: Path) -> PosteriorFile:
         prior=np.stack([groups["prior"][name].to_numpy().ravel() for name in parameters], -1),
         theta=_truth(constants, parameters),
         novelty={str(k): v.to_numpy() for k, v in groups.get("novelty", xr.Dataset()).items()},
-        diagnosis=json.loads(groups["calibration"].attrs["diagnosis"]),
+        diagnosis=_diagnosis(groups["calibration"], path),
         attributes={key: _plain(value) for key, value in root.items()},
     )
 
@@ -224,30 +239,35 @@ def _truth(constants: xr.Dataset, parameters: tuple[str, ...]) -> Array | None:
     return np.stack([constants[name].to_numpy() for name in parameters], -1)
 
 
-def _calibration(diagnosis: Mapping[str, Any]) -> xr.Dataset:
-    """The tests as a table over `test`; the whole diagnosis as JSON beside it."""
-    tests = diagnosis.get("tests", {})
-    group = xr.Dataset(attrs={"diagnosis": json.dumps(_without_curves(diagnosis))})
-    if not tests:
-        return group
+def _calibration(diagnosis: Verdict | None) -> xr.Dataset:
+    """The tests as a table over `test`; the diagnosis but for the points of its curves, which
+    would be too much for an attribute, as JSON beside it."""
+    plain = dump(diagnosis)
+    if diagnosis is None:
+        return xr.Dataset(attrs={"diagnosis": json.dumps(plain)})
+    tests = plain["tests"].values()
     columns = {
-        key: ("test", np.array([test[key] for test in tests.values()], np.float64))
-        for key in _TEST_NUMBERS
+        key: ("test", np.array([test[key] for test in tests], np.float64)) for key in _TEST_NUMBERS
     }
     curves = {
-        f"curve_{key}": (("test", "point"), _padded([t["curve"][key] for t in tests.values()]))
+        f"curve_{key}": (("test", "point"), _padded([test["curve"].pop(key) for test in tests]))
         for key in _CURVE
     }
-    return group.assign({**columns, **curves}).assign_coords(test=list(tests))
+    attrs = {"diagnosis": json.dumps(plain)}
+    return xr.Dataset({**columns, **curves}, {"test": list(plain["tests"])}, attrs)
 
 
-def _without_curves(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
-    """Small enough for an attribute: the curves are in the table."""
-    tests = {
-        name: {key: value for key, value in test.items() if key != "curve"}
-        for name, test in diagnosis.get("tests", {}).items()
-    }
-    return {**diagnosis, "tests": tests} if tests else dict(diagnosis)
+def _diagnosis(group: xr.Dataset, path: Path) -> Verdict | None:
+    """The inverse of `_calibration`."""
+    plain = json.loads(group.attrs["diagnosis"])
+    if plain is None:
+        return None
+    for name, test in plain["tests"].items():
+        row = group.sel(test=name)
+        points = int(row["curve_x"].notnull().sum())
+        lines = {key: row[f"curve_{key}"] for key in _CURVE if f"curve_{key}" in row}
+        test["curve"] |= {key: line.to_numpy()[:points].tolist() for key, line in lines.items()}
+    return load_record(Verdict, plain, f"{path}: calibration")
 
 
 def _padded(rows: list[list[float | None]]) -> Array:

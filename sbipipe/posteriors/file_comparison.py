@@ -11,6 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
+from sbipipe.config import Gate
+from sbipipe.gate import uniformity
 from sbipipe.interfaces import InputError, PosteriorDraws
 from sbipipe.posteriors.comparison import Pair, compare_pair
 from sbipipe.posteriors.file import PosteriorFile
@@ -55,9 +57,12 @@ def _observed(content: PosteriorFile) -> object:
 
 
 def _as_draws(content: PosteriorFile) -> PosteriorDraws:
-    """The draws as `compare_pair` takes them; the truth, which it does not use, is left at zero."""
+    """The draws as `compare_pair` takes them; the truth, which it does not use, is left at zero.
+
+    A file does not say how few effective draws its run allowed, so the usual number is taken.
+    """
     samples = content.samples
-    return PosteriorDraws(
+    draws = PosteriorDraws(
         parameters=content.parameters,
         theta=np.zeros(samples.draws.shape[1:]),
         draws=samples.draws,
@@ -68,3 +73,4 @@ def _as_draws(content: PosteriorFile) -> PosteriorDraws:
         prior_variance=content.prior.var(0),
         seconds=0.0,
     )
+    return uniformity.fail_few(draws, Gate().fewest_draws)

@@ -6,27 +6,24 @@ not let it out is refused, unless the caller insists; then the file says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sbipipe import plugins, project, storage
 from sbipipe.config import Params
+from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Array, Index, InputError
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.posteriors.novelty import Novelty
-from sbipipe.provenance import file_hash
+from sbipipe.records import load
 from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observation
 
 PRIOR_DRAWS = 1000
 
 _TINY = float(np.finfo(np.float32).tiny)
-
-UNTESTED = {"verdict": "untested", "published": False, "reasons": ["it has no diagnosis"]}
 
 
 def infer(
@@ -35,7 +32,7 @@ def infer(
     """Draws from the posterior of what a file holds.
 
     Args:
-        name: The entry `train.<name>`.
+        name: The estimator's name.
         path: What `read_observation` reads.
         draws: For each observation.
         row: Which of several observations, or all.
@@ -47,15 +44,17 @@ def infer(
     """
     known(params, name)
     diagnosis = diagnosis_of(name)
-    if not (diagnosis["published"] or uncalibrated):
+    published = diagnosis is not None and diagnosis.published
+    if not (published or uncalibrated):
         raise InputError(refusal(name, diagnosis))
-    of = params.train[name].of
+    of = params.set_of(name)
     simulator = params.simulator_of(of)
-    shape = storage.open_set(project.SETS / simulator).about["shape"]
+    shape = storage.open_set(project.SETS / simulator).data.shape
     fields = read_observation(path, shape, row)
-    x = fields if of == simulator else project.summariser(params, of)(fields)
+    x = project.observe(params, of, fields)
+    refuse_unscored(path, x)
 
-    found = novelty(params, of, x)
+    found = novelty(params, *beside(params, of, fields, x))
     rng = stream(params.seed, "infer", name, posterior_file.observation_hash(fields))
     samples = project.posterior(params, name).at(x).sample(draws, rng)
     prior = plugins.simulator(params, simulator).prior
@@ -70,40 +69,56 @@ def infer(
         diagnosis=diagnosis,
         attributes={
             **attributes,
-            "uncalibrated": int(not diagnosis["published"]),
+            "uncalibrated": int(not published),
             "observation": str(path),
         },
     )
 
 
+def refuse_unscored(path: Path, x: Array) -> None:
+    """Raise InputError for observations that an emulator could not score."""
+    lost = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))
+    if len(lost):
+        raise InputError(f"{path}: {_numbered(lost)} cannot be scored by the emulator")
+
+
+def beside(params: Params, of: str, fields: Array, x: Array) -> tuple[str, Array]:
+    """The set beside whose training rows an observation is looked at, and the observation as that
+    set holds it: the estimator's own, or its simulator's where that has no training rows."""
+    made = params.emulate.get(of)
+    scored = made is None or {"train", "valid"} <= set(made.score)
+    return (of, x) if scored else (params.simulator_of(of), fields)
+
+
 def known(params: Params, name: str) -> None:
     """Refuse an estimator that does not exist or is not trained; raises InputError."""
-    if name not in params.train:
-        raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.train)}")
+    if name not in params.estimators:
+        raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
     if not (project.ESTIMATORS / f"{name}.safetensors").exists():
         raise InputError(f"train.{name}: it is not trained yet; run dvc repro first")
 
 
-def diagnosis_of(name: str) -> Mapping[str, Any]:
-    """The entry of a trained estimator in `coverage.json`.
+def diagnosis_of(name: str) -> Verdict | None:
+    """The verdict on a trained estimator, from `coverage.json`.
 
-    One that was trained again since it was judged counts as untested, as one never judged does.
+    One that was trained again since it was judged has none, as one never judged.
     """
     if not project.COVERAGE.exists():
-        return UNTESTED
-    diagnosis = storage.load_json(project.COVERAGE)["estimators"].get(name, UNTESTED)
+        return None
+    verdicts = load(Verdicts, storage.load_json(project.COVERAGE), project.COVERAGE)
+    diagnosis = verdicts.estimators.get(name)
     weights = project.ESTIMATORS / f"{name}.safetensors"
-    if diagnosis.get("estimator_hash", "") != file_hash(weights):
-        return UNTESTED
-    return dict(diagnosis)
+    if diagnosis is None or diagnosis.estimator_hash != storage.file_hash(weights):
+        return None
+    return diagnosis
 
 
-def refusal(name: str, diagnosis: Mapping[str, Any]) -> str:
+def refusal(name: str, diagnosis: Verdict | None) -> str:
     """Why an estimator may not be used, and how to use it all the same."""
-    reasons = "; ".join(diagnosis["reasons"])
     return (
         f"train.{name}: its posteriors are not published, for the verdict is "
-        f"{diagnosis['verdict']} ({reasons}); --uncalibrated uses it all the same"
+        f"{posterior_file.outcome(diagnosis)} ({posterior_file.reasons(diagnosis)}); "
+        f"--uncalibrated uses it all the same"
     )
 
 

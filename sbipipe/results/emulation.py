@@ -1,17 +1,20 @@
-"""Emulators beside the truth: `reports/emulation.json`, with maps of `data/emulations`."""
+"""Emulators beside the truth: what is said of their fields, and some of the fields."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sbipipe import project, storage
 from sbipipe.config import Params
+from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.judgement import Against, Judgement
 from sbipipe.emulation.plain import from_json
-from sbipipe.interfaces import Array
+from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.interfaces import Array, InputError
 
 MAPS = 2
 """Fields of each sort that are shown at one theta."""
@@ -73,20 +76,28 @@ def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
     """The emulators of a run, and those that could not be checked with the reason.
 
     Raises:
-        InputError: If `reports/emulation.json` is missing.
+        InputError: If what is said of one is missing.
     """
-    found = storage.load_json(project.EMULATION)["emulators"]
-    names = [name for name in params.train if name in found]
-    unchecked = {
-        name: str(found[name]["unchecked"]) for name in names if "unchecked" in found[name]
-    }
-    checked = (name for name in names if name not in unchecked)
-    return tuple(_read(name, from_json(Judgement, found[name])) for name in checked), unchecked
+    found = judgements(params)
+    unchecked = {name: str(one["why"]) for name, one in found.items() if "why" in one}
+    checked = (name for name in found if name not in unchecked)
+    return (
+        tuple(_read(params, name, from_json(Judgement, found[name])) for name in checked),
+        unchecked,
+    )
 
 
-def _read(name: str, judgement: Judgement) -> Emulation:
-    arrays = storage.load_weights(project.emulation_path(name)).arrays
-    return emulation(name, judgement, arrays["true"], arrays["generated"])
+def judgements(params: Params) -> dict[str, Any]:
+    """What is said of every emulator, as plain values: the content of `reports/emulation.json`."""
+    return {name: storage.load_json(project.judgement_path(name)) for name in params.emulate}
+
+
+def _read(params: Params, name: str, judgement: Judgement) -> Emulation:
+    drawn = drawing.load(project.emulation_path(name))
+    true = truth.load(project.truth_path(params.simulator_of(name)))
+    if isinstance(drawn, Unchecked) or isinstance(true, Unchecked):
+        raise InputError(f"{project.judgement_path(name)}: made of other fields; run dvc repro")
+    return emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
 
 
 def emulation(name: str, judgement: Judgement, true: Array, generated: Array) -> Emulation:

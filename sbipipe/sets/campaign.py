@@ -3,19 +3,14 @@
 Each simulation has a seed of its own, recorded beside its status, so any one of them can be run
 again alone. A task simulates one chunk and writes it straight to Zarr; its simulations are marked
 done afterwards. A simulation that raises is marked failed, with the reason, and its rows are
-excluded and counted.
+excluded and counted. Simulations of another simulator are set aside, and taken back when they fit.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
-import json
-import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +23,10 @@ from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError, Reader, Simulator
 from sbipipe.seeds import number
+from sbipipe.sets import fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
 from sbipipe.sets.tables import finite_rows
-
-PLUMBING = {"sbipipe.config", "sbipipe.interfaces"}
-"""Modules that carry settings and shapes, and change no simulation."""
+from sbipipe.sets.trial import on_every_worker
 
 
 @dataclass(frozen=True)
@@ -47,29 +41,43 @@ class Task:
 
 
 def run_simulations(
-    simulator: Simulator, entry: Simulate, name: str, seed: int, path: Path, client: Client
+    simulator: Simulator,
+    entry: Simulate,
+    name: str,
+    seed: int,
+    path: Path,
+    client: Client,
+    aside: Path,
+    tell: Callable[[str], object] = print,
 ) -> None:
     """Fill the set at `path` with every simulation that its entry asks for.
+
+    Args:
+        aside: The folder for simulations that the entry does not ask for now (`set_aside`).
+        tell: Called with a line for everything that moves there or back.
 
     Raises:
         InputError: If a split has no simulation that succeeded.
     """
     seed = number(seed, "simulate", name)
-    fingerprint = source_fingerprint(simulator, entry.kind, entry.config, seed)
-    _discard_if_other(path, fingerprint)
     wanted = counts(entry.simulations, f"simulate.{name}.simulations")
-    shape = _shape(simulator, seed, client)
+    made = fingerprint.of(simulator, entry.kind, entry.config, seed)
+    trials = on_every_worker(client, _simulate_one, simulator, number(seed, "shape"))
+    shape = tuple(next(as_completed(trials)).result().shape[1:])
+    set_aside.begin(path, aside, made, tell)
+    set_aside.keep_longer(path, aside, wanted, tell)
     for split in SPLITS:
         theta = design(simulator.prior, split, wanted[split], seed)
         seeds = np.array([number(seed, split, i) for i in range(len(theta))], np.int64)
         group = np.arange(len(theta))
         storage.create_split(path, split, theta, group, simulator.maps, shape, seeds)
+    set_aside.take_back(path, aside, tell)
     reasons = dict(_run_pending(simulator, path, client))
     status = {split: storage.open_split(path, split)["status"][:] for split in SPLITS}
     about = {
         "name": name,
         "kind": entry.kind,
-        "fingerprint": fingerprint,
+        "fingerprint": made.digest,
         "parameters": simulator.prior.names,
         **storage.describe(simulator.data),
         "shape": shape,
@@ -83,10 +91,19 @@ def run_simulations(
     storage.finish_set(path, about)
 
 
-def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, path: Path) -> None:
+def import_simulations(
+    reader: Reader,
+    entry: Simulate,
+    name: str,
+    seed: int,
+    path: Path,
+    aside: Path,
+    tell: Callable[[str], object] = print,
+) -> None:
     """Copy simulations made elsewhere into a set, assigned to splits by hashing.
 
-    Rows with NaN or infinite values are excluded and counted.
+    Rows with NaN or infinite values are excluded and counted. Simulations of a campaign that lie
+    at `path` are set aside.
 
     Raises:
         InputError: If the files are wrong, or a split is empty.
@@ -111,30 +128,11 @@ def import_simulations(reader: Reader, entry: Simulate, name: str, seed: int, pa
         "reasons": {},
     }
     _refuse_empty(about, f"simulate.{name}")
-    shutil.rmtree(path, ignore_errors=True)
-    for split in SPLITS:
-        storage.save_split(path, split, rows.rows(chosen[split]))
-    storage.finish_set(path, about)
-
-
-def source_fingerprint(simulator: Any, kind: str, config: Any, seed: int) -> str:
-    """Changes with anything that changes a simulation: its code, its settings, its seed."""
-    modules = sorted(_modules(type(simulator).__module__, set()))
-    sources = [inspect.getsource(sys.modules[name]) for name in modules]
-    parts = [kind, json.dumps(config), str(seed), *sources]
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _modules(name: str, seen: set[str]) -> set[str]:
-    """Our modules whose names a module uses, directly or through others."""
-    if name in seen or name in PLUMBING or name.split(".")[0] != __package__:
-        return seen
-    seen.add(name)
-    for value in list(vars(sys.modules[name]).values()):
-        found = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
-        if isinstance(found, str) and found in sys.modules:
-            _modules(found, seen)
-    return seen
+    with storage.whole_folder(path) as folder:
+        for split in SPLITS:
+            storage.save_split(folder, split, rows.rows(chosen[split]))
+        storage.finish_set(folder, about)
+        set_aside.make_way(path, aside, None, tell)
 
 
 def _digest(rows: Dataset) -> str:
@@ -144,35 +142,12 @@ def _digest(rows: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _discard_if_other(path: Path, fingerprint: str) -> None:
-    """Keep a half-finished set only if it was begun with the same simulator."""
-    marker = path / "begun.json"
-    if not marker.exists() or storage.load_json(marker) != {"fingerprint": fingerprint}:
-        shutil.rmtree(path, ignore_errors=True)
-        storage.save_json(marker, {"fingerprint": fingerprint})
-    (path / "set.json").unlink(missing_ok=True)
-
-
 def _refuse_empty(about: dict[str, Any], where: str) -> None:
     """`calibrate` may be left empty; nothing can be done without the others."""
     empty = [s for s in SPLITS if about["simulations"][s] == 0 and s != "calibrate"]
     if empty:
         why = "; ".join(sorted(set(about["reasons"].values()))[:3]) or "too few simulations"
         raise InputError(f"{where}: the split {', '.join(empty)} is empty ({why})")
-
-
-def _shape(simulator: Simulator, seed: int, client: Client) -> tuple[int, ...]:
-    """Of one row: found by a simulation at the middle of the prior.
-
-    Every worker runs it, at the same time: a simulator that compiles itself does so then, and not
-    on one worker after the other.
-    """
-    theta = simulator.prior.from_unit(np.full((1, len(simulator.prior.names)), 0.5))
-    trial = partial(client.submit, _simulate_one, simulator, theta, number(seed, "shape"))
-    workers = client.scheduler_info(n_workers=-1)["workers"] or [None]
-    trials = [trial(workers=worker, pure=False) for worker in workers]
-    rows = next(as_completed(trials)).result()
-    return tuple(rows.shape[1:])
 
 
 def _simulate_one(simulator: Simulator, theta: Array, seed: int) -> Array:

@@ -23,8 +23,8 @@ class Arrays:
     """Reads a table.
 
     Attributes:
-        path: The file, from the folder of `params.yaml`.
-        prior: What theta was drawn from, in the order of its columns.
+        path: The path of the file, from the folder of `params.yaml`.
+        prior: The prior that theta was drawn from, in the order of its columns.
         box: The length of the first axis of fields [unit]; None counts in sides.
         unit: The unit of `box`.
         periodic: Whether opposite sides of fields meet.

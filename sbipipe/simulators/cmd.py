@@ -36,15 +36,16 @@ class Cmd:
     """A set of maps of one field.
 
     Attributes:
-        folder: Where the files are.
-        field: For instance "Mcdm".
-        suite: For instance "IllustrisTNG" or "sbipipe".
-        set: "LH", or another that was sampled from the prior.
-        prior: Its names are those of as many leading columns of the parameter file: two for
-            N-body suites, six for the others.
+        folder: The folder of the files.
+        field: The field, for instance "Mcdm".
+        suite: The suite, for instance "IllustrisTNG" or "sbipipe".
+        set: The set, "LH" or another that was sampled from the prior.
+        prior: The prior of as many leading columns of the parameter file: two for N-body suites,
+            six for the others.
         overdensity: Whether to give log10(1 + delta) instead of the values in the file.
-        pixels: Of the maps, per side, after averaging; those of the file by default.
-        box: Side of the maps [Mpc/h].
+        pixels: The number of pixels along each side of a map after averaging; that of the file by
+            default.
+        box: The side of the maps [Mpc/h].
     """
 
     folder: str

@@ -29,10 +29,10 @@ class LinearGaussian:
     """Vectors x with shape (N, observations); theta = (theta_0, theta_1, ...).
 
     Attributes:
-        dimension: D, the number of parameters.
-        observations: L, the length of x.
-        noise: s, its standard deviation.
-        prior_scale: S, the prior's standard deviation.
+        dimension: The number D of parameters.
+        observations: The length L of x.
+        noise: The standard deviation s of the noise.
+        prior_scale: The standard deviation S of the prior.
     """
 
     dimension: Positive = 2
@@ -68,11 +68,3 @@ class LinearGaussian:
         residual = (np.asarray(x, np.float64) - theta @ self.design.T) / self.noise
         constant = self.observations * np.log(2 * np.pi * self.noise**2)
         return np.asarray(-0.5 * ((residual**2).sum(-1) + constant))
-
-    def exact_posterior(self, x: Array) -> tuple[Array, Array]:
-        """Mean with shape (B, D) and covariance with shape (D, D) for x (B, L)."""
-        A = self.design
-        covariance = np.linalg.inv(
-            A.T @ A / self.noise**2 + np.eye(self.dimension) / self.prior_scale**2
-        )
-        return np.asarray(x, np.float64) @ A @ covariance / self.noise**2, covariance

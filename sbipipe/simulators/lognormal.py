@@ -30,7 +30,7 @@ matrices for all observations. `output: delta` adds the Jacobian, log p(delta) =
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -52,12 +52,13 @@ class Lognormal:
     """Lognormal maps with shape (N, 1, pixels, pixels); theta = (omega_m, sigma_8).
 
     Attributes:
-        prior: Over omega_m and sigma_8.
-        omega_b, h, n_s: The rest of the universe.
-        box: Side of the map [Mpc/h].
-        thickness: Of the slab [Mpc/h].
-        pixels: Per side.
-        output: "log" gives log(1 + delta), "delta" gives delta.
+        prior: The prior of omega_m and sigma_8.
+        omega_b, h, n_s: The density of baryons, the Hubble constant [100 km/s/Mpc] and the
+            spectral index.
+        box: The side of the map [Mpc/h].
+        thickness: The thickness of the slab [Mpc/h].
+        pixels: The number of pixels along each side.
+        output: What a pixel holds: "log" for log(1 + delta), "delta" for delta.
     """
 
     prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
@@ -68,6 +69,11 @@ class Lognormal:
     thickness: Annotated[float, Field(gt=0)] = 25.0
     pixels: Annotated[int, Field(ge=2, le=1024)] = 32
     output: Literal["log", "delta"] = "log"
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it simulates in no time, for tests and trials."""
+        return {"pixels": 8}
 
     def __post_init__(self) -> None:
         cosmology.check_baryons(self.prior, self.omega_b)
@@ -181,11 +187,11 @@ class _Table(NamedTuple):
 
     Attributes:
         log_omega: The nodes, with shape (M,).
-        shape: s_j at the nodes, with shape (M, K).
-        log_shape: log s_j.
-        log_determinant: L.
-        mean_shift: V / s_0.
-        squared_shift: V^2 / (4 s_0).
+        shape: The values of s_j at the nodes, with shape (M, K).
+        log_shape: The spline of log s_j.
+        log_determinant: The spline of L.
+        mean_shift: The spline of V / s_0.
+        squared_shift: The spline of V^2 / (4 s_0).
     """
 
     log_omega: Array

@@ -46,15 +46,16 @@ class ParticleMesh:
     """Maps of log10(1 + delta) at redshift zero; theta = (omega_m, sigma_8).
 
     Attributes:
-        prior: Over omega_m and sigma_8.
-        omega_b, h, n_s: The rest of the universe; by default that of CAMELS.
-        box: Side of the box [Mpc/h].
-        mesh: Particles per side, and cells of the force mesh.
-        steps: Leapfrog steps.
-        redshift: Where they start.
-        spacing: Of the sheet's tracers, at most [pixels].
-        pixels: Of a map, per side.
-        slabs: Along each axis.
+        prior: The prior of omega_m and sigma_8.
+        omega_b, h, n_s: The density of baryons, the Hubble constant [100 km/s/Mpc] and the
+            spectral index; by default those of CAMELS.
+        box: The side of the box [Mpc/h].
+        mesh: The number of particles, and of cells of the force mesh, along each side.
+        steps: The number of leapfrog steps.
+        redshift: The redshift at which they start.
+        spacing: The largest distance between the sheet's tracers [pixels].
+        pixels: The number of pixels along each side of a map.
+        slabs: The number of slabs along each axis.
     """
 
     prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
@@ -68,6 +69,11 @@ class ParticleMesh:
     spacing: Annotated[float, Field(ge=0.2, lt=2)] = 1.9
     pixels: Annotated[int, Field(ge=2)] = 32
     slabs: Positive = 5
+
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it simulates in a second, for tests and trials."""
+        return {"mesh": 16, "pixels": 16, "steps": 2}
 
     def __post_init__(self) -> None:
         cosmology.check_baryons(self.prior, self.omega_b)

@@ -1,4 +1,4 @@
-"""A learned summary of periodic fields: a small residual convolutional network.
+"""A learned summary of fields: a small residual convolutional network.
 
 What is learned. A network s = s_phi(x) is trained together with a conditional density q of the
 parameters given s, by minimising
@@ -30,7 +30,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -41,8 +42,18 @@ from torch import Tensor, nn
 from zuko.mixtures import GMM
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
-from sbipipe.learning.networks import PeriodicNetwork, check_sides, random_symmetry, symmetries
+from sbipipe.interfaces import (
+    Array,
+    Data,
+    Dataset,
+    Fields,
+    History,
+    InputError,
+    Run,
+    Summariser,
+    Weights,
+)
+from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry, symmetries
 from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
 from sbipipe.seeds import number, torch_scope
 
@@ -63,13 +74,13 @@ class Cnn:
     """A learned summary.
 
     Attributes:
-        loss: "vmim", "gaussian" or "mse".
-        components: Numbers in the summary; None takes one per parameter, which is what the
-            posterior's location needs, and keeps the likelihood of s easy to learn for NLE.
-        channels: Features of each stage; every stage halves the grid.
-        mixture: Gaussians in q for `vmim`.
-        symmetrise: Average the summary over all reflections and right-angle rotations, which
-            makes it exactly invariant under them (8 passes in two dimensions, 48 in three).
+        loss: What is minimised, "vmim", "gaussian" or "mse".
+        components: The length of the summary; None takes one number per parameter, which is what
+            the posterior's location needs, and keeps the likelihood of s easy to learn for NLE.
+        channels: The number of features of each stage; every stage halves the grid.
+        mixture: The number of Gaussians in q for `vmim`.
+        symmetrise: Whether the summary is averaged over all reflections and right-angle rotations,
+            which makes it exactly invariant under them (8 passes in two dimensions, 48 in three).
         optimisation: How the network is trained.
     """
 
@@ -80,6 +91,11 @@ class Cnn:
     symmetrise: bool = True
     optimisation: Optimisation = Field(default_factory=_optimisation)
 
+    @staticmethod
+    def quick() -> dict[str, Any]:
+        """Settings with which it fits in seconds, for tests and trials."""
+        return {"channels": [4, 8], "optimisation": {"epochs": 2, "batch": 16}}
+
     def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
         """Learn from `train`, choose the epoch on `valid`.
 
@@ -89,12 +105,14 @@ class Cnn:
         """
         parameters = train.theta.shape[1]
         components = self.components or parameters
-        _require_fields(train.x, len(self.channels))
+        periodic = _fields(train.data, len(self.channels)).geometry.periodic
         gaussianise = _gaussianiser(train)
         rows = tensors(train.x, gaussianise(train.theta))
         held_out = tensors(valid.x, gaussianise(valid.theta))
         with torch_scope(number(run.seed, "cnn", "weights")):
-            network = _Network(train.x.shape[1:], self.channels, components)
+            network = _Network(
+                train.data.shape, self.channels, components=components, periodic=periodic
+            )
             network.centre(rows[0])
             density = _density(self.loss, parameters, components, self.mixture)
             module = nn.ModuleDict({"network": network, "density": density})
@@ -104,19 +122,24 @@ class Cnn:
             return -log_prob
 
         history = optimise(
-            module, loss, rows, held_out, self.optimisation, run, label="cnn", augment=_augment
-        )
+            module, loss, rows, held_out, self.optimisation, run, label="cnn",
+            augment=partial(_augment, periodic),
+        )  # fmt: skip
         gap = _mean(loss, held_out, run) - _mean(loss, rows, run)
-        module.to("cpu")
         summariser = _Learned(network=network, symmetrise=self.symmetrise).standardised(train.x)
         return summariser, replace(history, notes={"memorisation": gap})
 
-    def restore(self, weights: Weights) -> Summariser:
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
         """The summariser with these weights."""
         meta = weights.meta
-        network = _Network(tuple(meta["shape"]), tuple(meta["channels"]), meta["components"])
+        network = _Network(
+            tuple(meta["shape"]),
+            tuple(meta["channels"]),
+            components=meta["components"],
+            periodic=meta["periodic"],
+        )
         network.load_state_dict({k: torch.tensor(v) for k, v in weights.arrays.items()})
-        return _Learned(network=network.eval(), symmetrise=meta["symmetrise"])
+        return _Learned(network=network.to(device).eval(), symmetrise=meta["symmetrise"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +163,11 @@ class _Learned:
     def _summarise(self, fields: Array) -> Array:
         (x,) = tensors(fields)
         images = list(symmetries(x)) if self.symmetrise else [x]
-        total = sum((self.network(image).double() for image in images), torch.zeros(()).double())
+        device = self.network.mean_out.device
+        none = torch.zeros((), dtype=torch.float64, device=device)
+        total = sum((self.network(image.to(device)).double() for image in images), none)
         scaled = (total / len(images) - self.network.mean_out) / self.network.sd_out
-        return np.asarray(scaled.numpy())
+        return np.asarray(scaled.cpu().numpy())
 
     def standardised(self, fields: Array) -> _Learned:
         """The same with outputs of zero mean and unit variance on these fields."""
@@ -157,11 +182,12 @@ class _Learned:
 
     @property
     def weights(self) -> Weights:
-        arrays = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        arrays = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
         meta = {
             "shape": list(self.network.shape),
             "channels": list(self.network.channels),
             "components": self.network.components,
+            "periodic": self.network.periodic,
             "symmetrise": self.symmetrise,
         }
         return Weights(arrays=arrays, meta=meta)
@@ -171,9 +197,10 @@ class _Network(nn.Module):
     """Fields (b, C, *space) to vectors (b, L).
 
     Args:
-        shape: (C, *space).
-        channels: Features of each stage.
-        components: L.
+        shape: The shape of one field, (C, *space).
+        channels: The number of features of each stage.
+        components: The length of the vectors, L.
+        periodic: Whether opposite sides of the fields meet.
     """
 
     mean_in: Tensor
@@ -181,11 +208,18 @@ class _Network(nn.Module):
     mean_out: Tensor
     sd_out: Tensor
 
-    def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...], components: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], channels: tuple[int, ...], *, components: int, periodic: bool
+    ) -> None:
         super().__init__()
-        self.shape, self.channels, self.components = shape, channels, components
-        self.body = PeriodicNetwork(
-            channels=shape[0], dimensions=len(shape) - 1, widths=channels, outputs=components
+        self.shape, self.channels = shape, channels
+        self.components, self.periodic = components, periodic
+        self.body = FieldNetwork(
+            channels=shape[0],
+            dimensions=len(shape) - 1,
+            widths=channels,
+            outputs=components,
+            periodic=periodic,
         )
         for name, size in (("in", shape[0]), ("out", components)):
             self.register_buffer(f"mean_{name}", torch.zeros(size, dtype=torch.float64))
@@ -264,14 +298,16 @@ def _mean(loss: Callable[..., Tensor], rows: Rows, run: Run) -> float:
     return total / len(rows[0])
 
 
-def _require_fields(x: Array, stages: int) -> None:
-    if not 3 <= x.ndim <= 5:
+def _fields(data: Data, stages: int) -> Fields:
+    """The data, if they are fields that the network takes; else an InputError."""
+    if not isinstance(data, Fields) or data.geometry.dimensions > 3:
         raise InputError(
-            f"cnn: given data with shape (N, {', '.join(map(str, x.shape[1:]))}); allowed: fields "
+            f"cnn: given data with shape (N, {', '.join(map(str, data.shape))}); allowed: fields "
             "(N, C, *space) in one to three dimensions. Use identity for vectors"
         )
-    check_sides(x.shape[2:], stages, "cnn")
+    check_sides(data.geometry.pixels, stages, "cnn")
+    return data
 
 
-def _augment(x: Tensor, u: Tensor) -> Rows:
-    return random_symmetry(x), u
+def _augment(periodic: bool, x: Tensor, u: Tensor) -> Rows:
+    return random_symmetry(x, periodic=periodic), u

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from sbipipe.config import plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Summariser, Weights
+from sbipipe.interfaces import (
+    Array,
+    Dataset,
+    Fields,
+    History,
+    InputError,
+    Run,
+    Summariser,
+    Weights,
+)
 
 __all__ = ["Identity"]
 
@@ -18,38 +27,33 @@ class Identity:
 
     def fit(self, train: Dataset, valid: Dataset, run: Run) -> tuple[Summariser, History]:
         """Learns nothing; raises InputError for fields."""
-        return _Identity(components=_components(train.x)), History()
+        if isinstance(train.data, Fields):
+            raise InputError(
+                f"identity: given fields with shape (N, {', '.join(map(str, train.data.shape))}); "
+                "allowed: vectors with shape (N, L). Use field_statistics or cnn for fields"
+            )
+        return _Identity(names=train.data.components), History()
 
-    def restore(self, weights: Weights) -> Summariser:
-        """The summariser for as many components."""
-        return _Identity(components=int(weights.meta["components"]))
+    def restore(self, weights: Weights, *, device: str = "cpu") -> Summariser:
+        """The summariser for the same components; without networks, so `device` changes nothing."""
+        return _Identity(names=tuple(weights.meta["names"]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Identity:
-    components: int
+    """Hands on vectors whose components have these names."""
+
+    names: tuple[str, ...]
 
     def __call__(self, fields: Array) -> Array:
         """The vectors (N, L) themselves; raises InputError for another shape."""
-        if _components(fields) != self.components:
+        if fields.shape[1:] != (len(self.names),):
+            given = ", ".join(map(str, fields.shape[1:]))
             raise InputError(
-                f"identity: given {_components(fields)} components; allowed: {self.components}"
+                f"identity: given rows with shape (N, {given}); allowed: (N, {len(self.names)})"
             )
         return np.array(fields)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"x{index}" for index in range(self.components))
-
-    @property
     def weights(self) -> Weights:
-        return Weights(meta={"components": self.components})
-
-
-def _components(x: Array) -> int:
-    if x.ndim != 2:
-        raise InputError(
-            f"identity: given fields with shape (N, {', '.join(map(str, x.shape[1:]))}); "
-            "allowed: vectors with shape (N, L). Use field_statistics or cnn for fields"
-        )
-    return int(x.shape[1])
+        return Weights(meta={"names": list(self.names)})

@@ -34,9 +34,9 @@ def test_an_ensemble_is_the_mixture_of_its_members():
             type(posterior.weights)(arrays=own | {"weights": np.ones(1)}, meta=meta),
             SIMULATOR.prior,
         )
-        values.append(member.log_likelihood(theta, x))
+        values.append(member.log_ratio(theta, x))
     expected = np.log(np.einsum("k,knb->nb", weights, np.exp(np.stack(values))))
-    np.testing.assert_allclose(posterior.log_likelihood(theta, x), expected, atol=1e-8)
+    np.testing.assert_allclose(posterior.log_ratio(theta, x), expected, atol=1e-8)
 
 
 def test_a_component_that_never_varies_is_an_error():

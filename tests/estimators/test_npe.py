@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from closed_form import exact_posterior
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
-from rows import rows_of
+from rows import described, rows_of
 from sbipipe.config import parse
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, InputError, Run
@@ -24,7 +27,7 @@ def test_a_mixture_draws_from_its_own_density():
     posterior = fit(estimator)
     conditioned = posterior.at(TEST.x[:20])
     samples = conditioned.sample(4000, np.random.default_rng(0))
-    mean, covariance = SIMULATOR.exact_posterior(TEST.x[:20])
+    mean, covariance = exact_posterior(SIMULATOR, TEST.x[:20])
     residual = samples.draws - mean
     distance = np.einsum("nbi,ij,nbj->nb", residual, np.linalg.inv(covariance), residual)
     exact = -0.5 * distance - 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
@@ -52,8 +55,10 @@ def test_every_density_trains_draws_and_is_restored(density: str, dims: int):
     np.testing.assert_array_equal(again.at(x[:5]).log_prob(samples.draws), samples.log_prob)
 
 
-@pytest.mark.parametrize("space", [(16, 16), (8, 8, 8)])
-def test_works_straight_on_fields(space: tuple[int, ...]):
+@pytest.mark.parametrize(
+    ("space", "periodic"), [((16, 16), True), ((16, 16), False), ((8,) * 3, True)]
+)
+def test_works_straight_on_fields(space: tuple[int, ...], periodic: bool):
     """The amplitude of white noise, which its pixels determine."""
     prior = uniform_prior(amplitude=(0.5, 2.0))
     rng = np.random.default_rng(0)
@@ -62,7 +67,8 @@ def test_works_straight_on_fields(space: tuple[int, ...]):
         theta = prior.sample(n, rng)
         noise = rng.standard_normal((n, 1, *space))
         x = theta.reshape(n, *[1] * (1 + len(space))) * noise
-        return rows_of(theta=theta, x=x.astype(np.float32), group=np.arange(n))
+        rows = rows_of(theta=theta, x=x.astype(np.float32))
+        return replace(rows, data=described(rows.x, periodic=periodic))
 
     settings = {"epochs": 8, "batch": 32, "learning_rate": 5e-3}
     estimator = parse(
@@ -72,6 +78,7 @@ def test_works_straight_on_fields(space: tuple[int, ...]):
     posterior, _ = estimator.fit(train, test, prior, Run(seed=1))
     found = posterior.at(test.x).sample(200, rng).draws.mean(0)
     assert np.corrcoef(found[:, 0], test.theta[:, 0])[0, 1] > 0.9
+    assert posterior.weights.meta["periodic"] == periodic
     restored = estimator.restore(posterior.weights, prior)
     theta = test.theta[None]
     np.testing.assert_array_equal(

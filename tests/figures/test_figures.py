@@ -27,7 +27,8 @@ from sbipipe.figures import (
 from sbipipe.figures.gallery import Gallery
 from sbipipe.figures.style import formula, looks, plain, superscript, symbol
 from sbipipe.results import emulation as emulation_results
-from sbipipe.results.run import Learning, Pair, Results
+from sbipipe.results.learning import Learning
+from sbipipe.results.run import Results
 
 
 def test_every_section_has_figures_with_names_of_their_own(run_gallery: Gallery) -> None:
@@ -60,7 +61,7 @@ def test_looks_differ_in_more_than_colour() -> None:
 
 
 def test_a_new_test_is_drawn_without_being_known(run_results: Results) -> None:
-    new = replace(run_results.tests[0], key="mine.anything", diagnostic="mine", test="anything")
+    new = replace(run_results.tests[0], key="mine.anything")
     drawing = calibration_curves.draw(new, looks(list(new.results)))
     assert drawing.name == "calibration_mine.anything"
     assert "mine.anything" in drawing.alt
@@ -69,7 +70,8 @@ def test_a_new_test_is_drawn_without_being_known(run_results: Results) -> None:
 def test_bands_that_differ_are_both_drawn(run_results: Results) -> None:
     test = run_results.tests[0]
     npe = test.results["npe"]
-    wider = replace(npe, curve={**npe.curve, "upper": 2 * npe.curve["upper"]})
+    upper = tuple(2 * value for value in npe.curve.upper)
+    wider = replace(npe, curve=replace(npe.curve, upper=upper))
     one = replace(test, results={"npe": npe, "nle": npe})
     two = replace(test, results={"npe": npe, "nle": wider})
     look = looks(["npe", "nle"])
@@ -107,11 +109,8 @@ def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -
     assert all(len(drawing.alt) > 30 for drawing in drawings)
 
 
-def test_pairs_without_a_number_leave_a_gap() -> None:
-    pair = Pair(
-        a="npe", b="$nle", c2st=None, c2st_se=None, shift_sigma=None, width_ratio=None,
-        by_parameter={},
-    )  # fmt: skip
+def test_pairs_without_a_number_leave_a_gap(run_results: Results) -> None:
+    pair = replace(run_results.pairs[0], b="$nle", c2st=np.nan, c2st_se=np.nan)
     assert separability.draw([pair]).image
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from closed_form import fail, gaussian
-from sbipipe.gate.controls import CONTROLS, control_draws
+from closed_form import CONTROLS, fail, gaussian
+from sbipipe.config import Draw
+from sbipipe.gate.controls import control_draws, controls
 from sbipipe.interfaces import InputError
 
 BY_NAME = {control.name: control for control in CONTROLS}
@@ -38,6 +39,18 @@ def test_the_density_at_the_truth_is_the_changed_gaussians_up_to_its_norm(contro
     expected = -0.5 * (z**2).sum(-1) - np.log(2 * np.pi) + np.log(2)
     found = control_draws(draws, control).log_prob_truth
     np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.05)
+
+
+def test_they_are_as_strong_as_they_are_asked_to_be():
+    narrowed, widened, shifted = controls(Draw(narrowed=0.5, widened=1.25, shifted=2.0))
+    draws = gaussian(30, 6).draws
+    width = draws.std(0)
+    np.testing.assert_allclose(narrowed.apply(draws).std(0), 0.5 * width)
+    np.testing.assert_allclose(widened.apply(draws).std(0), 1.25 * width)
+    np.testing.assert_allclose(shifted.apply(draws).mean(0), draws.mean(0) + 2 * width)
+    assert [one.name for one in (narrowed, widened, shifted)] == ["narrowed", "widened", "shifted"]
+    assert narrowed.words == "narrowed to 0.5 of their width"
+    assert shifted.words == "shifted by 2 of their width"
 
 
 def test_failed_observations_stay_failed():

@@ -76,6 +76,9 @@ def test_only_as_many_draws_count_as_they_are_worth():
 def test_an_observation_with_hardly_any_effective_draws_has_failed():
     draws = gaussian(50, 4)
     size = draws.effective_sample_size.copy()
-    size[:3] = [0, np.nan, 5]
-    assert uniformity.failed(replace(draws, effective_sample_size=size)).sum() == 3
+    size[:4] = [0, np.nan, 5, 19]
+    few = replace(draws, effective_sample_size=size)
+    assert np.flatnonzero(uniformity.failed(few)).tolist() == [0, 1]
+    for fewest, count in ((1, 2), (6, 3), (20, 4), (1000, 4)):
+        assert uniformity.failed(uniformity.fail_few(few, fewest)).sum() == count
     assert uniformity.failed(fail(draws, slice(4, 9))).sum() == 5

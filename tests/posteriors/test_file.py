@@ -8,38 +8,43 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sbipipe.interfaces import InputError, Samples
+from closed_form import CONTROLS, gaussian
+from sbipipe import storage
+from sbipipe.config import Gate
+from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.sbc import Sbc
+from sbipipe.diagnostics.tarp import Tarp
+from sbipipe.gate.verdict import Verdict, judge
+from sbipipe.interfaces import Curve, InputError, Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile, observation_hash
+from sbipipe.records import dump
 
 CURVES = {
-    "sbc.omega_m": {"x": [0.0, 0.5, 1.0], "y": [0.0, 0.4, 1.0]},
-    "tarp.all": {"x": [0.0, 1.0], "y": [0.0, None]},
+    "sbc.omega_m": {"x": (0.0, 0.5, 1.0), "y": (0.0, 0.4, 1.0)},
+    "tarp.all": {"x": (0.0, 1.0), "y": (0.0, np.nan)},
 }
 
 
-def diagnosis() -> dict:
+@pytest.fixture(scope="module")
+def diagnosis() -> Verdict:
+    """A verdict whose tests have curves of different lengths."""
+    diagnostics = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+    found = judge(gaussian(60, 1), diagnostics, Gate(), CONTROLS, np.random.default_rng(1))
+    test = found.tests["tarp.tarp"]
+    labels = {"x_label": "share", "y_label": "coverage"}
     tests = {
-        name: {
-            "statistic": 0.04,
-            "p_value": 0.3,
-            "p_adjusted": 0.6,
-            "passed": True,
-            "curve": {**curve, "lower": curve["x"], "upper": curve["x"]},
-        }
-        for name, curve in CURVES.items()
+        name: replace(
+            test,
+            curve=Curve(**lines, ideal=lines["x"], lower=lines["x"], upper=lines["x"], **labels),
+        )
+        for name, lines in CURVES.items()
     }
-    return {
-        "verdict": "calibrated",
-        "published": True,
-        "reasons": ["None of 2 tests rejects", "500 simulations"],
-        "tests": tests,
-        "controls": {"narrowed": {"found": True}},
-    }
+    return replace(found, tests=tests)
 
 
 @pytest.fixture
-def content() -> PosteriorFile:
+def content(diagnosis) -> PosteriorFile:
     rng = np.random.default_rng(1)
     draws = rng.normal(size=(400, 3, 2)) * [1.0, 0.1] + [0.0, 5.0]
     log_prob = rng.normal(size=(400, 3))
@@ -52,7 +57,7 @@ def content() -> PosteriorFile:
         fields=rng.normal(size=(3, 1, 8, 8)).astype(np.float32),
         prior=rng.normal(size=(50, 2)),
         theta=rng.normal(size=(3, 2)),
-        diagnosis=diagnosis(),
+        diagnosis=diagnosis,
         attributes={"verdict": "calibrated", "published": 1, "seed": 2**62, "versions": {"a": "1"}},
     )
 
@@ -67,8 +72,24 @@ def test_what_is_saved_is_loaded(content, tmp_path):
         np.testing.assert_array_equal(getattr(loaded.samples, name), getattr(content.samples, name))
     assert loaded.attributes["seed"] == 2**62
     assert json.loads(loaded.attributes["versions"]) == {"a": "1"}
-    assert loaded.diagnosis["controls"] == {"narrowed": {"found": True}}
-    assert "curve" not in loaded.diagnosis["tests"]["tarp.all"]
+    assert dump(loaded.diagnosis) == dump(content.diagnosis)
+
+
+def test_an_estimator_without_a_verdict_has_no_tests(content, tmp_path):
+    posterior_file.save(tmp_path / "p.nc", replace(content, diagnosis=None))
+    assert posterior_file.load(tmp_path / "p.nc").diagnosis is None
+
+
+def test_a_diagnosis_that_is_not_whole_is_named(content, tmp_path):
+    posterior_file.save(tmp_path / "p.nc", content)
+    groups, root = storage.load_groups(tmp_path / "p.nc")
+    groups["calibration"] = groups["calibration"].drop_vars("curve_ideal")
+    storage.save_groups(tmp_path / "p.nc", groups, root)
+    with pytest.raises(InputError) as error:
+        posterior_file.load(tmp_path / "p.nc")
+    assert [line.partition("p.nc: ")[2] for line in error.value.problems] == [
+        f"calibration: tests.{name}.curve.ideal: missing" for name in CURVES
+    ]
 
 
 def test_an_observation_has_no_truth(content, tmp_path):
@@ -106,6 +127,8 @@ def test_calibration_curves_are_padded(content, tmp_path):
         np.testing.assert_array_equal(table.curve_y.sel(test="tarp.all"), [0, np.nan, np.nan])
         np.testing.assert_array_equal(table.curve_y.sel(test="sbc.omega_m"), [0, 0.4, 1])
         np.testing.assert_array_equal(table.passed, [1, 1])
+        curve = json.loads(table.attrs["diagnosis"])["tests"]["tarp.all"]["curve"]
+        assert curve == {"x_label": "share", "y_label": "coverage"}
 
 
 def test_draws_that_four_does_not_divide_are_one_chain(content, tmp_path):

@@ -26,17 +26,17 @@ def content(shift: float = 0.0, width: float = 1.0, observed: str = "one") -> Po
 
 def test_equal_files_do_not_differ():
     (pair,) = compare_files({"a": content(), "b": content()})
-    assert pair.shift["a"].mean == 0
-    assert pair.log_width_ratio["a"].mean == 0
-    assert pair.c2st.mean == pytest.approx(0.5, abs=0.03)
+    assert pair.by_parameter["a"].signed_shift_sigma == 0
+    assert pair.by_parameter["a"].width_ratio == 1
+    assert pair.c2st == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_shift_and_a_width_are_found():
     (pair,) = compare_files({"a": content(shift=3, width=2), "b": content()})
     width = np.sqrt((2**2 + 1) / 2)
-    assert pair.shift["a"].mean == pytest.approx(3 / width, rel=0.05)
-    assert np.exp(pair.log_width_ratio["a"].mean) == pytest.approx(2)
-    assert pair.c2st.mean > 0.7
+    assert pair.by_parameter["a"].signed_shift_sigma == pytest.approx(3 / width, rel=0.05)
+    assert pair.by_parameter["a"].width_ratio == pytest.approx(2)
+    assert pair.c2st > 0.7
 
 
 def test_every_pair_is_compared():

@@ -73,7 +73,7 @@ def test_the_file_holds_the_verdict(params, observed, tmp_path):
     assert loaded.attributes["verdict"] == "calibrated"
     assert loaded.attributes["uncalibrated"] == 0
     assert loaded.theta is None
-    assert loaded.diagnosis["tests"].keys() == content.diagnosis["tests"].keys()
+    assert loaded.diagnosis == content.diagnosis
     np.testing.assert_array_equal(loaded.novelty["outside"], content.novelty["outside"])
 
 

@@ -1,27 +1,30 @@
 """What the network is built to know, what its losses tend to, and that it does not memorise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import ndtri
-from torch.nn import functional
 
-from rows import rows_of
+from rows import described, rows_of
 from sbipipe.interfaces import Dataset, InputError, Run
-from sbipipe.learning.networks import symmetries, wrap
 from sbipipe.learning.training import Optimisation
 from sbipipe.summaries import cnn
 from sbipipe.summaries.cnn import Cnn
 
 
-def dataset(simulations: int, maps: int, seed: int, space: tuple[int, ...] = (8, 8)) -> Dataset:
+def dataset(
+    simulations: int, maps: int, seed: int, space: tuple[int, ...] = (8, 8), periodic: bool = True
+) -> Dataset:
     """White noise whose mean and logarithmic variance are the parameters."""
     rng = np.random.default_rng(seed)
     theta = np.repeat(rng.uniform(-1, 1, size=(simulations, 2)), maps, 0)
     noise = rng.normal(size=(len(theta), 1, *space))
     mean, log_sd = (column.reshape(-1, 1, *(1,) * len(space)) for column in theta.T)
     group = np.repeat(np.arange(simulations), maps)
-    return rows_of(theta=theta, x=mean + np.exp(log_sd) * noise, group=group)
+    rows = rows_of(theta=theta, x=mean + np.exp(log_sd) * noise, group=group)
+    return replace(rows, data=described(rows.x, periodic=periodic))
 
 
 def brief(**changes: object) -> Optimisation:
@@ -29,27 +32,10 @@ def brief(**changes: object) -> Optimisation:
     return Optimisation(**settings)
 
 
-@pytest.mark.parametrize("space", [(6,), (6, 4), (4, 6, 2)])
-def test_wrap_is_the_periodic_padding_and_so_is_its_gradient(space: tuple[int, ...]):
-    torch.manual_seed(1)
-    x = torch.randn(2, 3, *space, dtype=torch.float64, requires_grad=True)
-    expected = functional.pad(x, (2, 2) * len(space), mode="circular")
-    assert torch.equal(wrap(x, 2), expected)
-    assert torch.equal(wrap(x, 0), x)
-    assert torch.autograd.gradcheck(lambda x: wrap(x, 2), x)
-
-
-def test_there_are_eight_symmetries_of_a_square_and_48_of_a_cube():
-    for shape, count in (((1, 1, 4, 4), 8), ((1, 1, 4, 4, 4), 48), ((1, 1, 4, 6), 4)):
-        images = list(symmetries(torch.arange(np.prod(shape)).reshape(shape)))
-        assert len({tuple(image.flatten().tolist()) for image in images}) == count
-        assert all(image.shape == torch.Size(shape) for image in images)
-
-
 def test_augmentation_moves_pixels_and_leaves_parameters():
     x, u = torch.arange(3 * 64.0).reshape(3, 1, 8, 8), torch.randn(3, 2)
     torch.manual_seed(1)
-    moved, same = cnn._augment(x, u)
+    moved, same = cnn._augment(True, x, u)
     assert same is u
     assert not torch.equal(moved, x)
     assert torch.equal(moved.flatten(1).sort().values, x.flatten(1))
@@ -67,6 +53,27 @@ def test_fields_of_one_two_and_three_dimensions(space: tuple[int, ...]):
     np.testing.assert_allclose(summariser(shifted), vectors, atol=1e-4)
     mirrored = np.flip(data.x, 2)
     np.testing.assert_allclose(summariser(mirrored), vectors, atol=1e-4)
+
+
+def test_fields_with_edges_are_not_shifted():
+    data = dataset(40, 1, 1, periodic=False)
+    summary = Cnn(channels=(4, 8), optimisation=brief())
+    summariser, _ = summary.fit(data, data, Run(seed=1))
+    assert np.isfinite(summariser(data.x)).all()
+    np.testing.assert_allclose(summariser(np.flip(data.x, 2)), summariser(data.x), atol=1e-4)
+    shifted = np.roll(data.x, (4, 4), (2, 3))
+    assert np.abs(summariser(shifted) - summariser(data.x)).max() > 1e-3
+    restored = summary.restore(summariser.weights)
+    np.testing.assert_array_equal(restored(data.x), summariser(data.x))
+
+
+def test_its_network_is_put_where_it_is_asked_to():
+    """On torch's device "meta", which holds shapes and no numbers."""
+    data = dataset(40, 1, 1)
+    summary = Cnn(channels=(4,), optimisation=brief())
+    summariser, _ = summary.fit(data, data, Run(seed=1))
+    elsewhere = summary.restore(summariser.weights, device="meta")
+    assert {value.device.type for value in elsewhere.network.state_dict().values()} == {"meta"}
 
 
 def test_without_symmetrising_reflections_are_only_learned():
@@ -114,7 +121,7 @@ def test_memorisation_is_the_gap_of_the_losses(monkeypatch):
     shuffled = rows_of(
         theta=np.random.default_rng(0).permutation(train.theta), x=train.x, group=train.group
     )
-    monkeypatch.setattr(cnn, "random_symmetry", lambda x: x)
+    monkeypatch.setattr(cnn, "random_symmetry", lambda x, **_: x)
     summary = Cnn(channels=(16,), optimisation=brief(epochs=40, patience=40, batch=8))
     _, history = summary.fit(shuffled, shuffled, Run(seed=1))
     assert history.notes["memorisation"] == pytest.approx(0.0, abs=1e-6)

@@ -9,13 +9,14 @@ from sbipipe.summaries.identity import Identity
 def dataset(*shape: int) -> Dataset:
     rng = np.random.default_rng(0)
     x = rng.normal(size=shape)
-    return rows_of(theta=rng.normal(size=(len(x), 2)), x=x, group=np.arange(len(x)))
+    return rows_of(theta=rng.normal(size=(len(x), 2)), x=x)
 
 
 def test_vectors_go_on_unchanged():
     data = dataset(5, 3)
     summariser, history = Identity().fit(data, data, Run(seed=1))
     np.testing.assert_array_equal(summariser(data.x), data.x)
+    assert summariser.names == data.data.components
     assert not history.curves
 
 
@@ -29,5 +30,5 @@ def test_fields_are_refused_with_advice():
 def test_another_number_of_components_is_refused():
     data = dataset(5, 3)
     summariser, _ = Identity().fit(data, data, Run(seed=1))
-    with pytest.raises(InputError, match="given 4 components; allowed: 3"):
+    with pytest.raises(InputError, match=r"given rows with shape \(N, 4\); allowed: \(N, 3\)"):
         summariser(dataset(5, 4).x)

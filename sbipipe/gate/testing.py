@@ -1,0 +1,114 @@
+r"""All tests of one estimator, judged together.
+
+With p-values sorted, p_(1) <= ... <= p_(m), Holm's (1979)
+
+    p_adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j))
+
+holds the probability that an exact posterior fails *any* of the m tests to `level`, however they
+depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sbipipe.interfaces import Array, Curve, Diagnostic, PosteriorDraws
+from sbipipe.records import Real, record
+from sbipipe.seeds import stream
+
+ROLES = {"bias": "SBC", "signed_area": "coverage", "atc": "TARP"}
+"""The number by which the three mandatory kinds of test are known."""
+
+
+@record
+class Test:
+    """One result of a diagnostic, judged among all tests of its estimator.
+
+    Attributes:
+        statistic: The test statistic.
+        p_value: The probability of a statistic at least as extreme for a calibrated posterior.
+        p_adjusted: The p-value after Holm's correction.
+        passed: Whether the adjusted p-value lies above the level.
+        diagnostic: The name of the diagnostic in `params.yaml`.
+        why: One sentence that a person reads.
+        numbers: Other figures, by name.
+        curve: The picture of the test.
+    """
+
+    __test__ = False
+
+    statistic: Real
+    p_value: float
+    p_adjusted: float
+    passed: bool
+    diagnostic: str
+    why: str
+    numbers: Mapping[str, Real]
+    curve: Curve
+
+
+@record
+class Detection:
+    """Whether the tests find a negative control.
+
+    Attributes:
+        found: Whether some test rejects it.
+        by: The tests that reject it.
+        p_adjusted: The smallest adjusted p-value.
+    """
+
+    found: bool
+    by: tuple[str, ...]
+    p_adjusted: float
+
+
+def run_tests(
+    draws: PosteriorDraws, diagnostics: Mapping[str, Diagnostic], level: float, root: int
+) -> dict[str, Test]:
+    """Every test of every diagnostic, adjusted for their number, by "<diagnostic>.<test>".
+
+    Each diagnostic has a random stream of its own name: adding one changes no other's p-value.
+    """
+    results = {
+        f"{name}.{result.test}": (name, result)
+        for name, diagnostic in diagnostics.items()
+        for result in diagnostic(draws, stream(root, "diagnostic", name))
+    }
+    adjusted = holm(np.array([result.p_value for _, result in results.values()]))
+    return {
+        key: Test(
+            statistic=result.statistic,
+            p_value=result.p_value,
+            p_adjusted=float(p),
+            passed=bool(p > level),
+            diagnostic=name,
+            why=result.why,
+            numbers=result.numbers,
+            curve=result.curve,
+        )
+        for (key, (name, result)), p in zip(results.items(), adjusted, strict=True)
+    }
+
+
+def holm(p_values: Array) -> Array:
+    """Holm's adjusted p-values, (m,) -> (m,)."""
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1, factors * p_values[order]))
+    return adjusted
+
+
+def detection(tests: Mapping[str, Test]) -> Detection:
+    """What the tests of a negative control amount to."""
+    by = tuple(key for key, test in tests.items() if not test.passed)
+    smallest = min(test.p_adjusted for test in tests.values())
+    return Detection(found=bool(by), by=by, p_adjusted=smallest)
+
+
+def missing(tests: Mapping[str, Test]) -> list[str]:
+    """Mandatory kinds of test that were not run."""
+    present = {name for test in tests.values() for name in test.numbers}
+    return [kind for number, kind in ROLES.items() if number not in present]

@@ -1,0 +1,115 @@
+"""The verdicts and the tests behind them, as the page shows them: by estimator and by test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sbipipe import project, storage
+from sbipipe.config import Made, Params
+from sbipipe.gate.testing import Test
+from sbipipe.gate.verdict import Verdict, Verdicts
+from sbipipe.interfaces import InputError
+from sbipipe.posteriors.comparison import Comparison, Performance
+from sbipipe.records import load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """An estimator and what is known about it.
+
+    Attributes:
+        name: The name of its entry.
+        entry: The entry `train.<name>`.
+        verdict: The verdict of the gate.
+        performance: The figures by which estimators are compared.
+    """
+
+    name: str
+    entry: Made
+    verdict: Verdict
+    performance: Performance
+
+    @property
+    def exact(self) -> bool:
+        """Whether its posteriors are exact."""
+        return self.entry.kind == "exact"
+
+    @property
+    def file(self) -> str:
+        """The file of its posteriors, relative to the page."""
+        path = project.posterior_path(self.name, self.verdict.published)
+        return path.relative_to(project.REPORTS).as_posix()
+
+    @property
+    def coverage_68(self) -> float | None:
+        """The share of truths in regions of 68 %, where a test quotes it."""
+        tests, key = self.verdict.tests.values(), "coverage_0.68"
+        return next((test.numbers[key] for test in tests if key in test.numbers), None)
+
+    @property
+    def min_p_adjusted(self) -> float:
+        """The smallest adjusted p-value of its tests."""
+        return min(test.p_adjusted for test in self.verdict.tests.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestCurves:
+    """One test of all estimators.
+
+    Attributes:
+        key: The name of the test, "<diagnostic>.<test>".
+        results: The result for each estimator.
+    """
+
+    __test__ = False
+
+    key: str
+    results: Mapping[str, Test]
+
+    @property
+    def diagnostic(self) -> str:
+        """The name of the diagnostic."""
+        return self.key.partition(".")[0]
+
+    @property
+    def test(self) -> str:
+        """The name of the test within the diagnostic."""
+        return self.key.partition(".")[2] or self.diagnostic
+
+
+def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:
+    """The estimators of a run, in the order of `params.yaml`.
+
+    Raises:
+        InputError: Naming the file that is missing, or lacks an estimator.
+    """
+    verdicts = load(Verdicts, storage.load_json(project.COVERAGE), project.COVERAGE)
+    known = {project.COVERAGE: verdicts.estimators, project.COMPARISON: comparison.estimators}
+    lines = [
+        f"{file}: estimators.{name}: missing"
+        for file, estimators in known.items()
+        for name in params.estimators
+        if name not in estimators
+    ]
+    if lines:
+        raise InputError(*lines)
+    return tuple(
+        Judged(
+            name=name,
+            entry=entry,
+            verdict=verdicts.estimators[name],
+            performance=comparison.estimators[name],
+        )
+        for name, entry in params.estimators.items()
+    )
+
+
+def by_test(estimators: Iterable[Judged]) -> tuple[TestCurves, ...]:
+    """The tests, each with all its estimators."""
+    tests = {estimator.name: estimator.verdict.tests for estimator in estimators}
+    keys = dict.fromkeys(key for found in tests.values() for key in found)
+    return tuple(
+        TestCurves(key=key, results={n: found[key] for n, found in tests.items() if key in found})
+        for key in keys
+    )

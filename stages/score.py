@@ -1,0 +1,66 @@
+"""Stage `score`: a fitted emulator -> data/sets/<name>, the likelihood surface of every field."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sbipipe import project, runtime, storage
+from sbipipe.config import Params, read_params
+from sbipipe.interfaces import SPLITS, Dataset, History, Scores
+from sbipipe.learning.chebyshev import surface_data
+
+
+def main(name: str) -> None:
+    start = time.perf_counter()
+    params = read_params()
+    emulator = project.emulator(params, name)
+    source = storage.open_set(project.SETS / params.simulator_of(name))
+    made = {
+        "name": name,
+        "of": params.emulate[name].of,
+        "maps": 1,
+        "parameters": source.about["parameters"],
+        "simulations": source.about["simulations"],
+        "fingerprint": storage.joint_hash(
+            source.about["fingerprint"],
+            storage.file_hash(project.EMULATORS / f"{name}.safetensors"),
+        ),
+    }
+    with storage.whole_folder(project.SETS / name) as folder:
+        if isinstance(emulator, Scores):
+            about = score(params, name, emulator, folder)
+        else:
+            about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
+        storage.finish_set(folder, {**made, **about})
+    seconds = time.perf_counter() - start
+    storage.save_history(project.history_path("score", name), History(seconds=seconds))
+
+
+def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
+    """Write the surfaces of every split; returns what they are, and the rows that were refused."""
+    prior = project.prior_of(params, params.simulator_of(name))
+    data = surface_data(len(prior.names), emulator.degree)
+    refused = {}
+    for split in SPLITS:
+        rows = chosen(params, name, split)
+        rows = replace(rows, data=data, x=emulator.surfaces(rows.x))
+        refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
+        storage.save_split(folder, split, rows)
+    return {**storage.describe(data), "shape": list(data.shape), "refused": refused}
+
+
+def chosen(params: Params, name: str, split: str) -> Dataset:
+    """The fields of a split that are to be scored: all, one of each test simulation, or none."""
+    simulator = params.simulator_of(name)
+    if split not in params.emulate[name].score:
+        return project.rows(params, simulator, split).rows(slice(0))
+    if split == "test":
+        return project.test_rows(params, simulator)
+    return project.rows(params, simulator, split)
+
+
+if __name__ == "__main__":
+    runtime.main(main)

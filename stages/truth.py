@@ -1,0 +1,37 @@
+"""Stage `truth`: the true fields of a simulator beside which emulated ones are set
+-> data/truths/<name>."""
+
+from sbipipe import plugins, project, runtime, storage
+from sbipipe.config import Params, read_params
+from sbipipe.emulation import truth
+from sbipipe.emulation.truth import Truth
+from sbipipe.emulation.unchecked import Unchecked
+
+
+def main(name: str) -> None:
+    params = read_params()
+    path = project.truth_path(name)
+    if not emulated(params, name):
+        truth.save(path, Unchecked(f"no emulator is of {name}"))
+        return
+    identity = project.identity(params, name)
+    if path.exists() and storage.load_weights(path).meta.get("identity") == identity:
+        return
+    truth.save(path, find(params, name), identity)
+
+
+def emulated(params: Params, name: str) -> bool:
+    """Whether an emulator draws fields of this simulator."""
+    return any(params.simulator_of(emulator) == name for emulator in params.emulate)
+
+
+def find(params: Params, name: str) -> Truth | Unchecked:
+    """The true fields, simulated where simulations have too few."""
+    simulator = plugins.simulator(params, name)
+    test = project.rows(params, name, "test")
+    with runtime.parallel(params.runtime):
+        return truth.find(simulator, simulator.prior, test, name, params.seed)
+
+
+if __name__ == "__main__":
+    runtime.main(main)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from sbipipe.learning.pixels import Pixels, fit_pixels
+
+RNG = np.random.default_rng(0)
+SKEWED = np.exp(RNG.normal(size=(200, 2, 16, 16))) * np.array([1.0, 5.0])[:, None, None]
+
+
+@pytest.mark.parametrize("kind", ["standard", "gaussian"])
+def test_the_map_is_inverted_beyond_its_knots_too(kind):
+    pixels = fit_pixels(SKEWED, kind)
+    wide = SKEWED[:20] * np.geomspace(0.01, 30, 20)[:, None, None, None]
+    np.testing.assert_allclose(pixels.inverse(pixels(wide)), wide, rtol=2e-4, atol=1e-4)
+
+
+def test_gaussian_pixels_are_normal():
+    y = fit_pixels(SKEWED, "gaussian")(SKEWED)
+    for channel in range(2):
+        assert stats.kstest(y[:, channel].ravel(), "norm").statistic < 0.005
+
+
+def test_standard_pixels_have_zero_mean_and_unit_variance():
+    y = fit_pixels(SKEWED, "standard")(SKEWED).astype(np.float64)
+    np.testing.assert_allclose(y.mean((0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std((0, 2, 3)), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["standard", "gaussian"])
+def test_the_jacobian_is_the_slope(kind):
+    pixels = fit_pixels(SKEWED, kind)
+    x = SKEWED[:5]
+    step = 1e-3 * x
+    slope = (pixels(x + step).astype(float) - pixels(x - step)) / (2 * step)
+    found = pixels.log_jacobian(x)
+    np.testing.assert_allclose(found, np.log(slope).sum((1, 2, 3)), rtol=0.01)
+
+
+def test_pixels_with_few_values_keep_the_order():
+    x = RNG.integers(0, 4, (50, 1, 8, 8)).astype(float)
+    pixels = fit_pixels(x, "gaussian")
+    assert (np.diff(pixels.level) > 0).all()
+    assert (np.diff(pixels.value) > 0).all()
+    assert isinstance(pixels, Pixels)

@@ -1,0 +1,35 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from sbipipe.physics.position import standard_position
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (2, 8, 8), (1, 6, 10), (1, 7, 7, 7)])
+def test_every_image_of_a_field_has_one_position(shape):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, *shape))
+    expected = standard_position(x)
+    axes = range(2, x.ndim)
+    for order in itertools.permutations(axes):
+        if any(x.shape[a] != x.shape[b] for a, b in zip(order, axes, strict=True)):
+            continue
+        for signs in itertools.product((False, True), repeat=len(axes)):
+            image = x.transpose(0, 1, *order)
+            image = np.flip(image, [a for a, sign in zip(axes, signs, strict=True) if sign])
+            image = np.roll(image, rng.integers(0, 9, len(axes)), tuple(axes))
+            np.testing.assert_array_equal(standard_position(image), expected)
+
+
+def test_it_only_moves_pixels():
+    x = np.random.default_rng(1).normal(size=(3, 2, 8, 8))
+    moved = standard_position(x)
+    for before, after in zip(x, moved, strict=True):
+        np.testing.assert_array_equal(np.sort(before.ravel()), np.sort(after.ravel()))
+        spectra = [np.abs(np.fft.fft2(field)).sum() for field in (before, after)]
+        assert spectra[0] == pytest.approx(spectra[1])
+
+
+def test_no_field_has_no_position():
+    assert standard_position(np.empty((0, 1, 4, 4))).shape == (0, 1, 4, 4)

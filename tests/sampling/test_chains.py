@@ -1,0 +1,27 @@
+"""Chains on a shape that no Gaussian covers."""
+
+import numpy as np
+from linear_posteriors import check_moments, rng
+
+from sbipipe.sampling.chains import WALKERS, evidence, log_normal, run
+
+BEND, WIDTH = 0.8, 0.1
+
+
+def straightened(u: np.ndarray) -> np.ndarray:
+    """A banana's points (..., 4) as standard normal ones."""
+    bent = u[..., 1] - BEND * (u[..., 0] ** 2 - 1)
+    return np.stack([u[..., 0], bent / WIDTH, *np.moveaxis(u[..., 2:], -1, 0)], -1)
+
+
+def banana(u: np.ndarray) -> np.ndarray:
+    """Normalised log density of points (..., 4), with shape (...)."""
+    return log_normal(straightened(u)) - np.log(WIDTH)
+
+
+def test_a_banana_keeps_its_shape_and_integrates_to_one():
+    chains = run(banana, rng().standard_normal((WALKERS, 3, 4)), rng(1))
+    z = straightened(np.stack([chain.u for chain in chains], 1))
+    check_moments(z, np.array([chain.effective_size for chain in chains]))
+    log_evidence = [evidence(banana, chain, rng(2)) for chain in chains]
+    np.testing.assert_allclose(log_evidence, 0, atol=0.08)
