@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields, Geometry
@@ -9,10 +11,10 @@ from sbipipe.interfaces import Array, Fields, Geometry
 SIDE = 32
 
 
-def grid(side: int = SIDE, channels: int = 1, **geometry: object) -> Fields:
+def grid(side: int = SIDE, channels: int = 1, **geometry: Any) -> Fields:
     """Square maps."""
     names = tuple(f"channel {c}" for c in range(channels))
-    return Fields(geometry=Geometry(pixels=(side, side), **geometry), channels=names)  # type: ignore[arg-type]
+    return Fields(geometry=Geometry(pixels=(side, side), **geometry), channels=names)
 
 
 def white(count: int, side: int = SIDE, seed: int = 1) -> Array:

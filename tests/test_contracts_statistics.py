@@ -114,7 +114,7 @@ def test_the_first_are_shown_in_a_fixed_order() -> None:
 
 
 def test_an_unknown_statistic_names_those_that_exist() -> None:
-    with pytest.raises(InputError, match="given 'power'; allowed: bispectrum, minkowski"):
+    with pytest.raises(InputError, match=r"given 'power'; allowed: bispectrum, .*minkowski"):
         statistics.statistic("power")
 
 

@@ -1,7 +1,8 @@
 """Statistics of generated fields over those of true ones at one theta, with their scatter.
 
 Below the power spectrum and the pixel density stands z of every bin, for the generated fields and
-for the control; its grey band holds 95 % of the values of a standard normal.
+for the control; its grey band holds 95 % of the values of a standard normal. Every other curve has
+a panel of one figure more.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _with_z(emulation: Emulation, example: EmulatedExample, name: str, number: i
         upper.set_ylabel(superscript(curve.y_label).replace("P(k)", "$P(k)$"))
         if name == "power spectrum":
             _logarithmic(upper, curve)
-        lower.set_xlabel(_x_label(emulation, curve))
+        lower.set_xlabel(_x_label(curve))
         figure.align_ylabels([upper, lower])
         head(figure, _title(emulation, example, name), _legend(emulation))
         return finish(figure, f"emulated_{_file(name)}_{emulation.name}_{number}",
@@ -92,7 +93,7 @@ def _of_maps(emulation: Emulation, example: EmulatedExample, number: int) -> Dra
     with canvas(COLUMN, 0.7 + 1.4 * rows) as figure:
         panels = figure.subplots(rows, 2, squeeze=False).flat
         for axes, name in zip(panels, names, strict=False):
-            _panel(axes, emulation, example.curves[name])
+            _panel(axes, example.curves[name])
         for axes in panels[len(names) :]:
             axes.set_axis_off()
         head(figure, _title(emulation, example, "statistics of maps"), _legend(emulation)[:2])
@@ -100,10 +101,13 @@ def _of_maps(emulation: Emulation, example: EmulatedExample, number: int) -> Dra
                       _alt(emulation, example, *names))  # fmt: skip
 
 
-def _panel(axes: Axes, emulation: Emulation, curve: EmulatedCurve) -> None:
-    _bands(axes, curve.x, curve.true, curve.generated)
+def _panel(axes: Axes, curve: EmulatedCurve) -> None:
+    if curve.ticks:
+        _points(axes, curve)
+    else:
+        _bands(axes, curve.x, curve.true, curve.generated)
     axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
-    axes.set_xlabel(_x_label(emulation, curve), fontsize=8)
+    axes.set_xlabel(_x_label(curve), fontsize=8)
     axes.tick_params(labelsize=7.5)
     if curve.ticks:
         axes.set_xticks(curve.x, curve.ticks)
@@ -114,12 +118,9 @@ def _panel(axes: Axes, emulation: Emulation, curve: EmulatedCurve) -> None:
     axes.yaxis.offsetText.set_fontsize(7.5)
 
 
-def _x_label(emulation: Emulation, curve: EmulatedCurve) -> str:
-    if curve.ticks:
-        return ""
+def _x_label(curve: EmulatedCurve) -> str:
     of_k = curve.x_label.startswith("k ")
-    judgement = emulation.judgement
-    return f"$k$ [{judgement.k_unit}]" if of_k else formula(judgement.quantity)
+    return f"$k$ {plain(curve.x_label[2:])}" if of_k else formula(curve.x_label)
 
 
 def _bands(axes: Axes, x: Array, true: Band, generated: Band) -> None:
@@ -130,6 +131,16 @@ def _bands(axes: Axes, x: Array, true: Band, generated: Band) -> None:
         axes.plot(x, edge, color=GENERATED, lw=0.7, ls=(0, (1.2, 1.2)))
     axes.plot(x, generated.mean, color=GENERATED, ls=(0, (5, 1.5)))
     axes.margins(x=0)
+
+
+def _points(axes: Axes, curve: EmulatedCurve) -> None:
+    """Means as markers, scatter of single fields as bars, where x only counts."""
+    for band, x, colour, marker in (
+        (curve.true, curve.x - 0.12, INK, "o"),
+        (curve.generated, curve.x + 0.12, GENERATED, "s"),
+    ):
+        axes.errorbar(x, band.mean, band.sd, color=colour, marker=marker, ms=2.8, ls="", lw=1)
+    axes.margins(x=0.08)
 
 
 def _z(axes: Axes, curve: EmulatedCurve) -> None:

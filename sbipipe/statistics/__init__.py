@@ -183,6 +183,11 @@ def bins(edges: Array, unbounded: float = np.inf) -> list[str]:
     return [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
 
 
+def pixel_label(data: Fields, channel: int) -> str:
+    """What a pixel of a channel holds."""
+    return data.quantity if channel == 0 else data.channels[channel]
+
+
 def middles(edges: Array) -> Array:
     """The middle of every bin."""
     return np.asarray((edges[1:] + edges[:-1]) / 2)

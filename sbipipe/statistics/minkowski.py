@@ -18,7 +18,16 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields, InputError
-from sbipipe.statistics import Axis, Kind, Resolution, _lenstools, bins, each_channel, middles
+from sbipipe.statistics import (
+    Axis,
+    Kind,
+    Resolution,
+    _lenstools,
+    bins,
+    each_channel,
+    middles,
+    pixel_label,
+)
 
 __all__ = ["MinkowskiFunctionals"]
 
@@ -59,7 +68,7 @@ class MinkowskiFunctionals:
                 curve=curve,
                 channel=c,
                 x=middles(edges),
-                x_label="threshold",
+                x_label=pixel_label(data, c),
                 y_label=f"{curve}, {meaning}",
                 names=tuple(f"{curve}, nu = {level}" for level in bins(edges)),
                 kinds=(Kind.NUMBER,) * (len(edges) - 1),

@@ -12,7 +12,16 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields
-from sbipipe.statistics import Axis, Kind, Resolution, _lenstools, bins, each_channel, middles
+from sbipipe.statistics import (
+    Axis,
+    Kind,
+    Resolution,
+    _lenstools,
+    bins,
+    each_channel,
+    middles,
+    pixel_label,
+)
 
 __all__ = ["PeakCounts"]
 
@@ -50,7 +59,7 @@ class PeakCounts:
                 curve=self.title,
                 channel=c,
                 x=_heights(edges),
-                x_label="height",
+                x_label=pixel_label(data, c),
                 y_label="peaks",
                 names=tuple(f"peaks, nu = {heights}" for heights in bins(edges, HIGHEST)),
                 kinds=(Kind.COUNT,) * (len(edges) - 1),

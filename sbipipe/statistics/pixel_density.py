@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields, InputError
-from sbipipe.statistics import Axis, Kind, Resolution, bins, each_channel, middles
+from sbipipe.statistics import Axis, Kind, Resolution, bins, each_channel, middles, pixel_label
 
 __all__ = ["PixelDensity"]
 
@@ -52,7 +52,7 @@ class PixelDensity:
                 curve=self.title,
                 channel=c,
                 x=middles(edges),
-                x_label="pixel value",
+                x_label=pixel_label(data, c),
                 y_label="density",
                 names=tuple(f"density, pixels = {values}" for values in bins(edges)),
                 kinds=(Kind.NUMBER,) * (len(edges) - 1),

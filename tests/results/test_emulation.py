@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sbipipe import storage
+from sbipipe import project
+from sbipipe.config import read_params
+from sbipipe.emulation import drawing, truth
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.run import Results
 
 
 def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Results) -> None:
     (found,) = run_results.emulations
-    assert (found.name, found.simulator, found.simulated) == ("nle", "cdm", True)
-    entry = storage.load_json(run_folder / "reports/emulation.json")["emulators"]["nle"]
+    judgement = found.judgement
+    assert (found.name, judgement.simulator, judgement.control) == ("nle", "cdm", "simulations")
+    params = read_params(run_folder / "params.yaml")
+    with chdir(run_folder):
+        entry = emulation_results.judgements(params)["nle"]
+        true = truth.load(project.truth_path(params.simulator_of("nle")))
+        drawn = drawing.load(project.emulation_path("nle"))
+    assert isinstance(true, truth.Truth)
+    assert isinstance(drawn, drawing.Drawn)
     generated = entry["chi_squared"]["sets"]["generated"]
-    assert found.chi_squared["generated"].ratio == generated["ratio"]
-    arrays = storage.load_weights(run_folder / "data/emulations/nle.safetensors").arrays
-    for example, written in zip(found.examples, entry["examples"], strict=True):
-        np.testing.assert_array_equal(example.theta, arrays["theta"][written["row"]])
-        np.testing.assert_array_equal(example.true, arrays["true"][written["row"], :2, 0])
-        assert example.generated.shape == (2, 16, 16)
-    assert [one.parameter for one in found.responses] == ["omega_m", "sigma_8"]
-    assert len(found.headlines) == 12
+    assert judgement.chi_squared.sets["generated"].ratio == generated["ratio"]
+    for example, maps in zip(judgement.examples, found.maps, strict=True):
+        np.testing.assert_array_equal(example.theta, true.theta[example.row])
+        np.testing.assert_array_equal(maps.true, true.true[example.row, :2, 0])
+        np.testing.assert_array_equal(maps.generated, drawn.generated[example.row, :2, 0])
+    assert list(judgement.response.parameters) == ["omega_m", "sigma_8"]
+    assert len(found.headlines) == 7 + len(judgement.rms_z)
     assert run_results.unchecked == {}
 
 
@@ -32,4 +41,4 @@ def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Result
     ("shape", "image"), [((2, 8), (8,)), ((1, 8, 8), (8, 8)), ((1, 8, 8, 8), (8, 8))]
 )
 def test_emulated_fields_become_images(shape: tuple[int, ...], image: tuple[int, ...]) -> None:
-    assert emulation_results._images(np.zeros((2, *shape))).shape == (2, *image)
+    assert emulation_results.images(np.zeros((2, *shape))).shape == (2, *image)
