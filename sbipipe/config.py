@@ -19,11 +19,9 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from sbipipe.interfaces import InputError
+from sbipipe.moved import KEYS, MAY_BE_EMPTY
 
 T = TypeVar("T")
-
-MOVED = {"gate.draws": "draw.draws"}
-"""Keys of older files, and where they are written now."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -51,17 +49,20 @@ def parse(cls: type[T], values: Any, where: str) -> T:
     try:
         return TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
-        raise InputError(*(_line(where, values, problem) for problem in error.errors())) from error
+        moved = getattr(cls, "moved", {})
+        lines = (_line(where, values, problem, moved) for problem in error.errors())
+        raise InputError(*lines) from error
 
 
-def _line(where: str, values: Any, problem: Mapping[str, Any]) -> str:
+def _line(where: str, values: Any, problem: Mapping[str, Any], moved: Mapping[str, str]) -> str:
     """One problem in words."""
     key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
     kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
     if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"{key}: moved; write {MOVED[key]}" if key in MOVED else f"{key}: unknown key"
+        now = KEYS.get(key) or moved.get(str(problem["loc"][-1]))
+        return f"{key}: moved; write {now}" if now else f"{key}: unknown key"
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
-        return f"{key}: missing"
+        return f"{key}: missing; write {key}: {{}}" if key in MAY_BE_EMPTY else f"{key}: missing"
     given = problem["input"]
     shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
     return f"{key}: {shown}{message[:1].lower()}{message[1:]}"

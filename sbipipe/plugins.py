@@ -28,6 +28,7 @@ from sbipipe.interfaces import (
     Simulator,
     Summary,
 )
+from sbipipe.moved import KINDS
 
 FAMILIES = {
     "simulate": "simulators",
@@ -67,6 +68,8 @@ def plugin_class(family: str, kind: str) -> type[Any]:
 
 def make(section: str, kind: str, config: Mapping[str, Any], where: str) -> Any:
     """The plugin of an entry of `params.yaml`."""
+    if (section, kind) in KINDS:
+        raise InputError(f"{where}.kind: given {kind!r}; {KINDS[section, kind]}")
     try:
         cls = plugin_class(FAMILIES[section], kind)
     except InputError as error:

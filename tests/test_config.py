@@ -11,6 +11,9 @@ GOOD: dict[str, Any] = {
         "sims": {"kind": "linear_gaussian", "simulations": {"train": 9, "valid": 9, "test": 9}}
     },
     "summarise": {"raw": {"kind": "identity", "of": "sims"}},
+    "emulate": {},
+    "join": {},
+    "recalibrate": {},
     "train": {"npe": {"kind": "npe", "of": "raw", "config": {"ensemble": 2}}},
     "diagnose": {"sbc": {"kind": "sbc"}},
     "draw": {},

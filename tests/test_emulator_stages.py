@@ -1,83 +1,191 @@
-"""The stages `emulate` and `validate_emulator`, with and without an emulator."""
+"""The stages of an emulator, of one that scores and of one that only draws."""
 
 from __future__ import annotations
 
-import time
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sbipipe.emulation.held_out import Emulated
 
 import linear_run
 from lognormal_emulator import LognormalEmulator, held_out, write_set
-from sbipipe import project, storage
-from sbipipe.emulation import held_out as emulated
-from sbipipe.interfaces import SPLITS
+from sbipipe import check, plugins, project, storage
+from sbipipe.config import read_params
+from sbipipe.emulation import drawing, truth
+from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.truth import Truth
+from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.interfaces import SPLITS, Vectors
 
-COUNTS = dict.fromkeys(SPLITS, 60)
-PARAMS = {
+LINEAR = {"conditioning": "linear", "degree": 2, "sampler": {"steps": 8}}
+PARAMS: dict[str, Any] = {
     "seed": 3,
     "runtime": {"device": "cpu", "workers": 1},
     "simulate": {
-        "maps": {"kind": "lognormal", "simulations": COUNTS, "config": {"pixels": 16}},
+        "maps": {
+            "kind": "lognormal",
+            "simulations": dict.fromkeys(SPLITS, 60),
+            "config": {"pixels": 16},
+        },
     },
-    "summarise": {"raw": {"kind": "identity", "of": "maps"}},
-    "train": {
-        "mine": {"kind": "exact", "of": "maps"},
-        "exact": {"kind": "exact", "of": "maps"},
-        "vectors": {"kind": "nre", "of": "raw"},
+    "summarise": {"moments": {"kind": "field_statistics", "of": "maps"}},
+    "emulate": {
+        "coarse": {"kind": "diffusion", "of": "maps", "config": {**LINEAR, "coarsen": 2}},
+        "fine": {"kind": "diffusion", "of": "coarse", "score": [], "config": LINEAR},
     },
+    "join": {"both": {"of": "moments", "beside": "coarse"}},
+    "train": {"surface": {"kind": "surface", "of": "coarse"}},
+    "recalibrate": {},
+    "draw": {"draws": 50},
     "diagnose": {"sbc": {"kind": "sbc"}},
-    "draw": {},
     "gate": {},
 }
 
 
-def run() -> dict[str, Any]:
-    linear_run.stage("emulate")
-    linear_run.stage("validate_emulator")
-    found: dict[str, Any] = storage.load_json(project.EMULATION)["emulators"]
-    return found
-
-
-def test_without_an_emulator_both_are_quick_and_write_nothing_else(linear_folder: Path) -> None:
-    with chdir(linear_folder):
-        project.EMULATIONS.mkdir(parents=True, exist_ok=True)
-        (project.EMULATIONS / "removed.safetensors").touch()
-        start = time.perf_counter()
-        assert run() == {}
-        assert time.perf_counter() - start < 20
-        assert list(project.EMULATIONS.iterdir()) == []
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run whose entries `mine` and `vectors` are emulators."""
+    """A run whose simulations are there."""
     monkeypatch.chdir(tmp_path)
-    write_set(PARAMS, dict.fromkeys(SPLITS, held_out()))
-
-    def posterior(params: object, name: str) -> object:
-        return object() if name == "exact" else LognormalEmulator()
-
-    monkeypatch.setattr(project, "posterior", posterior)
+    rows = held_out(240)
+    parts = {split: rows.rows(slice(60 * i, 60 * (i + 1))) for i, split in enumerate(SPLITS)}
+    write_set(PARAMS, parts)
     return tmp_path
 
 
-def test_emulators_are_found_and_checked(folder: Path) -> None:
-    found = run()
-    assert list(found) == ["mine"]
-    assert found["mine"]["counts"]["theta"] == 10
-    drawn = emulated.load(project.emulation_path("mine"))
-    assert isinstance(drawn, Emulated)
-    assert drawn.simulator == "maps"
-    assert not project.emulation_path("vectors").exists()
+def judged(name: str) -> dict[str, Any]:
+    """What is said of an emulator that is trained."""
+    linear_run.stage("truth", "maps")
+    linear_run.stage("draw_fields", name)
+    linear_run.stage("judge", name)
+    found: dict[str, Any] = storage.load_json(project.judgement_path(name))
+    return found
+
+
+def test_an_emulator_that_scores_makes_a_set_that_an_estimator_reads(folder: Path) -> None:
+    linear_run.stage("emulate", "coarse")
+    linear_run.stage("score", "coarse")
+    found = storage.open_set(project.SETS / "coarse")
+    assert isinstance(found.data, Vectors)
+    assert found.data.degree == 4
+    assert [len(found.split(split)) for split in SPLITS] == [60] * 4
+    assert found.about["refused"] == {split: [] for split in SPLITS}
+    params = read_params()
+    test = project.test_rows(params, "maps")
+    np.testing.assert_allclose(
+        project.test_rows(params, "coarse").x, project.observe(params, "coarse", test.x), rtol=1e-6
+    )
+
+    linear_run.stage("train", "surface")
+    linear_run.stage("draw", "surface")
+    draws = storage.load_draws(project.DRAWS / "surface.safetensors")
+    assert draws.draws.shape == (50, 60, 2)
+    np.testing.assert_array_equal(draws.theta, test.theta)
+
+    linear_run.stage("summarise", "moments")
+    linear_run.stage("join", "both")
+    joined = storage.open_set(project.SETS / "both")
+    parts = [storage.open_set(project.SETS / name).data.shape[0] for name in ("moments", "coarse")]
+    assert joined.data.shape == (sum(parts),)
+    np.testing.assert_allclose(
+        project.test_rows(params, "both").x, project.observe(params, "both", test.x), rtol=1e-4
+    )
+
+
+def test_what_is_not_scored_cannot_be_read(folder: Path) -> None:
+    linear_run.stage("emulate", "coarse")
+    linear_run.stage("emulate", "fine")
+    linear_run.stage("score", "fine")
+    found = storage.open_set(project.SETS / "fine")
+    assert [len(found.split(split)) for split in SPLITS] == [0] * 4
+    changed = {**PARAMS, "train": {"npe": {"kind": "npe", "of": "fine"}}}
+    linear_run.write_params(folder, **changed)
+    (line,) = check.check().problems
+    assert line == (
+        "emulate.fine.score: given no split; train.npe needs test, train, valid as well"
+    )
+    with pytest.raises(SystemExit, match="2"):
+        linear_run.stage("train", "npe")
+
+
+def test_a_coarse_emulator_is_judged_beside_coarse_fields(folder: Path) -> None:
+    linear_run.stage("emulate", "coarse")
+    found = judged("coarse")
+    assert list(found["space"]) == [8, 8]
+    assert found["counts"]["theta"] == 10
+    drawn = drawing.load(project.emulation_path("coarse"))
+    assert isinstance(drawn, Drawn)
+    assert drawn.generated.shape[2:] == (1, 8, 8)
+
+
+def test_the_truth_is_simulated_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linear_run.stage("truth", "maps")
+    before = project.truth_path("maps").read_bytes()
+    assert isinstance(truth.load(project.truth_path("maps")), Truth)
+    monkeypatch.setattr(truth, "find", lambda *_: pytest.fail("simulated again"))
+    linear_run.stage("truth", "maps")
+    assert project.truth_path("maps").read_bytes() == before
+
+
+def test_without_an_emulator_no_truth_is_looked_for(folder: Path) -> None:
+    linear_run.write_params(
+        folder,
+        **{
+            **PARAMS,
+            "emulate": {},
+            "join": {},
+            "train": {"exact": {"kind": "exact", "of": "maps"}},
+        },
+    )
+    linear_run.stage("truth", "maps")
+    assert truth.load(project.truth_path("maps")) == Unchecked("no emulator is of maps")
+
+
+class OnlyDraws:
+    """A kind whose emulators cannot score."""
+
+    scores = False
+
+    def restore(self, *_: object, device: str = "cpu") -> LognormalEmulator:
+        return LognormalEmulator()
+
+
+@pytest.fixture
+def only_draws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry `toy`, trained, of a kind that only draws."""
+    changed = {
+        "emulate": {"toy": {"kind": "diffusion", "of": "maps"}},
+        "join": {},
+        "train": {"surface": {"kind": "surface", "of": "toy"}},
+    }
+    linear_run.write_params(folder, **{**PARAMS, **changed})
+    storage.save_weights(project.EMULATORS / "toy.safetensors", LognormalEmulator().weights)
+    made = plugins.make
+    monkeypatch.setattr(
+        plugins,
+        "make",
+        lambda section, *words: OnlyDraws() if section == "emulate" else made(section, *words),
+    )
+
+
+@pytest.mark.usefixtures("only_draws")
+def test_an_emulator_that_only_draws_is_judged_but_no_estimator_may_name_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    linear_run.stage("score", "toy")
+    assert judged("toy")["counts"]["theta"] == 10
+    line = "of: given 'toy', an emulator of kind diffusion, which cannot score fields"
+    (problem,) = check.check().problems
+    assert problem.startswith(f"train.surface.{line}")
+    with pytest.raises(SystemExit, match="2"):
+        linear_run.stage("train", "surface")
+    assert line in capsys.readouterr().err
 
 
 def test_equal_seeds_give_equal_files(folder: Path) -> None:
-    paths = (project.emulation_path("mine"), project.EMULATION)
-    run()
+    paths = (project.emulation_path("coarse"), project.judgement_path("coarse"))
+    linear_run.stage("emulate", "coarse")
+    judged("coarse")
     before = [path.read_bytes() for path in paths]
-    run()
+    judged("coarse")
     assert [path.read_bytes() for path in paths] == before

@@ -8,7 +8,8 @@ import yaml
 
 from sbipipe import provenance, storage
 from sbipipe.config import read_params
-from sbipipe.provenance import file_hash, git_commit, params_hash, versions
+from sbipipe.provenance import git_commit, params_hash, versions
+from sbipipe.storage import file_hash
 
 PARAMS = {
     "seed": 1,
@@ -17,6 +18,9 @@ PARAMS = {
     "train": {"exact": {"kind": "exact", "of": "toy"}},
     "diagnose": {"sbc": {"kind": "sbc"}},
     "summarise": {},
+    "emulate": {},
+    "join": {},
+    "recalibrate": {},
     "draw": {},
     "gate": {},
 }

@@ -1,4 +1,4 @@
-"""The stage `train` mends an estimator that asks for it on `calibrate` alone."""
+"""The stage `recalibrate` mends an estimator on `calibrate` alone, and does not train it again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 import linear_run
 from lognormal_emulator import held_out, write_set
-from sbipipe import plugins, project
+from sbipipe import check, plugins, project, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import SPLITS, Recalibrates
+from sbipipe.interfaces import SPLITS, Run
+from sbipipe.seeds import number
 
 ROWS = held_out(240)
 PARTS = {split: slice(60 * i, 60 * (i + 1)) for i, split in enumerate(SPLITS)}
-LINEAR = {"conditioning": "linear", "temper": True}
 PARAMS = {
     "seed": 3,
     "runtime": {"device": "cpu", "workers": 1},
@@ -28,11 +28,15 @@ PARAMS = {
         }
     },
     "summarise": {},
-    "train": {"linear+tempered": {"kind": "diffusion", "of": "maps", "config": LINEAR}},
-    "diagnose": {"sbc": {"kind": "sbc"}},
-    "draw": {},
+    "emulate": {},
+    "join": {},
+    "train": {"exact": {"kind": "exact", "of": "maps"}},
+    "recalibrate": {"exact+tempered": {"kind": "tempered", "of": "exact"}},
+    "draw": {"draws": 200},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
     "gate": {},
 }
+NAME = "exact+tempered"
 
 
 def lay_out(calibrate: slice) -> None:
@@ -46,26 +50,45 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_strength_is_that_of_calibrate() -> None:
+def test_the_strength_is_that_of_calibrate_and_the_raw_one_stands_beside_it() -> None:
     lay_out(PARTS["calibrate"])
-    linear_run.stage("train", "linear+tempered")
+    linear_run.stage("train", "exact")
+    linear_run.stage("draw", "exact")
+    raw = storage.file_hash(project.ESTIMATORS / "exact.safetensors")
+    linear_run.stage("recalibrate", NAME)
+    assert storage.file_hash(project.ESTIMATORS / "exact.safetensors") == raw
+
     params = read_params()
-    estimator = plugins.estimator(params, "linear+tempered")
-    assert isinstance(estimator, Recalibrates)
-    trained = project.posterior(params, "linear+tempered")
-    again, notes = estimator.recalibrate(trained, ROWS.rows(PARTS["calibrate"]))
-    other, _ = estimator.recalibrate(trained, ROWS.rows(PARTS["valid"]))
-    np.testing.assert_array_equal(again.weights.arrays["strength"], [notes["strength"]])
-    assert trained.weights.arrays["strength"] == pytest.approx(notes["strength"])
-    assert other.weights.arrays["strength"] != pytest.approx(notes["strength"])
-    history = json.loads(project.history_path("train", "linear+tempered").read_text())
-    assert history["notes"]["strength"] == pytest.approx(notes["strength"])
+    of, prior = project.posterior(params, "exact"), project.prior_of(params, "maps")
+    kind, seed = plugins.recalibration(params, NAME), number(params.seed, "recalibrate", NAME)
+    again, _ = kind.fit(of, ROWS.rows(PARTS["calibrate"]), prior, Run(seed=seed))
+    other, _ = kind.fit(of, ROWS.rows(PARTS["valid"]), prior, Run(seed=seed))
+    strength = project.posterior(params, NAME).weights.arrays["strength"]
+    np.testing.assert_array_equal(strength, again.weights.arrays["strength"])
+    assert strength != pytest.approx(other.weights.arrays["strength"])
+    assert strength == pytest.approx(1, abs=0.4)
+    notes = json.loads(project.history_path("recalibrate", NAME).read_text())["notes"]
+    assert notes["strength"] == pytest.approx(float(strength[0]))
+
+    linear_run.stage("diagnose")
+    linear_run.stage("publish")
+    found = storage.load_json(project.COVERAGE)["estimators"]
+    assert list(found) == ["exact", NAME]
 
 
-def test_without_rows_for_it_nothing_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_rows_for_it_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     lay_out(slice(0, 0))
+    linear_run.stage("train", "exact")
     with pytest.raises(SystemExit, match="2"):
-        linear_run.stage("train", "linear+tempered")
-    line = "simulate.maps.simulations.calibrate: given 0; allowed with train.linear+tempered."
+        linear_run.stage("recalibrate", NAME)
+    line = "simulate.maps.simulations.calibrate: given 0; allowed with recalibrate.exact+tempered:"
     assert capsys.readouterr().err.startswith(line)
-    assert not project.ESTIMATORS.exists()
+    assert not (project.ESTIMATORS / f"{NAME}.safetensors").exists()
+
+
+def test_check_names_it_beforehand() -> None:
+    counts = {**dict.fromkeys(SPLITS, 60), "calibrate": 0}
+    maps = {**PARAMS["simulate"]["maps"], "simulations": counts}
+    linear_run.write_params(Path(), **{**PARAMS, "simulate": {"maps": maps}})
+    (line,) = check.check().problems
+    assert line.startswith("simulate.maps.simulations.calibrate: given 0")

@@ -99,9 +99,9 @@ class Diffusion:
     scores: ClassVar[bool] = True
 
     moved: ClassVar[dict[str, str]] = {
-        "start": "an emulator of its own on coarser fields, which this one is `of`",
-        "bound": "the emulator on coarser fields, which the estimator of kind surface is `of`",
-        "temper": "recalibrate: {<name>: {kind: tempered, of: <estimator>}}",
+        "start": "an emulator of coarser fields of its own, which this one is `of`",
+        "bound": "an estimator of kind surface, `of` the emulator that scores",
+        "temper": "an entry of recalibrate: of kind tempered",
         "terms": "scoring.terms",
         "levels": "scoring.levels",
         "draws": "scoring.draws",
