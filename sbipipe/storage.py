@@ -84,19 +84,25 @@ def whole_folder(path: Path) -> Iterator[Path]:
     new.mkdir(parents=True)
     try:
         yield new
-        remove_folder(path)
+        old = _out_of_the_way(path)
         os.replace(new, path)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder, if it is there; whoever looks finds all of it or nothing."""
+    shutil.rmtree(_out_of_the_way(path), ignore_errors=True)
+
+
+def _out_of_the_way(path: Path) -> Path:
+    """Give a folder, if it is there, another name."""
     old = path.with_name(f".{path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         os.replace(path, old)
-        shutil.rmtree(old)
+    return old
 
 
 # Plain values

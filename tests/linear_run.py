@@ -20,10 +20,13 @@ PARAMS = {
     "runtime": {"device": "cpu", "workers": 1},
     "simulate": {"vectors": {"kind": "linear_gaussian", "simulations": COUNTS}},
     "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
+    "emulate": {},
+    "join": {},
     "train": {
         "exact": {"kind": "exact", "of": "vectors"},
         "again": {"kind": "exact", "of": "vectors"},
     },
+    "recalibrate": {},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
@@ -65,5 +68,6 @@ def run(folder: Path) -> None:
     simulate()
     stage("summarise", "raw")
     for name in PARAMS["train"]:
-        for step in ("train", "draw", "diagnose"):
+        for step in ("train", "draw"):
             stage(step, name)
+    stage("diagnose")

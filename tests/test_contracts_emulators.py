@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contracts import kinds, quick
 from lognormal_emulator import SIMULATOR, assert_emulates, held_out
 from rows import rows_of
-from sbipipe import plugins, storage
+from sbipipe import storage
 from sbipipe.interfaces import Emulator, EmulatorKind, InputError, Run, Scores
 from sbipipe.learning.chebyshev import Basis
-from sbipipe.plugins import kinds
 
 ROWS = held_out(420)
 TRAIN, VALID = ROWS.rows(slice(320)), ROWS.rows(slice(320, 414))
@@ -21,12 +21,11 @@ TEST = ROWS.rows(slice(414, 420))
 
 
 def make(kind: str, **changes: Any) -> EmulatorKind:
-    quick = getattr(plugins.plugin_class("emulators", kind), "quick", dict)()
-    made: EmulatorKind = plugins.make("emulate", kind, quick | changes, f"emulate.{kind}")
+    made: EmulatorKind = quick("emulate", kind, **changes)
     return made
 
 
-@pytest.fixture(scope="module", params=kinds("emulators"))
+@pytest.fixture(scope="module", params=kinds("emulate"))
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

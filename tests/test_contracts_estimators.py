@@ -1,4 +1,4 @@
-"""Laws that every estimator obeys, on vectors and on fields if it takes them."""
+"""Laws that every estimator obeys, on the vectors, fields and likelihood surfaces it takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import linear_problem
 from contracts import kinds, quick, taken
 from rows import rows_of
 from sbipipe import plugins, storage
-from sbipipe.interfaces import Dataset, Estimator, History, InputError, Posterior, Run
+from sbipipe.interfaces import Array, Dataset, Estimator, History, InputError, Posterior, Run
+from sbipipe.learning.chebyshev import Basis, nodes, scaled, surface_data
+from sbipipe.priors import uniform_prior
 from sbipipe.simulators.lognormal import Lognormal
 
 B = 6
@@ -30,12 +32,36 @@ class Problem:
     test: Dataset
 
 
+class Surfaces:
+    """Log-likelihoods of s seen with normal noise, whose precision differs from row to row."""
+
+    prior = uniform_prior(a=(0.0, 4.0), b=(-1.0, 1.0))
+    data = surface_data(2, 2)
+    basis = Basis(2, 2)
+
+    def simulate(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Coefficients of -|R^T (x - s)|^2 / 2 with x = s + R^-T z, (N, 2) -> (N, 6)."""
+        s = scaled(self.prior, theta).numpy()
+        root = np.tril(rng.uniform(1, 3, (len(s), 2, 2)))
+        z = rng.standard_normal((len(s), 2, 1))
+        x = s + np.linalg.solve(np.swapaxes(root, 1, 2), z)[..., 0]
+        points = nodes(2, 2)
+        missed = (x[:, None] - points.numpy()) @ root
+        return -0.5 * (missed**2).sum(-1) @ np.linalg.pinv(self.basis(points).numpy()).T
+
+    def log_likelihood(self, theta: Array, x: Array) -> Array:
+        """Up to what depends on x alone, (n, B, 2) and (B, 6) -> (n, B)."""
+        terms = self.basis(scaled(self.prior, theta)).numpy()
+        return np.asarray(np.einsum("nbm,bm->nb", terms, x))
+
+
 def simulated(simulator: Any, count: int, seed: int, maps: int = 1) -> Dataset:
     """Rows of `count` parameters, `maps` for each."""
     rng = np.random.default_rng(seed)
     theta = np.repeat(simulator.prior.sample(count, rng), maps, 0)
     x, group = simulator.simulate(theta, rng), np.repeat(np.arange(count), maps)
-    return rows_of(theta, x, group, log_likelihood=simulator.log_likelihood)
+    rows = rows_of(theta, x, group, log_likelihood=simulator.log_likelihood)
+    return replace(rows, data=simulator.data)
 
 
 def problem(simulator: Any, train: int, valid: int) -> Problem:
@@ -46,6 +72,7 @@ def problem(simulator: Any, train: int, valid: int) -> Problem:
 PROBLEMS = (
     problem(linear_problem.SIMULATOR, 1000, 1000),
     problem(Lognormal(pixels=8, box=60.0, output="delta"), 300, 100),
+    problem(Surfaces(), 1000, 1000),
 )
 
 

@@ -75,6 +75,12 @@ def test_the_verdict_in_words(run_results: Results) -> None:
     )
 
 
+def test_the_settings_of_the_gate_are_quoted(run_results: Results, run_page: str) -> None:
+    gate = run_results.params.gate
+    assert f"a width that is wrong by {report.percent(gate.width_error)}" in run_page
+    assert f"<small>with probability {gate.chance:g}</small>" in run_page
+
+
 def test_missing_pieces_leave_a_page(run_results: Results) -> None:
     bare = replace(
         run_results,

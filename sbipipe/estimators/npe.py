@@ -96,8 +96,8 @@ class Npe:
         """Train every member on `train`; stop and stack on `valid`."""
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
-        fields = isinstance(train.data, Fields)
-        periodic = isinstance(train.data, Fields) and train.data.geometry.periodic
+        grid = train.data.geometry if isinstance(train.data, Fields) else None
+        periodic = grid is not None and grid.periodic
         members, history = train_members(
             partial(self._network, u, x, periodic),
             (u, x),
@@ -105,7 +105,7 @@ class Npe:
             size=self.ensemble,
             settings=self.optimisation,
             run=run,
-            augment=partial(_augment, periodic) if self.symmetric and fields else None,
+            augment=partial(_augment, periodic) if self.symmetric and grid else None,
         )
         ensemble = Ensemble.stacked(members, *held_out)
         meta = {"config": self._config, "x": list(x.shape[1:]), "periodic": periodic}

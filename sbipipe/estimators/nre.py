@@ -147,7 +147,7 @@ class _Ratio(nn.Module):
 
     Args:
         net: sbi's ratio estimator of u and standardised x.
-        standardise: Takes x to zero mean and unit variance.
+        standardise: The map of x to zero mean and unit variance.
         contrasts: The number K of parameters from the prior.
     """
 

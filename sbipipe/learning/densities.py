@@ -8,10 +8,15 @@ once for all draws, and an ensemble is the mixture
 
 whose weights maximise the mean of log q over held-out rows (stacking, Yao et al. 2018,
 arXiv 1704.02030). The problem is concave; expectation maximisation solves it.
+
+Drawing leaves circles: a transform of torch and its inverse hold each other, and the tensors of a
+pass with them. So Python's collector is called after each piece, whatever its thresholds are.
 """
 
 from __future__ import annotations
 
+import gc
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
@@ -114,12 +119,12 @@ class ConditionalDensity(nn.Module):
     def log_prob(self, a: Tensor, embedded: Tensor) -> Tensor:
         """log q(a | b), a (n, B, A) and embeddings (B, E) or (n, B, E) -> (n, B), in float64."""
         pairs = np.broadcast_shapes(a.shape[:-1], embedded.shape[:-1])
-        a = a.to(embedded.device).expand(*pairs, -1).flatten(0, 1)
-        embedded = embedded.expand(*pairs, -1).flatten(0, 1)
-        parts = [
-            self.net.log_prob(self.inputs(rows)[None], conditions)[0]  # type: ignore[operator]
-            for rows, conditions in zip(pieces(a, PAIRS), pieces(embedded, PAIRS), strict=True)
-        ]
+        a, embedded = a.expand(*pairs, -1), embedded.expand(*pairs, -1)
+        parts = []
+        for pair in pieces(torch.arange(math.prod(pairs)), PAIRS):
+            at = pair // pairs[1], pair % pairs[1]
+            rows = self.inputs(a[at].to(embedded.device))
+            parts.append(self.net.log_prob(rows[None], embedded[at])[0])  # type: ignore[operator]
         jacobian = self.inputs.scale.double().log().sum()
         return torch.cat(parts).double().reshape(pairs) - jacobian
 
@@ -129,12 +134,11 @@ class ConditionalDensity(nn.Module):
         chunk = max(1, PAIRS // max(1, len(embedded)))
         counts = [chunk] * (n // chunk) + [n % chunk] * (n % chunk > 0)
         shape = (0, len(embedded), self.inputs.loc.numel())
-        parts = [
-            self.net.sample((count,), embedded)  # type: ignore[operator]
-            for count in counts
-        ]
-        draws = torch.cat([embedded.new_empty(shape), *parts])
-        return draws * self.inputs.scale + self.inputs.loc
+        parts = [embedded.new_empty(shape)]
+        for count in counts:
+            parts.append(self.net.sample((count,), embedded))  # type: ignore[operator]
+            gc.collect(1)
+        return torch.cat(parts) * self.inputs.scale + self.inputs.loc
 
 
 def build_density(
@@ -296,10 +300,13 @@ def member_arrays(members: Sequence[nn.Module]) -> dict[str, NDArray[Any]]:
 
 
 def load_members(
-    build: Callable[[], nn.Module], arrays: Mapping[str, NDArray[Any]], size: int
+    build: Callable[[], nn.Module],
+    arrays: Mapping[str, NDArray[Any]],
+    size: int,
+    device: str = "cpu",
 ) -> tuple[Any, ...]:
-    """Networks with the weights that `member_arrays` gave."""
-    return tuple(_load_members(build, arrays, size))
+    """Networks with the weights that `member_arrays` gave, on a device."""
+    return tuple(member.to(device) for member in _load_members(build, arrays, size))
 
 
 def _load_members(

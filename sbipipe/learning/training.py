@@ -11,6 +11,10 @@ tensors and its history: an interrupted fit goes on from its checkpoint to the v
 have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
 one of another task is not gone on from.
 
+The rate and the average are plain functions of the step, which a checkpoint knows. torch's LambdaLR
+and AveragedModel count steps of their own, which would have to be saved and set back, and the
+latter starts from the weights after the first step.
+
 Several processes (`processes`) each take a share of every batch, with noise of their own, and step
 together; the first of them writes the checkpoints.
 """
@@ -29,7 +33,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from pydantic import Field, TypeAdapter
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from sbipipe import storage
@@ -37,6 +40,7 @@ from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import History, Run, Weights
 from sbipipe.learning import processes
 from sbipipe.learning.processes import Processes
+from sbipipe.learning.progress import Bar
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]
@@ -227,7 +231,7 @@ def _train(state: _State, task: _Task, keep: bool) -> None:
     if path and path.exists():
         _resume(state, path, fingerprint)
     saved = time.monotonic()
-    with _Bar(run, label, task.settings.epochs) as advance:
+    with Bar(run, label, task.settings.epochs) as advance:
         advance(state.epoch, state.curve)
         while not _finished(state, task.settings):
             start = time.perf_counter()
@@ -380,32 +384,6 @@ def _resume(state: _State, path: Path, fingerprint: str) -> None:
     state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
     state.epoch, state.curve = weights.meta["epoch"], dict(weights.meta["curve"])
     state.seconds = weights.meta["seconds"]
-
-
-class _Bar:
-    """A progress bar with the losses and the time left; silent where none is wanted."""
-
-    def __init__(self, run: Run, label: str, epochs: int) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} epochs  {task.fields[losses]}"),
-            TimeRemainingColumn(),
-            disable=not run.progress,
-        )
-        self.task = self.progress.add_task(label, total=epochs, losses="")
-
-    def __enter__(self) -> Callable[[int, dict[str, list[float]]], None]:
-        self.progress.start()
-        return self._advance
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def _advance(self, epoch: int, curve: dict[str, list[float]]) -> None:
-        shown = ("train", "valid", "score") if "score" in curve else ("train", "valid")
-        losses = "  ".join(f"{name} {curve[name][-1]:.4f}" for name in shown) if epoch else ""
-        self.progress.update(self.task, completed=epoch, losses=losses)
 
 
 def merge(histories: Sequence[History], **notes: Any) -> History:

@@ -109,7 +109,7 @@ def power_spectrum(
 def average(x: Array, cells: int) -> Array:
     """Fields (N, C, *space) with so many pixels along each axis averaged to one."""
     for axis in range(2, x.ndim):
-        split = (*x.shape[:axis], -1, cells, *x.shape[axis + 1 :])
+        split = (*x.shape[:axis], x.shape[axis] // cells, cells, *x.shape[axis + 1 :])
         x = x.reshape(split).mean(axis + 1)
     return x
 

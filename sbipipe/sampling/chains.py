@@ -3,9 +3,9 @@
 Walkers of several observations move in the unbounded space u, where the prior is a standard normal.
 The evidence comes from bridge sampling (Meng & Wong 1996) with a Gaussian mixture.
 
-On a banana and on two modes in 5 and 6 parameters, emcee 3.1.6's DEMove is as accurate but takes
+On a banana and on two modes in 5 and 6 parameters, DEMove of emcee 3.1.6 is as accurate but takes
 1.6 to 1.8 s of processor time per observation against 0.4 s here, and lenstools wants emcee < 3;
-its snooker move narrows posteriors (5 to 10 %). pocoMC 1.2.6 takes two minutes per observation.
+its snooker move narrows posteriors by 6 to 10 %. pocoMC 1.2.6 takes about two minutes (and is GPL).
 """
 
 from __future__ import annotations

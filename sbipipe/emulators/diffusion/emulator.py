@@ -323,10 +323,10 @@ class DiffusionEmulator:
                 f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.source.shape}"
             )
         finite = np.isfinite(x).all(tuple(range(1, x.ndim)))
-        settled = average(standard_position(x[finite]), self.settings.coarsen)
         coefficients = np.full((len(x), len(self.model.linear.basis.squared)), np.nan)
-        found = self.score(torch.from_numpy(self.pixels(settled)))
-        coefficients[finite] = found.coefficients
+        if finite.any():
+            settled = average(standard_position(x[finite]), self.settings.coarsen)
+            coefficients[finite] = self.score(torch.from_numpy(self.pixels(settled))).coefficients
         return coefficients
 
     def score(self, y: Tensor) -> Surfaces:
