@@ -27,14 +27,14 @@ def _moved() -> Array:
 
 def fields(count: int, label: str, factor: float = 1.0) -> Array:
     """`count` maps at every theta, (10, count, 1, 16, 16), at `factor` times its sigma_8."""
-    rows = LognormalEmulator(factor).emulate(np.repeat(THETA, count, 0), stream(0, label))
+    rows = LognormalEmulator(factor).draw(np.repeat(THETA, count, 0), stream(0, label))
     return rows.reshape(len(THETA), count, 1, 16, 16)
 
 
 def _response(label: str, factor: float = 1.0) -> Array:
     """15 rows that share their noise, (15, 9, 1, 16, 16)."""
     emulator = LognormalEmulator(factor)
-    rows = [emulator.emulate(_moved(), stream(0, label, i), same_noise=True) for i in range(15)]
+    rows = [emulator.draw(_moved(), stream(0, label, i), same_noise=True) for i in range(15)]
     return np.stack(rows)
 
 
@@ -57,7 +57,9 @@ def truth() -> Truth:
 def judged(factor: float = 1.0) -> Judgement:
     """What is said of the emulator."""
     drawn = Drawn(
-        generated=fields(50, "generated", factor), response=_response("of generated", factor)
+        data=SIMULATOR.data,
+        generated=fields(50, "generated", factor),
+        response=_response("of generated", factor),
     )
     found = judge(truth(), drawn)
     assert isinstance(found, Judgement)

@@ -46,4 +46,4 @@ def drawn(
         varied=moved,
         response=TrueResponse(true=respond(), control=respond(), each=1) if simulator else None,
     )
-    return truth, Drawn(generated=generated, response=answer)
+    return truth, Drawn(data=truth.data, generated=generated, response=answer)

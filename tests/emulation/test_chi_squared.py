@@ -122,4 +122,4 @@ def test_errors_count_theta() -> None:
 
 
 def test_the_stand_in_is_an_emulator() -> None:
-    assert_emulates(LognormalEmulator(), THETA[:3], (1, 16, 16))
+    assert_emulates(LognormalEmulator(), THETA[:3])

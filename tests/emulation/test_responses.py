@@ -14,7 +14,8 @@ from sbipipe.emulation.responses import by_seed, responses
 def test_the_simulator_responds_as_it_does_itself() -> None:
     of_true = truth().response
     assert of_true is not None
-    found = responses(truth(), Drawn(generated=truth().true, response=of_true.true))
+    same = Drawn(data=truth().data, generated=truth().true, response=of_true.true)
+    found = responses(truth(), same)
     assert found.rms_percent is not None
     assert found.rms_z is not None
     assert found.rms_percent.generated == 0

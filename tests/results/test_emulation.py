@@ -18,12 +18,12 @@ from sbipipe.results.run import Results
 def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Results) -> None:
     (found,) = run_results.emulations
     judgement = found.judgement
-    assert (found.name, judgement.simulator, judgement.control) == ("nle", "cdm", "simulations")
+    assert (found.name, judgement.simulator, judgement.control) == ("model", "cdm", "simulations")
     params = read_params(run_folder / "params.yaml")
     with chdir(run_folder):
-        entry = emulation_results.judgements(params)["nle"]
-        true = truth.load(project.truth_path(params.simulator_of("nle")))
-        drawn = drawing.load(project.emulation_path("nle"))
+        entry = emulation_results.judgements(params)["model"]
+        true = truth.load(project.truth_path(params.simulator_of("model")))
+        drawn = drawing.load(project.emulation_path("model"))
     assert isinstance(true, truth.Truth)
     assert isinstance(drawn, drawing.Drawn)
     generated = entry["chi_squared"]["sets"]["generated"]

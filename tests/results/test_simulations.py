@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rows import rows_of
 from sbipipe.interfaces import Dataset
 from sbipipe.priors import uniform_prior
 from sbipipe.results import simulations
@@ -28,25 +29,24 @@ def test_spectra_start_at_the_fundamental_wavenumber(run_results: Results) -> No
     assert len(spectra.power) == len(spectra.theta) == 100
 
 
-class Boxless:
-    prior = uniform_prior(a=(0.0, 1.0))
+PRIOR = uniform_prior(a=(0.0, 1.0))
 
 
 def _rows(shape: tuple[int, ...]) -> Dataset:
     rng = np.random.default_rng(0)
-    return Dataset(theta=rng.random((6, 1)), x=rng.standard_normal((6, *shape)), group=np.arange(6))
+    return rows_of(rng.random((6, 1)), rng.standard_normal((6, *shape)))
 
 
 def test_without_a_box_wavenumbers_count_cycles() -> None:
-    spectra = simulations._spectra("mine", _rows((1, 16, 16)), Boxless())
+    spectra = simulations._spectra("mine", _rows((1, 16, 16)), PRIOR)
     assert spectra is not None
-    assert spectra.k_unit == "cycles per map"
+    assert spectra.k_unit == "cycles per side"
     assert 1 <= spectra.k[0] < 1.5
     assert spectra.k[-1] < 9
 
 
 def test_oblong_maps_have_no_isotropic_spectrum() -> None:
-    assert simulations._spectra("mine", _rows((1, 16, 8)), Boxless()) is None
+    assert simulations._spectra("mine", _rows((1, 16, 8)), PRIOR) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_oblong_maps_have_no_isotropic_spectrum() -> None:
 def test_fields_of_any_dimension_become_images(
     shape: tuple[int, ...], image: tuple[int, ...], words: str
 ) -> None:
-    examples = simulations._example_fields("mine", _rows(shape), Boxless())
+    examples = simulations._example_fields("mine", _rows(shape), PRIOR)
     assert examples.fields.shape == (1, 3, *image)
     assert examples.shown == words
 
