@@ -32,7 +32,7 @@ def fit(
         if not isinstance(kind, GoesOn):
             raise InputError(
                 f"of: given {of!r}, an emulator; allowed for kind {params.emulate[name].kind}: "
-                f"{', '.join(params.simulate)}"
+                "a simulator"
             )
         return kind.go_on(project.emulator(params, of), train, valid, prior, run)
     except InputError as error:

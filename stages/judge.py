@@ -5,19 +5,22 @@ from sbipipe import project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.judge import judge
-from sbipipe.emulation.plain import to_json
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.records import dump
 
 
 def main(name: str) -> None:
     params = read_params()
     true = truth.load(project.truth_path(params.simulator_of(name)))
     drawn = drawing.load(project.emulation_path(name))
-    if isinstance(true, Unchecked) or isinstance(drawn, Unchecked):
+    if isinstance(true, Unchecked):
         found = true
+    elif isinstance(drawn, Unchecked):
+        found = drawn
     else:
         found = judge(true.like(drawn.data), drawn)
-    storage.save_json(project.judgement_path(name), to_json(found))
+    plain = {"unchecked": found.why} if isinstance(found, Unchecked) else dump(found)
+    storage.save_json(project.judgement_path(name), plain)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.drawing import Drawn
 from sbipipe.emulation.judge import judge as judge_fields
-from sbipipe.emulation.plain import to_json
 from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.gate.verdict import Verdicts, judge
 from sbipipe.interfaces import (
@@ -267,7 +266,7 @@ def _emulation(name: str) -> None:
         true, drawn = emulated_fields()
         truth.save(project.truth_path("cdm"), true)
         drawing.save(project.emulation_path(name), drawn)
-        storage.save_json(project.judgement_path(name), to_json(judge_fields(true, drawn)))
+        storage.save_json(project.judgement_path(name), dump(judge_fields(true, drawn)))
 
 
 def emulated_fields() -> tuple[Truth, Drawn]:

@@ -95,11 +95,15 @@ def test_a_set_without_likelihood_has_no_exact_posterior():
 
 def test_what_is_to_be_recalibrated_needs_simulations_for_it():
     maps = {"kind": "lognormal", "simulations": COUNTS}
-    mended = {"kind": "diffusion", "of": "maps", "config": {"temper": True}}
-    given = {"simulate": {"maps": maps}, "summarise": {}, "train": {"d+tempered": mended}}
+    given = {
+        "simulate": {"maps": maps},
+        "summarise": {},
+        "train": {"exact": {"kind": "exact", "of": "maps"}},
+        "recalibrate": {"exact+tempered": {"kind": "tempered", "of": "exact"}},
+    }
     assert checked(**given).problems == (
         "simulate.maps.simulations.calibrate: given 0; "
-        "allowed with train.d+tempered.config.temper: more",
+        "allowed with recalibrate.exact+tempered: more",
     )
     maps["simulations"] = {**COUNTS, "calibrate": 20}
     assert checked(**given).problems == ()

@@ -27,12 +27,15 @@ PARAMS = {
         }
     },
     "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
+    "emulate": {},
+    "join": {"twice": {"of": "raw", "beside": "vectors"}},
     "train": {
         "npe": {"kind": "npe", "of": "raw", "config": {"optimisation": QUICK}},
         "nle": {"kind": "nle", "of": "raw", "config": {"optimisation": QUICK}},
         "nre": {"kind": "nre", "of": "raw", "config": {"optimisation": QUICK}},
         "exact": {"kind": "exact", "of": "vectors"},
     },
+    "recalibrate": {"nle+tempered": {"kind": "tempered", "of": "nle"}},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
@@ -58,11 +61,12 @@ def repository(folder: Path, params: dict[str, Any]) -> Path:
     """A copy of what is needed of this repository, under DVC."""
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("sbipipe", "stages", "conf"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore, symlinks=True)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / "data/raw").mkdir(parents=True)
-    (folder / "data/raw/.gitkeep").touch()
+    for name in ("raw", "emulations", "judgements"):
+        (folder / "data" / name).mkdir(parents=True)
+        (folder / "data" / name / ".gitkeep").touch()
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     call(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
@@ -99,7 +103,7 @@ def test_everything_promised_is_there(run: Path) -> None:
         assert (reports / name).stat().st_size > 100, name
     published = {path.stem for path in (reports / "posteriors").iterdir()}
     withheld = {path.stem for path in (reports / "withheld").iterdir()}
-    assert published | withheld == set(PARAMS["train"])
+    assert published | withheld == {*PARAMS["train"], *PARAMS["recalibrate"]}
     assert not published & withheld
     assert "exact" in published
 
@@ -113,8 +117,30 @@ def test_a_posterior_file_carries_its_verdict(run: Path) -> None:
 
 def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
     assert json.loads((run / "reports/emulation.json").read_text()) == {"emulators": {}}
-    assert list((run / "data/emulations").iterdir()) == []
+    assert [path.name for path in (run / "data/emulations").iterdir()] == [".gitkeep"]
     assert "mulated fields" not in (run / "reports/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("edited", "seen"),
+    [
+        ("estimators/nre.py", {"train@nre", "draw@nre", "compare"}),
+        ("summaries/identity.py", {"summarise@raw"}),
+        ("simulators/linear_gaussian.py", {"simulate@vectors", "truth@vectors"}),
+        ("recalibrations/tempered.py", {"recalibrate@nle+tempered", "compare"}),
+        ("diagnostics/tarp.py", {"diagnose"}),
+        ("emulators/diffusion/film.py", set()),
+        ("simulators/lognormal.py", set()),
+    ],
+)
+def test_editing_a_kind_is_seen_by_its_own_stages(run: Path, edited: str, seen: set[str]) -> None:
+    path = run / "sbipipe" / edited
+    text = path.read_text()
+    path.write_text(f"{text}\n# a line\n")
+    try:
+        assert set(json.loads(dvc(run, "status", "--json"))) == seen
+    finally:
+        path.write_text(text)
 
 
 def test_estimators_are_near_the_exact_posterior(run: Path) -> None:

@@ -102,7 +102,7 @@ def test_missing_pieces_leave_a_page(run_results: Results) -> None:
 def test_an_emulator_has_a_section(run_results: Results, run_page: str) -> None:
     section = run_page[run_page.index('<h2 id="emulation">') : run_page.index('<h2 id="learning">')]
     assert '<a href="#emulation">' in run_page
-    assert "nle drew 12 fields each, which stand here beside 10 true fields of cdm" in section
+    assert "model drew 12 fields each, which stand here beside 10 true fields of cdm" in section
     (found,) = run_results.emulations
     for headline in found.headlines:
         assert headline.what in section
@@ -178,8 +178,8 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
         assert metrics[e.name]["min_p_adjusted"] == e.min_p_adjusted
     assert "kl_from_exact" in metrics["npe"]
     ratio = run_results.emulations[0].judgement.chi_squared.sets["generated"].ratio
-    assert metrics["nle"]["emulation"]["chi_squared_over_null"]["mean"] == ratio
-    assert metrics["nle"]["emulation"]["chi_squared_over_control"]["se"] > 0
+    assert metrics["model"]["emulation"]["chi_squared_over_null"]["mean"] == ratio
+    assert metrics["model"]["emulation"]["chi_squared_over_control"]["se"] > 0
     assert "emulation" not in metrics["npe"]
     assert "kl_from_exact" not in metrics["exact"]
     assert len(coverage) == 4 * 5 * 101

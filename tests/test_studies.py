@@ -33,8 +33,12 @@ def test_every_study_and_profile_is_accepted(study: str, profile: str) -> None:
         plugins.simulator(params, name)
     for name in params.summarise:
         plugins.summary(params, name)
+    for name in params.emulate:
+        plugins.emulator(params, name)
     for name in params.train:
         plugins.estimator(params, name)
+    for name in params.recalibrate:
+        plugins.recalibration(params, name)
     for name in params.diagnose:
         plugins.diagnostic(params, name)
 

@@ -10,16 +10,15 @@ Spectra and curves keep five significant digits, which are enough for a figure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from sbipipe.emulation.plain import Values
 from sbipipe.interfaces import Array
+from sbipipe.records import Values, record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Against:
     """A number for the generated fields, and for the control, each against true fields."""
 
@@ -27,7 +26,7 @@ class Against:
     control: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Counts:
     """How many fields there are.
 
@@ -46,7 +45,7 @@ class Counts:
     failed: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Band:
     """The mean and the scatter of a curve over fields, each with shape (L,)."""
 
@@ -59,7 +58,7 @@ class Band:
         return cls(mean=short(values.mean(0)), sd=short(values.std(0, ddof=1)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class EmulatedCurve:
     """A curve of a statistic at one theta, in the first channel.
 
@@ -86,7 +85,7 @@ class EmulatedCurve:
     z_control: Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class EmulatedExample:
     """One held-out theta.
 
@@ -101,7 +100,7 @@ class EmulatedExample:
     curves: Mapping[str, EmulatedCurve]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ChiSquared:
     """Reduced chi-squared of the power of each field against `references` true ones.
 
@@ -132,7 +131,7 @@ class ChiSquared:
     values: Values
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ChiSquaredSets:
     """Reduced chi-squared in several sets of fields.
 
@@ -145,7 +144,7 @@ class ChiSquaredSets:
     sets: Mapping[str, ChiSquared]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Correlation:
     """The correlation of P(k) between bins, of the first channel.
 
@@ -164,7 +163,7 @@ class Correlation:
     rms_difference: Against
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class EmulatedResponse:
     """P / P_0 of the first channel, where one parameter is moved and the others stay.
 
@@ -183,7 +182,7 @@ class EmulatedResponse:
     control: tuple[Band, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Responses:
     """How spectra answer to each parameter.
 
@@ -205,7 +204,7 @@ class Responses:
     parameters: Mapping[str, EmulatedResponse]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Judgement:
     """An emulator's fields beside true ones.
 

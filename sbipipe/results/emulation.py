@@ -12,9 +12,9 @@ from sbipipe import project, storage
 from sbipipe.config import Params
 from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.judgement import Against, Judgement
-from sbipipe.emulation.plain import from_json
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, InputError
+from sbipipe.records import load
 
 MAPS = 2
 """Fields of each sort that are shown at one theta."""
@@ -79,12 +79,9 @@ def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
         InputError: If what is said of one is missing.
     """
     found = judgements(params)
-    unchecked = {name: str(one["why"]) for name, one in found.items() if "why" in one}
+    unchecked = {name: str(one["unchecked"]) for name, one in found.items() if "unchecked" in one}
     checked = (name for name in found if name not in unchecked)
-    return (
-        tuple(_read(params, name, from_json(Judgement, found[name])) for name in checked),
-        unchecked,
-    )
+    return tuple(_read(params, name, found[name]) for name in checked), unchecked
 
 
 def judgements(params: Params) -> dict[str, Any]:
@@ -92,7 +89,8 @@ def judgements(params: Params) -> dict[str, Any]:
     return {name: storage.load_json(project.judgement_path(name)) for name in params.emulate}
 
 
-def _read(params: Params, name: str, judgement: Judgement) -> Emulation:
+def _read(params: Params, name: str, plain: Any) -> Emulation:
+    judgement = load(Judgement, plain, project.judgement_path(name))
     drawn = drawing.load(project.emulation_path(name))
     true = truth.load(project.truth_path(params.simulator_of(name)))
     if isinstance(drawn, Unchecked) or isinstance(true, Unchecked):

@@ -15,10 +15,10 @@ from sbipipe import statistics
 from sbipipe.emulation.drawing import Drawn
 from sbipipe.emulation.judge import SHOWN, judge
 from sbipipe.emulation.judgement import Judgement
-from sbipipe.emulation.plain import from_json, to_json
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
+from sbipipe.records import dump, load
 
 BEFORE = Path(__file__).parent / "judged_before.json"
 
@@ -48,7 +48,7 @@ def test_a_perfect_emulator_cannot_be_told_from_true_fields() -> None:
 def test_a_wrong_sigma_8_is_found() -> None:
     right, wrong = judged(), judged(1.1)
     assert wrong.chi_squared.sets["generated"].to_true > 1.5
-    control = [to_json(one.chi_squared.sets["control"]) for one in (right, wrong)]
+    control = [dump(one.chi_squared.sets["control"]) for one in (right, wrong)]
     assert control[0] == control[1]
     for statistic in ("power spectrum", "pixel density", "Minkowski functionals", "moments"):
         assert wrong.rms_z[statistic].generated > 1.5, statistic
@@ -62,7 +62,7 @@ def test_everything_asked_for_is_there() -> None:
     titles = [statistics.statistic(name).title for name in statistics.names()]
     assert list(found.rms_z) == titles
     assert found.left_out == {}
-    assert to_json(found.counts) == {
+    assert dump(found.counts) == {
         "theta": 10, "true": 15, "generated": 50, "control": 15, "failed": 0
     }  # fmt: skip
     sets = found.chi_squared.sets
@@ -93,10 +93,10 @@ def test_data_say_what_the_fields_are() -> None:
 
 
 def test_what_is_written_is_small_and_comes_back() -> None:
-    text = json.dumps(to_json(judged()), allow_nan=False)
+    text = json.dumps(dump(judged()), allow_nan=False)
     assert len(text) < 150_000
-    again = from_json(Judgement, json.loads(text))
-    assert json.dumps(to_json(again)) == text
+    again = load(Judgement, json.loads(text), "")
+    assert json.dumps(dump(again)) == text
     np.testing.assert_array_equal(again.correlation.true, judged().correlation.true)
 
 
@@ -104,7 +104,7 @@ def test_what_is_written_is_small_and_comes_back() -> None:
 def test_numbers_of_earlier_versions_stay(control: str) -> None:
     """They were written before the judge and the statistics had files of their own."""
     before = json.loads(BEFORE.read_text())[control]
-    found = to_json(said(white_noise.drawn((1, 16, 16), simulator=control == "simulator")))
+    found = dump(said(white_noise.drawn((1, 16, 16), simulator=control == "simulator")))
 
     def same(old: object, new: object) -> None:
         np.testing.assert_allclose(np.asarray(new), np.asarray(old), rtol=1e-9, atol=1e-12)
@@ -151,7 +151,7 @@ def test_true_fields_of_one_box_are_judged_by_those_of_others() -> None:
 @pytest.mark.parametrize("shape", [(1, 16), (2, 8), (1, 8, 8), (2, 16, 16), (1, 8, 8, 8)])
 def test_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
     found = said(white_noise.drawn(shape, simulator=simulator))
-    json.dumps(to_json(found), allow_nan=False)
+    json.dumps(dump(found), allow_nan=False)
     maps = len(shape) == 3
     assert bool(found.left_out) != maps
     assert ("bispectrum" in found.rms_z) == maps
@@ -166,7 +166,7 @@ def test_numbers_are_of_all_channels() -> None:
     found, wrong = said((truth, drawn)), said((truth, replace(drawn, generated=louder)))
     for statistic in ("power spectrum", "pixel density", "Minkowski functionals", "moments"):
         assert wrong.rms_z[statistic].generated > 1.3 * found.rms_z[statistic].generated
-    shown = [to_json(one.examples[0])["curves"] for one in (found, wrong)]
+    shown = [dump(one.examples[0])["curves"] for one in (found, wrong)]
     assert shown[0] == shown[1]
 
 

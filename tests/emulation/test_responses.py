@@ -7,8 +7,8 @@ import pytest
 
 from lognormal_truth import judged, truth
 from sbipipe.emulation.drawing import Drawn
-from sbipipe.emulation.plain import to_json
 from sbipipe.emulation.responses import by_seed, responses
+from sbipipe.records import dump
 
 
 def test_the_simulator_responds_as_it_does_itself() -> None:
@@ -22,7 +22,7 @@ def test_the_simulator_responds_as_it_does_itself() -> None:
     assert found.rms_z.generated == 0
     assert found.rms_percent.control > 0
     for one in found.parameters.values():
-        plain = to_json(one)
+        plain = dump(one)
         assert plain["generated"] == plain["true"]
 
 
