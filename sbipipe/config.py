@@ -317,7 +317,7 @@ def dangling(values: Any) -> list[str]:
     """
     made = {section: entries(values, section) for section in SETS + ESTIMATORS}
     problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
-    sets: list[str] = [*made["simulate"]]
+    sets: list[str] = []
     for section, allowed in (
         ("summarise", [*made["simulate"]]),
         ("emulate", [*made["simulate"]]),
@@ -329,7 +329,7 @@ def dangling(values: Any) -> list[str]:
                 allowed.append(name)
             sets.append(name)
     for name, entry in made["train"].items():
-        problems += _unknown(f"train.{name}", entry, sets)
+        problems += _unknown(f"train.{name}", entry, [*sets, *made["simulate"]])
     for name, entry in made["recalibrate"].items():
         problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
     return problems

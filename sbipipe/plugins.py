@@ -14,7 +14,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sbipipe import collector
 from sbipipe.config import Params, parse
@@ -29,6 +29,9 @@ from sbipipe.interfaces import (
     Summary,
 )
 from sbipipe.moved import KINDS
+
+if TYPE_CHECKING:
+    from sbipipe.statistics import Statistic
 
 FAMILIES = {
     "simulate": "simulators",
@@ -111,3 +114,26 @@ def diagnostic(params: Params, name: str) -> Diagnostic:
     """The diagnostic of the entry `diagnose.<name>`."""
     entry = params.diagnose[name]
     return cast(Diagnostic, make("diagnose", entry.kind, entry.config, f"diagnose.{name}"))
+
+
+SHOWN_FIRST = (
+    "power_spectrum",
+    "pixel_density",
+    "bispectrum",
+    "peak_counts",
+    "minkowski",
+    "moments",
+)
+"""The order in which statistics are shown; any other follows, in that of the alphabet."""
+
+
+def statistics() -> tuple[str, ...]:
+    """The statistics that exist, in the order in which they are shown."""
+    place = {name: i for i, name in enumerate(SHOWN_FIRST)}
+    return tuple(sorted(kinds("statistics"), key=lambda name: (place.get(name, len(place)), name)))
+
+
+def statistic(name: str) -> type[Statistic]:
+    """The class behind the name of a statistic; raises InputError naming those that exist."""
+    found: type[Statistic] = plugin_class("statistics", name)
+    return found

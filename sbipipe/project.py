@@ -27,6 +27,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.seeds import stream
+from sbipipe.sets import fingerprint
 
 SETS = Path("data/sets")
 SET_ASIDE = Path("data/set_aside")
@@ -146,9 +147,12 @@ def prior_of(params: Params, of: str) -> Prior:
 
 
 def stamped(weights: Weights, params: Params, name: str) -> Weights:
-    """An estimator's weights with what they were made from, so that the file changes with it and
-    all that depends on the file is made again."""
-    made_from = identity(params, params.set_of(name))
+    """An estimator's weights with a hash of the rows and the code they were made from, so that the
+    file changes with these, and all that depends on the file is made again."""
+    kind = params.estimators[name].kind
+    family = plugins.FAMILIES[params.section_of(name)]
+    code = fingerprint.of_code(plugins.plugin_class(family, kind).__module__)
+    made_from = storage.joint_hash(identity(params, params.set_of(name)), *code.values())
     return replace(weights, meta={**weights.meta, "made_from": made_from})
 
 

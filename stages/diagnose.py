@@ -7,7 +7,7 @@ import joblib
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.gate.controls import controls
-from sbipipe.gate.verdict import judge
+from sbipipe.gate.judge import judge
 from sbipipe.records import dump
 from sbipipe.seeds import stream
 

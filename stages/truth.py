@@ -6,6 +6,7 @@ from sbipipe.config import Params, read_params
 from sbipipe.emulation import truth
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.sets import fingerprint
 
 
 def main(name: str) -> None:
@@ -14,7 +15,8 @@ def main(name: str) -> None:
     if not emulated(params, name):
         truth.save(path, Unchecked(f"no emulator is of {name}"))
         return
-    identity = project.identity(params, name)
+    code = fingerprint.of_code(truth.__name__)
+    identity = storage.joint_hash(project.identity(params, name), *code.values())
     if path.exists() and storage.load_weights(path).meta.get("identity") == identity:
         return
     truth.save(path, find(params, name), identity)

@@ -26,7 +26,8 @@ from sbipipe.emulation import drawing, truth
 from sbipipe.emulation.drawing import Drawn
 from sbipipe.emulation.judge import judge as judge_fields
 from sbipipe.emulation.truth import TrueResponse, Truth
-from sbipipe.gate.verdict import Verdicts, judge
+from sbipipe.gate.judge import judge
+from sbipipe.gate.verdict import Verdicts
 from sbipipe.interfaces import (
     SPLITS,
     Array,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gaussian_maps import SIDE, grid, smooth
-from sbipipe import statistics
+from sbipipe import plugins, statistics
 from sbipipe.interfaces import Array, InputError
 from sbipipe.statistics import Axis, Kind, Resolution, Statistic
 
@@ -28,9 +28,9 @@ def two_channels(count: int, seed: int = 1) -> Array:
     return np.concatenate([maps, 20 * np.exp(maps)], axis=1)
 
 
-@pytest.fixture(params=statistics.names())
+@pytest.fixture(params=plugins.statistics())
 def kind(request: pytest.FixtureRequest) -> type[Statistic]:
-    return statistics.statistic(request.param)
+    return plugins.statistic(request.param)
 
 
 @pytest.fixture(params=RESOLUTIONS, ids=["few", "whole"])
@@ -106,16 +106,16 @@ def test_what_cannot_be_measured_is_said(kind: type[Statistic]) -> None:
 
 
 def test_the_first_are_shown_in_a_fixed_order() -> None:
-    found = statistics.names()
-    assert found[: len(statistics.SHOWN_FIRST)] == statistics.SHOWN_FIRST
+    found = plugins.statistics()
+    assert found[: len(plugins.SHOWN_FIRST)] == plugins.SHOWN_FIRST
     assert not any(name.startswith("_") for name in found)
-    titles = [statistics.statistic(name).title for name in found]
+    titles = [plugins.statistic(name).title for name in found]
     assert len(set(titles)) == len(titles)
 
 
 def test_an_unknown_statistic_names_those_that_exist() -> None:
     with pytest.raises(InputError, match=r"given 'power'; allowed: bispectrum, .*minkowski"):
-        statistics.statistic("power")
+        plugins.statistic("power")
 
 
 def test_values_are_stabilised_by_what_they_are() -> None:

@@ -30,7 +30,7 @@ def run(finished, monkeypatch):
     mean = draws.draws.mean(0)
     narrowed = replace(draws, draws=mean + 0.5 * (draws.draws - mean))
     storage.save_draws(project.DRAWS / "again.safetensors", narrowed)
-    linear_run.stage("diagnose", "again")
+    linear_run.stage("diagnose")
     return finished
 
 

@@ -184,7 +184,7 @@ def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) 
     (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     path = folder / "data/draws/exact.safetensors"
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
-    call(folder, sys.executable, "stages/diagnose.py", "exact")
+    call(folder, sys.executable, "stages/diagnose.py")
     call(folder, sys.executable, "stages/publish.py")
     assert not (folder / "reports/posteriors/exact.nc").exists()
     assert storage.load_groups(folder / "reports/withheld/exact.nc")[1]["verdict"] == (
@@ -203,7 +203,7 @@ def test_the_gate_can_fail_the_run(run: Path, tmp_path: Path) -> None:
     path = folder / "data/draws/npe.safetensors"
     (narrowed,) = (control for control in controls(Draw()) if control.name == "narrowed")
     storage.save_draws(path, control_draws(storage.load_draws(path), narrowed))
-    call(folder, sys.executable, "stages/diagnose.py", "npe")
+    call(folder, sys.executable, "stages/diagnose.py")
     done = call(folder, sys.executable, "stages/publish.py", check=False)
     assert done.returncode == 1
     assert "npe" in done.stderr

@@ -19,7 +19,7 @@ the fields of one box resemble each other more than those of any other, however 
 
 **It has one side only.** Fields of too little power scatter less, too: on maps of 16 x 16 pixels a
 sigma_8 that is 10 % too low comes out below the truth. So the best ratio is not the lowest but the
-one nearest to that of true fields, and beside it stands `z_scores.rms_z`, which grows either way.
+one nearest to that of true fields, and beside it stands `spectra.rms_z`, which grows either way.
 
 Fields of C channels have C K bins, one channel after the other.
 """

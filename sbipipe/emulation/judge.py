@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe import statistics
+from sbipipe import plugins
 from sbipipe.emulation import measured, spectra
 from sbipipe.emulation.chi_squared_sets import chi_squared_sets
 from sbipipe.emulation.correlations import correlations
@@ -41,7 +41,7 @@ def judge(truth: Truth, drawn: Drawn) -> Judgement | Unchecked:
     why = obstacle(truth, drawn)
     if why:
         return Unchecked(why)
-    kinds = {name: statistics.statistic(name) for name in statistics.names()}
+    kinds = {name: plugins.statistic(name) for name in plugins.statistics()}
     problems = {name: kind.obstacle(truth.data) for name, kind in kinds.items()}
     found = {
         name: [measured.measure(name, truth, drawn, t) for t in range(len(truth.theta))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sbipipe import statistics
+from sbipipe import plugins, statistics
 from sbipipe.emulation.drawing import Drawn
 from sbipipe.emulation.judgement import Against, Band, EmulatedCurve, EmulatedExample, short
 from sbipipe.emulation.truth import Truth
@@ -72,7 +72,7 @@ class Measured:
 
 def measure(name: str, truth: Truth, drawn: Drawn, t: int) -> Measured:
     """The statistic `name` of the fields of the t-th theta."""
-    ruler = statistics.statistic(name).of(truth.true[t], truth.data, RESOLUTION)
+    ruler = plugins.statistic(name).of(truth.true[t], truth.data, RESOLUTION)
     true = ruler.measure(truth.true[t], truth.data)
     if truth.control is None:
         reference, control = true[::2], true[1::2]

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.emulation import spectra
-from sbipipe.interfaces import Array, Fields, Geometry
+from sbipipe.interfaces import Array
 
 
 def z_scores(a: Array, b: Array) -> Array:
@@ -26,24 +25,3 @@ def z_scores(a: Array, b: Array) -> Array:
 def rms(values: Array) -> float:
     """The root of the mean square."""
     return float(np.sqrt(np.mean(np.square(values))))
-
-
-def rms_z(generated: Array, true: Array) -> float:
-    """The rms of z over theta, channels and wavenumbers, of the power of generated fields
-    (T, m, C, *space) against true ones (T, n, C, *space): near 1 for a perfect emulator, and larger
-    for every other.
-
-    Returns:
-        Infinity where a generated field is not finite.
-
-    Raises:
-        ValueError: If the two are for different theta.
-    """
-    if len(generated) != len(true):
-        raise ValueError(f"generated: given {len(generated)} theta; allowed: {len(true)}, as true")
-    if not np.isfinite(generated).all():
-        return float("inf")
-    channels = tuple(f"channel {c}" for c in range(true.shape[2]))
-    data = Fields(geometry=Geometry(pixels=true.shape[3:]), channels=channels)
-    pairs = zip(spectra.power(generated, data), spectra.power(true, data), strict=True)
-    return float(np.sqrt(np.mean([z_scores(*pair) ** 2 for pair in pairs])))

@@ -1,4 +1,4 @@
-"""What the numbers of a simulation depend on: its code, its kind, its settings and its seed.
+"""What numbers depend on: for a simulation its code, its kind, its settings and its seed.
 
 Code is the abstract syntax tree of the simulator's module, of the modules that choose parameters
 and seeds, and of every module of ours that one of them imports, directly or through others. The
@@ -18,7 +18,8 @@ from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
-from sbipipe.sets import splits
+DESIGN = "sbipipe.sets.splits"
+"""The module that chooses parameters and seeds; a campaign imports it."""
 
 PLUMBING = {"sbipipe", "sbipipe.config", "sbipipe.interfaces"}
 """Modules that carry settings and shapes, and change no simulation."""
@@ -51,10 +52,15 @@ def of(simulator: Any, kind: str, config: Any, seed: int) -> Fingerprint:
         config: The settings as they are written.
         seed: The entry's own seed.
     """
-    code = modules(type(simulator).__module__) | modules(splits.__name__)
-    trees = {name: _digest(tree(path.read_text())) for name, path in sorted(code.items())}
+    trees = of_code(type(simulator).__module__, DESIGN)
     settings = {"kind": kind, "config": json.dumps(config), "seed": str(seed)}
     return Fingerprint({name: _digest(text) for name, text in settings.items()} | trees)
+
+
+def of_code(*names: str) -> dict[str, str]:
+    """The digest of each of these modules, and of all of ours that they import, by name."""
+    code = {module: path for name in names for module, path in modules(name).items()}
+    return {name: _digest(tree(path.read_text())) for name, path in sorted(code.items())}
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

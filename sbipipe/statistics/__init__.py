@@ -20,18 +20,7 @@ from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 
-from sbipipe import plugins
 from sbipipe.interfaces import Array, Fields
-
-SHOWN_FIRST = (
-    "power_spectrum",
-    "pixel_density",
-    "bispectrum",
-    "peak_counts",
-    "minkowski",
-    "moments",
-)
-"""The order in which statistics are shown; any other follows, in that of the alphabet."""
 
 TINY = 1e-30
 """Powers and variances below it count as it: the logarithm of a constant field's is finite."""
@@ -110,18 +99,6 @@ class Statistic(Protocol):
 
     def measure(self, fields: Array, data: Fields) -> Array:
         """The values of every curve, one after the other: (N, C, *space) -> (N, L)."""
-
-
-def names() -> tuple[str, ...]:
-    """The statistics that exist, in the order in which they are shown."""
-    found = plugins.kinds("statistics")
-    place = {name: i for i, name in enumerate(SHOWN_FIRST)}
-    return tuple(sorted(found, key=lambda name: (place.get(name, len(place)), name)))
-
-
-def statistic(name: str) -> type[Statistic]:
-    """The class behind a name; raises InputError naming those that exist."""
-    return cast(type[Statistic], plugins.plugin_class("statistics", name))
 
 
 def each_channel(

@@ -22,7 +22,7 @@ import joblib
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from sbipipe import statistics
+from sbipipe import plugins, statistics
 from sbipipe.config import plugin
 from sbipipe.interfaces import (
     Array,
@@ -50,9 +50,9 @@ CHUNK = 128
 
 
 def _known(given: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [name for name in given if name not in statistics.names()]
+    unknown = [name for name in given if name not in plugins.statistics()]
     if unknown:
-        allowed = ", ".join(statistics.names())
+        allowed = ", ".join(plugins.statistics())
         raise ValueError(f"{', '.join(unknown)} does not exist; allowed: {allowed}")
     return given
 
@@ -88,8 +88,7 @@ class FieldStatistics:
         rows = np.linspace(0, len(train) - 1, min(self.reference, len(train))).astype(int)
         resolution = Resolution(bands=self.bins, thresholds=self.thresholds)
         made = tuple(
-            statistics.statistic(name).of(train.x[rows], data, resolution)
-            for name in self.statistics
+            plugins.statistic(name).of(train.x[rows], data, resolution) for name in self.statistics
         )
         summariser = _Measured(chosen=self.statistics, statistics=made, data=data)
         return summariser, History(seconds=time.perf_counter() - start)
@@ -98,7 +97,7 @@ class FieldStatistics:
         """The summariser with these thresholds; without networks, so `device` changes nothing."""
         chosen, channels = tuple(weights.meta["statistics"]), int(weights.meta["channels"])
         made = tuple(
-            statistics.restored(statistics.statistic(name), weights.arrays, channels)
+            statistics.restored(plugins.statistic(name), weights.arrays, channels)
             for name in chosen
         )
         return _Measured(chosen=chosen, statistics=made, data=_grid(weights))
@@ -181,7 +180,7 @@ def _measurable(data: Data, chosen: Sequence[str]) -> Fields:
             f"field_statistics: given vectors of {data.shape[0]} components; allowed: fields. "
             "Use identity for vectors"
         )
-    problems = {name: statistics.statistic(name).obstacle(data) for name in chosen}
+    problems = {name: plugins.statistic(name).obstacle(data) for name in chosen}
     if any(problems.values()):
         raise InputError(*(
             f"field_statistics: {name}: {problem}. Use cnn for other fields"

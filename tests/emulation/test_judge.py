@@ -11,7 +11,7 @@ import pytest
 
 import white_noise
 from lognormal_truth import judged
-from sbipipe import statistics
+from sbipipe import plugins
 from sbipipe.emulation.drawing import Drawn
 from sbipipe.emulation.judge import SHOWN, judge
 from sbipipe.emulation.judgement import Judgement
@@ -59,7 +59,7 @@ def test_a_wrong_sigma_8_is_found() -> None:
 
 def test_everything_asked_for_is_there() -> None:
     found = judged()
-    titles = [statistics.statistic(name).title for name in statistics.names()]
+    titles = [plugins.statistic(name).title for name in plugins.statistics()]
     assert list(found.rms_z) == titles
     assert found.left_out == {}
     assert dump(found.counts) == {
@@ -183,7 +183,7 @@ def test_without_a_simulator_true_fields_are_halved() -> None:
 def test_what_is_left_out_says_why() -> None:
     found = said(white_noise.drawn((1, 8, 8, 8)))
     assert found.left_out["bispectrum"].startswith("given boxes of 8 x 8 x 8 pixels")
-    titles = {statistics.statistic(name).title for name in statistics.names()}
+    titles = {plugins.statistic(name).title for name in plugins.statistics()}
     assert set(found.left_out) | set(found.rms_z) == titles
     assert not set(found.left_out) & set(found.rms_z)
 

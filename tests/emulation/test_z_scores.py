@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lognormal_truth import fields
-from sbipipe.emulation.z_scores import rms_z, z_scores
+from sbipipe.emulation.spectra import rms_z
+from sbipipe.emulation.z_scores import z_scores
 
 
 def test_z_is_standard_for_equal_means() -> None:

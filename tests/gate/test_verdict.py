@@ -11,7 +11,8 @@ from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.controls import controls
-from sbipipe.gate.verdict import Verdict, judge
+from sbipipe.gate.judge import judge
+from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import InputError
 from sbipipe.records import dump, load
 

@@ -14,7 +14,8 @@ from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.gate.verdict import Verdict, judge
+from sbipipe.gate.judge import judge
+from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Curve, InputError, Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile, observation_hash

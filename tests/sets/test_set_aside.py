@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from dask.distributed import Client, LocalCluster, as_completed
 
+from rows import rows_of
 from sbipipe import storage
 from sbipipe.config import Simulate, Simulations
 from sbipipe.interfaces import SPLITS, Dataset
@@ -21,6 +22,7 @@ SOURCE = '''"""A simulator."""
 
 import numpy as np
 
+from sbipipe.interfaces import Vectors
 from sbipipe.priors import uniform_prior
 
 
@@ -29,6 +31,7 @@ class Line:
 
     prior = uniform_prior(a=(0.0, 1.0))
     maps = 2
+    data = Vectors(components=("x0", "x1", "x2"))
 
     def simulate(self, theta, rng):
         return theta.repeat(2, 0) + 1.0 * rng.standard_normal((2, 3))  # in units of one
@@ -263,7 +266,7 @@ def test_what_is_read_from_files_sets_a_campaign_aside(suite: Suite) -> None:
 
         def read(self) -> Dataset:
             theta = np.linspace(0, 1, 300)[:, None]
-            return Dataset(theta=theta, x=theta.astype(np.float32), group=np.arange(300))
+            return rows_of(theta=theta, x=theta.astype(np.float32), group=np.arange(300))
 
     suite.mark(7)
     entry = Simulate(kind="files")
@@ -291,7 +294,7 @@ def test_an_interrupted_import_leaves_the_old_set(
 
         def read(self) -> Dataset:
             theta = np.linspace(0, 1, 300)[:, None]
-            return Dataset(theta=theta, x=theta.astype(np.float32), group=np.arange(300))
+            return rows_of(theta=theta, x=theta.astype(np.float32), group=np.arange(300))
 
     with pytest.raises(KeyboardInterrupt):
         campaign.import_simulations(Files(), Simulate(kind="files"), "toy", 1, suite.path,

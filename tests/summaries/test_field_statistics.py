@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rows import described, rows_of
-from sbipipe import statistics, storage
+from sbipipe import plugins, storage
 from sbipipe.config import parse
 from sbipipe.interfaces import Dataset, InputError, Run
 from sbipipe.summaries import field_statistics
@@ -88,7 +88,7 @@ def test_numbers_and_weights_of_earlier_versions_stay():
 
 def test_every_statistic_that_exists_can_be_asked_for():
     data = dataset(12, 2, 16, 16)
-    summary = parse(FieldStatistics, {"statistics": list(statistics.names())}, "a")
+    summary = parse(FieldStatistics, {"statistics": list(plugins.statistics())}, "a")
     summariser, _ = summary.fit(data, data, Run(seed=1))
     vectors = summariser(data.x)
     assert vectors.shape == (12, len(summariser.names))
@@ -142,7 +142,7 @@ def test_an_unknown_statistic_names_those_that_exist():
     with pytest.raises(InputError, match="minkowski") as error:
         parse(FieldStatistics, {"statistics": ["power"]}, "summarise.a.config")
     (line,) = error.value.problems
-    allowed = ", ".join(statistics.names())
+    allowed = ", ".join(plugins.statistics())
     words = f'given ["power"]; power does not exist; allowed: {allowed}'
     assert line == f"summarise.a.config.statistics: {words}"
     assert parse(FieldStatistics, {}, "a").statistics == DEFAULT

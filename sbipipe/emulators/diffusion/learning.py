@@ -6,7 +6,7 @@ fields under random symmetries of their grid.
 **Score.** That loss is an average over levels in which what a spectrum shows at a glance hardly
 counts. So each checkpoint draws fields at the theta of held-out simulations, from the same noise
 every time, and its score is how far their mean power is from that of the true ones: the rms over
-theta and wavenumber, in standard errors (`z_scores.rms_z`), about 1 for a perfect emulator of
+theta and wavenumber, in standard errors (`spectra.rms_z`), about 1 for a perfect emulator of
 independent fields. Mudur et al. 2023 choose by the reduced chi-squared, which has one side only:
 fields of too little power do better than the truth.
 """
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from sbipipe.emulation.chi_squared import FEWEST
+from sbipipe.emulation.spectra import rms_z
 from sbipipe.emulation.truth import held_out
-from sbipipe.emulation.z_scores import rms_z
 from sbipipe.emulators.diffusion.denoiser import add_noise
 from sbipipe.emulators.diffusion.linear import Model
 from sbipipe.emulators.diffusion.sampler import Sampler
