@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check bench clean
+.PHONY: help repro test check deps bench clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -24,12 +24,16 @@ test: $(STAMP)  ## Lint, check types and run every test
 check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, disk and memory
 	sbipipe check
 
+deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the imports
+	python tools/dependencies.py
+
 bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 	for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark; done
 
 clean:  ## Remove the environment and every result
-	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/emulations data/histories \
-	  data/checkpoints data/set_aside dvc.lock
+	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \
+	  data/checkpoints data/set_aside data/emulators data/truths dvc.lock
+	find data/emulations data/judgements -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete
 
 # lenstools dates from 2021: its C extensions need two compiler flags to build against numpy 2.

@@ -34,7 +34,8 @@ from torch.distributions import MultivariateNormal
 
 from sbipipe.estimators.nle import Nle
 from sbipipe.estimators.nre import Nre
-from sbipipe.interfaces import Dataset, Estimator, Run
+from sbipipe.interfaces import Dataset, Run
+from sbipipe.protocols import Estimator
 from sbipipe.seeds import torch_scope
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 

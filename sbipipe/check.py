@@ -15,16 +15,10 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sbipipe import plugins, project
-from sbipipe.config import Params, Simulate, Simulations, dangling, entries, parse, read_yaml
-from sbipipe.interfaces import (
-    SPLITS,
-    Array,
-    Dataset,
-    HasLikelihood,
-    InputError,
-    Reader,
-    Simulator,
-)
+from sbipipe.config import Params, Simulate, Simulations, parse, read_yaml
+from sbipipe.interfaces import SPLITS, Array, Dataset, InputError
+from sbipipe.names import dangling, entries
+from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.seeds import number
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
 from sbipipe.sets.tables import finite_rows

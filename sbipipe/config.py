@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from sbipipe.interfaces import InputError
 from sbipipe.moved import KEYS, MAY_BE_EMPTY
+from sbipipe.names import dangling
 
 T = TypeVar("T")
 
@@ -64,6 +65,9 @@ def _line(where: str, values: Any, problem: Mapping[str, Any], moved: Mapping[st
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"{key}: missing; write {key}: {{}}" if key in MAY_BE_EMPTY else f"{key}: missing"
     given = problem["input"]
+    own = re.fullmatch(r"([a-z_.]+): (.*)", message, re.DOTALL)
+    if kind == "value_error" and own:
+        return f"{key}.{own[1]}: {own[2]}"
     shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
     return f"{key}: {shown}{message[:1].lower()}{message[1:]}"
 
@@ -310,70 +314,6 @@ def read_yaml(path: Path) -> Any:
     return values
 
 
-def dangling(values: Any) -> list[str]:
-    """Names used twice, and `of:` that name nothing, in the plain values of `params.yaml`.
-
-    What `parse` finds wrong is passed over.
-    """
-    made = {section: entries(values, section) for section in SETS + ESTIMATORS}
-    problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
-    sets: list[str] = []
-    for section, allowed in (
-        ("summarise", [*made["simulate"]]),
-        ("emulate", [*made["simulate"]]),
-        ("join", [*made["summarise"], *made["emulate"], *made["simulate"]]),
-    ):
-        for name, entry in made[section].items():
-            problems += _unknown(f"{section}.{name}", entry, allowed)
-            if section in ("emulate", "join"):
-                allowed.append(name)
-            sets.append(name)
-    for name, entry in made["train"].items():
-        problems += _unknown(f"train.{name}", entry, [*sets, *made["simulate"]])
-    for name, entry in made["recalibrate"].items():
-        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
-    return problems
-
-
-SETS = ("simulate", "summarise", "emulate", "join")
-"""Sections whose entries make a set."""
-
-ESTIMATORS = ("train", "recalibrate")
-"""Sections whose entries are estimators."""
-
-
-def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> list[str]:
-    """A line for each name that two of these sections share."""
-    seen: dict[str, str] = {}
-    problems = []
-    for section in sections:
-        for name in made[section]:
-            if name in seen:
-                problems.append(
-                    f"{section}.{name}: given a name that {seen[name]}.{name} has; "
-                    "allowed: any other"
-                )
-            seen.setdefault(name, section)
-    return problems
-
-
-def _unknown(where: str, entry: Mapping[str, Any], allowed: list[str]) -> list[str]:
-    """A line for each `of` and `beside` that is not allowed."""
-    return [
-        f"{where}.{key}: given {entry[key]!r}; allowed: {', '.join(dict.fromkeys(allowed))}"
-        for key in ("of", "beside")
-        if isinstance(entry.get(key), str) and entry[key] not in allowed
-    ]
-
-
-def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
-    """The entries of a section that are mappings, by name."""
-    found = values.get(section) if isinstance(values, Mapping) else None
-    if not isinstance(found, Mapping):
-        return {}
-    return {str(name): entry for name, entry in found.items() if isinstance(entry, Mapping)}
-
-
 __all__ = [
     "Draw",
     "Emulate",
@@ -388,8 +328,6 @@ __all__ = [
     "Simulate",
     "Simulations",
     "Split",
-    "dangling",
-    "entries",
     "parse",
     "plugin",
     "read_params",

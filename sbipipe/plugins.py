@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sbipipe import collector
 from sbipipe.config import Params, parse
-from sbipipe.interfaces import (
+from sbipipe.interfaces import InputError
+from sbipipe.moved import KINDS
+from sbipipe.protocols import (
     Diagnostic,
     EmulatorKind,
     Estimator,
-    InputError,
     Reader,
     Recalibration,
     Simulator,
     Summary,
 )
-from sbipipe.moved import KINDS
 
 if TYPE_CHECKING:
     from sbipipe.statistics import Statistic

@@ -78,7 +78,7 @@ Marginal = Annotated[Uniform | LogUniform | Normal, Field(discriminator="kind")]
 
 @dataclass(frozen=True)
 class ProductPrior:
-    """Independent marginals; satisfies `interfaces.Prior`.
+    """Independent marginals; satisfies `protocols.Prior`.
 
     Args:
         marginals: By name, in the order of theta's columns.

@@ -13,19 +13,8 @@ import numpy as np
 
 from sbipipe import plugins, runtime, storage
 from sbipipe.config import Params
-from sbipipe.interfaces import (
-    Array,
-    Dataset,
-    Emulator,
-    HasLikelihood,
-    InputError,
-    LogLikelihood,
-    Posterior,
-    Prior,
-    Scores,
-    Summariser,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, InputError, LogLikelihood, Weights
+from sbipipe.protocols import Emulator, HasLikelihood, Posterior, Prior, Scores, Summariser
 from sbipipe.seeds import stream
 from sbipipe.sets import fingerprint
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import zarr
@@ -39,9 +39,6 @@ from sbipipe.interfaces import (
     Vectors,
     Weights,
 )
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 PENDING, DONE, FAILED = 0, 1, 2
 """Status of a simulation."""
@@ -364,36 +361,6 @@ def _read(group: zarr.Group, key: str) -> NDArray[Any]:
         raise InputError(f"{where}: a chunk is damaged ({error}); delete the folder") from error
 
 
-# Posteriors
-
-
-def save_groups(path: Path, groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> None:
-    """Write netCDF groups that arviz 0.x and 1.x both read."""
-    import xarray as xr
-
-    def write(temporary: Path) -> None:
-        xr.Dataset(attrs=dict(attrs)).to_netcdf(temporary, mode="w", engine="h5netcdf")
-        for name, group in groups.items():
-            packed = {key: {"zlib": True, "complevel": 1} for key in group.data_vars}
-            group.to_netcdf(temporary, mode="a", group=name, engine="h5netcdf", encoding=packed)
-
-    write_whole(path, write)
-
-
-def load_groups(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
-    """The groups and attributes of a posterior file."""
-    import xarray as xr
-
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        tree = xr.load_datatree(path, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a posterior file ({error})") from error
-    groups = {name: node.to_dataset() for name, node in tree.children.items()}
-    return groups, {str(key): value for key, value in tree.attrs.items()}
-
-
 __all__ = [
     "DONE",
     "FAILED",
@@ -407,7 +374,6 @@ __all__ = [
     "finish_set",
     "joint_hash",
     "load_draws",
-    "load_groups",
     "load_history",
     "load_json",
     "load_weights",
@@ -415,7 +381,6 @@ __all__ = [
     "open_split",
     "remove_folder",
     "save_draws",
-    "save_groups",
     "save_history",
     "save_json",
     "save_split",

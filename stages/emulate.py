@@ -2,8 +2,9 @@
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import Dataset, Emulator, GoesOn, History, InputError, Run
+from sbipipe.interfaces import Dataset, History, InputError, Run
 from sbipipe.learning import processes
+from sbipipe.protocols import Emulator, GoesOn
 from sbipipe.seeds import number
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from sbipipe import project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import SPLITS, Dataset, History, Scores
+from sbipipe.interfaces import SPLITS, Dataset, History
 from sbipipe.learning.chebyshev import surface_data
+from sbipipe.protocols import Scores
 
 
 def main(name: str) -> None:
@@ -48,8 +49,15 @@ def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str
         rows = chosen(params, name, split)
         rows = replace(rows, data=data, x=emulator.surfaces(rows.x))
         refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
+        if refused[split]:
+            print(f"emulate.{name}: {split}: fields that cannot be scored: {shown(refused[split])}")
         storage.save_split(folder, split, rows)
     return {**storage.describe(data), "shape": list(data.shape), "refused": refused}
+
+
+def shown(rows: list[int]) -> str:
+    """The first of these numbers, and how many they are."""
+    return f"{', '.join(map(str, rows[:10]))}{', ...' * (len(rows) > 10)} ({len(rows)} in all)"
 
 
 def chosen(params: Params, name: str, split: str) -> Dataset:

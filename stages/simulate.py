@@ -4,7 +4,8 @@ import time
 
 from sbipipe import plugins, project, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import History, Simulator
+from sbipipe.interfaces import History
+from sbipipe.protocols import Simulator
 from sbipipe.sets import campaign
 
 

@@ -36,12 +36,12 @@ from sbipipe.interfaces import (
     Geometry,
     History,
     PosteriorDraws,
-    Prior,
     Vectors,
 )
 from sbipipe.physics import fields
 from sbipipe.posteriors import comparison
 from sbipipe.priors import uniform_prior
+from sbipipe.protocols import Prior
 from sbipipe.records import dump
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal

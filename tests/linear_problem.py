@@ -8,7 +8,8 @@ import numpy as np
 
 from closed_form import exact_posterior
 from rows import rows_of
-from sbipipe.interfaces import Array, Conditioned, Dataset, Posterior, Run
+from sbipipe.interfaces import Array, Dataset, Run
+from sbipipe.protocols import Conditioned, Posterior
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 
 SIMULATOR = LinearGaussian(dimension=2, observations=3, noise=0.7)

@@ -13,7 +13,8 @@ import numpy as np
 import yaml
 
 from sbipipe import project, storage
-from sbipipe.interfaces import Array, Dataset, Emulator, Generator, Weights
+from sbipipe.interfaces import Array, Dataset, Generator, Weights
+from sbipipe.protocols import Emulator
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -21,7 +22,7 @@ SIMULATOR = Lognormal(pixels=16)
 
 
 class LognormalEmulator:
-    """Satisfies `interfaces.Emulator`; knows nothing of likelihoods."""
+    """Satisfies `protocols.Emulator`; knows nothing of likelihoods."""
 
     data = SIMULATOR.data
 
@@ -67,7 +68,7 @@ def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:
 
 
 def assert_emulates(emulator: Emulator, theta: Array) -> None:
-    """The laws of `interfaces.Emulator`, for theta (N, D)."""
+    """The laws of `protocols.Emulator`, for theta (N, D)."""
     fields = emulator.draw(theta, np.random.default_rng(0))
     assert fields.shape == (len(theta), *emulator.data.shape)
     assert np.isfinite(fields).all()

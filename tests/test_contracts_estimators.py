@@ -13,9 +13,10 @@ import linear_problem
 from contracts import kinds, quick, taken
 from rows import rows_of
 from sbipipe import plugins, storage
-from sbipipe.interfaces import Array, Dataset, Estimator, History, InputError, Posterior, Run
+from sbipipe.interfaces import Array, Dataset, History, InputError, Run
 from sbipipe.learning.chebyshev import Basis, nodes, scaled, surface_data
 from sbipipe.priors import uniform_prior
+from sbipipe.protocols import Estimator, Posterior
 from sbipipe.simulators.lognormal import Lognormal
 
 B = 6

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts import kinds, quick
-from sbipipe.interfaces import HasLikelihood, Reader, Simulator
+from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.seeds import stream
 from sbipipe.sets.cmd_layout import write_cmd
 

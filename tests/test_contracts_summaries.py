@@ -11,7 +11,8 @@ import pytest
 from contracts import kinds, quick, taken
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.interfaces import Dataset, Run, Summariser, Summary
+from sbipipe.interfaces import Dataset, Run
+from sbipipe.protocols import Summariser, Summary
 
 SHAPES = (5,), (1, 16, 16)
 """Of the rows that every kind is offered."""

@@ -14,6 +14,7 @@ import yaml
 from sbipipe import storage
 from sbipipe.config import Draw
 from sbipipe.gate.controls import control_draws, controls
+from sbipipe.posteriors import groups as groups_file
 
 ROOT = Path(__file__).parents[1]
 QUICK = {"epochs": 25, "batch": 256}
@@ -109,7 +110,7 @@ def test_everything_promised_is_there(run: Path) -> None:
 
 
 def test_a_posterior_file_carries_its_verdict(run: Path) -> None:
-    groups, attrs = storage.load_groups(run / "reports/posteriors/exact.nc")
+    groups, attrs = groups_file.load_groups(run / "reports/posteriors/exact.nc")
     assert attrs["verdict"] == "calibrated"
     assert {"posterior", "sample_stats", "observed_data", "constant_data", "prior",
             "calibration"} <= set(groups)  # fmt: skip
@@ -187,7 +188,7 @@ def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) 
     call(folder, sys.executable, "stages/diagnose.py")
     call(folder, sys.executable, "stages/publish.py")
     assert not (folder / "reports/posteriors/exact.nc").exists()
-    assert storage.load_groups(folder / "reports/withheld/exact.nc")[1]["verdict"] == (
+    assert groups_file.load_groups(folder / "reports/withheld/exact.nc")[1]["verdict"] == (
         "overconfident"
     )
     found = json.loads((folder / "reports/coverage.json").read_text())["estimators"]["exact"]
@@ -216,6 +217,6 @@ def test_inference_on_an_observation(run: Path) -> None:
     np.save(run / "observation.npy", np.zeros(4))
     words = ("-m", "sbipipe.cli", "infer", "observation.npy", "--estimator", "exact")
     call(run, sys.executable, *words, "--draws", "500", "--out", "observation.nc")
-    groups, attrs = storage.load_groups(run / "observation.nc")
+    groups, attrs = groups_file.load_groups(run / "observation.nc")
     assert attrs["verdict"] == "calibrated"
     assert groups["posterior"].sizes["chain"] * groups["posterior"].sizes["draw"] == 500

@@ -14,7 +14,8 @@ import numpy as np
 from sbipipe import storage
 from sbipipe.emulation.truth import DRAWN, TRUE, Truth
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import Array, Emulator, Fields, Generator, Weights
+from sbipipe.interfaces import Array, Fields, Generator, Weights
+from sbipipe.protocols import Emulator
 from sbipipe.seeds import stream
 
 

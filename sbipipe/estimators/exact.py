@@ -12,18 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sbipipe.config import plugin
-from sbipipe.interfaces import (
-    Array,
-    Conditioned,
-    Dataset,
-    History,
-    InputError,
-    LogLikelihood,
-    Posterior,
-    Prior,
-    Run,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, History, InputError, LogLikelihood, Run, Weights
+from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.sampling.condition import condition
 
 

@@ -25,17 +25,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import (
-    Array,
-    Conditioned,
-    Dataset,
-    History,
-    LogLikelihood,
-    Posterior,
-    Prior,
-    Run,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning.densities import (
     ConditionalDensity,
     DensityName,
@@ -47,6 +37,7 @@ from sbipipe.learning.densities import (
     train_members,
 )
 from sbipipe.learning.training import Optimisation, tensors
+from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 

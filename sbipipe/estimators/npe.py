@@ -28,15 +28,12 @@ from torch import Tensor
 from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import (
     Array,
-    Conditioned,
     Dataset,
     Fields,
     Generator,
     History,
     LogLikelihood,
     Mask,
-    Posterior,
-    Prior,
     Run,
     Samples,
     Weights,
@@ -51,6 +48,7 @@ from sbipipe.learning.densities import (
 )
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.training import Optimisation, Rows, tensors
+from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.storage import check_same
 
 

@@ -24,18 +24,16 @@ import numpy as np
 from sbipipe.config import plugin
 from sbipipe.interfaces import (
     Array,
-    Conditioned,
     Dataset,
     History,
     InputError,
     LogLikelihood,
-    Posterior,
-    Prior,
     Run,
     Vectors,
     Weights,
 )
 from sbipipe.learning.chebyshev import Basis, scaled
+from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.sampling.condition import condition
 
 

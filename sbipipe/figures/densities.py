@@ -20,7 +20,8 @@ from functools import reduce
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from sbipipe.interfaces import Array, Index, Prior
+from sbipipe.interfaces import Array, Index
+from sbipipe.protocols import Prior
 
 CELLS = {1: 300, 2: 120}
 """Along each axis, for a density over one or two parameters."""

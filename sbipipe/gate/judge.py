@@ -27,7 +27,8 @@ from sbipipe.gate.sharpness import sharpness
 from sbipipe.gate.testing import Detection, Test, detection, missing, run_tests
 from sbipipe.gate.verdict import Outcome, SampleSize, Verdict
 from sbipipe.gate.words import reasons
-from sbipipe.interfaces import Diagnostic, Generator, InputError, PosteriorDraws
+from sbipipe.interfaces import Generator, InputError, PosteriorDraws
+from sbipipe.protocols import Diagnostic
 from sbipipe.seeds import stream
 
 PLAIN = 4.0

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Curve, Diagnostic, PosteriorDraws
+from sbipipe.interfaces import Array, Curve, PosteriorDraws
+from sbipipe.protocols import Diagnostic
 from sbipipe.records import Real, record
 from sbipipe.seeds import stream
 

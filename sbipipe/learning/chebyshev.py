@@ -18,7 +18,8 @@ from scipy.stats import qmc
 from torch import Tensor
 from torch.nn import functional
 
-from sbipipe.interfaces import Array, Prior, Vectors
+from sbipipe.interfaces import Array, Vectors
+from sbipipe.protocols import Prior
 
 
 def scaled(prior: Prior, theta: Array) -> Tensor:
@@ -138,6 +139,13 @@ def nodes(dimensions: int, degree: int, share: float = 1.5) -> Tensor:
     return torch.from_numpy(-np.cos(np.pi * unit))
 
 
+def unresolved(coefficients: Array, basis: Basis) -> Array:
+    """What the terms of the highest total degree weigh together, (B, M) -> (B,) [nats]: how far a
+    surface may be from the one that more terms would give."""
+    highest = np.array([sum(powers) == basis.degree for powers in basis.exponents])
+    return np.asarray(np.abs(coefficients[:, highest]).sum(1))
+
+
 def surface_data(dimensions: int, degree: int) -> Vectors:
     """What rows of coefficients are."""
     names = (
@@ -146,4 +154,4 @@ def surface_data(dimensions: int, degree: int) -> Vectors:
     return Vectors(components=tuple(names), degree=degree)
 
 
-__all__ = ["Basis", "nodes", "scaled", "surface_data"]
+__all__ = ["Basis", "nodes", "scaled", "surface_data", "unresolved"]

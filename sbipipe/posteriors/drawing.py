@@ -8,7 +8,8 @@ import numpy as np
 
 from sbipipe.config import Draw
 from sbipipe.gate.controls import controls
-from sbipipe.interfaces import Dataset, Generator, Posterior, PosteriorDraws, Prior
+from sbipipe.interfaces import Dataset, Generator, PosteriorDraws
+from sbipipe.protocols import Posterior, Prior
 
 
 def draw(

@@ -29,10 +29,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sbipipe import __version__, storage
+from sbipipe import __version__
 from sbipipe.config import Params
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, InputError, Samples
+from sbipipe.posteriors import groups as groups_file
 from sbipipe.provenance import provenance
 from sbipipe.records import dump
 from sbipipe.records import load as load_record
@@ -139,7 +140,7 @@ def save(path: Path, content: PosteriorFile) -> None:
     }
     if content.novelty:
         groups["novelty"] = _columns(content.novelty)
-    storage.save_groups(path, groups, root)
+    groups_file.save_groups(path, groups, root)
 
 
 def load(path: Path) -> PosteriorFile:
@@ -148,7 +149,7 @@ def load(path: Path) -> PosteriorFile:
     Raises:
         InputError: If the file is missing or another kind of file.
     """
-    groups, root = storage.load_groups(path)
+    groups, root = groups_file.load_groups(path)
     missing = [name for name in GROUPS if name not in groups]
     if missing:
         raise InputError(f"{path}: the group {missing[0]!r} is missing; not a posterior file")

@@ -79,7 +79,7 @@ def refuse_unscored(path: Path, x: Array) -> None:
     """Raise InputError for observations that an emulator could not score."""
     lost = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))
     if len(lost):
-        raise InputError(f"{path}: {_numbered(lost)} cannot be scored by the emulator")
+        raise InputError(f"{path}: {_numbered(lost)} are too sharp for the emulator's polynomials")
 
 
 def beside(params: Params, of: str, fields: Array, x: Array) -> tuple[str, Array]:

@@ -30,17 +30,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import (
-    Array,
-    Conditioned,
-    Dataset,
-    History,
-    InputError,
-    Posterior,
-    Prior,
-    Run,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Weights
+from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.unnormalised import evaluate
 from sbipipe.seeds import stream

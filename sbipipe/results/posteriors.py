@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sbipipe import plugins
 from sbipipe.config import Params
-from sbipipe.interfaces import Array, PosteriorDraws, Prior
+from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.protocols import Prior
 
 EXAMPLES = 6
 """Number of test simulations whose posteriors are shown."""

@@ -14,8 +14,9 @@ import numpy as np
 
 from sbipipe import plugins, project, storage
 from sbipipe.config import Params
-from sbipipe.interfaces import Array, Dataset, Fields, Prior, Vectors
+from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
+from sbipipe.protocols import Prior
 from sbipipe.seeds import stream
 from sbipipe.statistics.power_spectrum import PowerSpectrum
 

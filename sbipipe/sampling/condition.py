@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Conditioned, Prior
+from sbipipe.interfaces import Array
+from sbipipe.protocols import Conditioned, Prior
 from sbipipe.sampling.grid import GridPosterior
 from sbipipe.sampling.importance import ImportancePosterior
 from sbipipe.sampling.unnormalised import Unnormalised

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Generator, Mask, Prior, Samples
+from sbipipe.interfaces import Array, Generator, Mask, Samples
+from sbipipe.protocols import Prior
 
 Unnormalised = Callable[[Array, Array], Array]
 """`(theta, x) -> log density up to the prior and a constant`, (n, B, D), (B, ...) -> (n, B)."""

@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sbipipe import storage
 from sbipipe.config import Simulate
-from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError, Reader, Simulator
+from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError
+from sbipipe.protocols import Reader, Simulator
 from sbipipe.seeds import number
 from sbipipe.sets import fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from sbipipe import seeds
-from sbipipe.interfaces import Array, Index, InputError, Prior, Simulator
+from sbipipe.interfaces import Array, Index, InputError
 from sbipipe.physics.cosmology import CRITICAL_DENSITY, NAMES
+from sbipipe.protocols import Prior, Simulator
 from sbipipe.storage import write_whole
 
 MAPS = 15

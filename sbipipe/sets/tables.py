@@ -27,9 +27,9 @@ from sbipipe.interfaces import (
     Index,
     InputError,
     Mask,
-    Prior,
     Vectors,
 )
+from sbipipe.protocols import Prior
 
 FEWEST_ROWS = 10
 """A table with fewer rows is a mistake."""

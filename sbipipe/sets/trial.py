@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from dask.distributed import Client, Future
 
-from sbipipe.interfaces import Array, Simulator
+from sbipipe.interfaces import Array
+from sbipipe.protocols import Simulator
 
 
 def on_every_worker(

@@ -34,9 +34,9 @@ from sbipipe.interfaces import (
     Index,
     InputError,
     Run,
-    Summariser,
     Weights,
 )
+from sbipipe.protocols import Summariser
 from sbipipe.statistics import Axis, Resolution, Statistic
 
 __all__ = ["FieldStatistics"]

@@ -7,16 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sbipipe.config import plugin
-from sbipipe.interfaces import (
-    Array,
-    Dataset,
-    Fields,
-    History,
-    InputError,
-    Run,
-    Summariser,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, Fields, History, InputError, Run, Weights
+from sbipipe.protocols import Summariser
 
 __all__ = ["Identity"]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.polynomial import chebyshev
 
-from sbipipe.learning.chebyshev import Basis, nodes
+from sbipipe.learning.chebyshev import Basis, nodes, unresolved
 
 
 @pytest.mark.parametrize(("dimensions", "degree", "count"), [(1, 4, 5), (2, 4, 15), (3, 2, 10)])
@@ -53,3 +53,16 @@ def test_coordinates_come_back():
 def test_nodes_determine_a_polynomial(dimensions: int, degree: int):
     values = Basis(dimensions, degree)(nodes(dimensions, degree))
     assert torch.linalg.cond(values) < 50
+
+
+def test_what_the_highest_terms_weigh_bounds_what_is_missing() -> None:
+    """The log of a Gaussian is a quadratic, however narrow it is; 1 / (1 + 25 s^2) is no polynomial,
+    and its series falls so slowly that the highest term weighs as much as the error."""
+    s = torch.linspace(-1, 1, 400, dtype=torch.float64)[:, None]
+    basis = Basis(1, 8)
+    onto = torch.linalg.pinv(basis(s)).T
+    quadratic = (-0.5 * (s[:, 0] - 0.3) ** 2 / 0.01**2)[None]
+    bump = 100 / (1 + 25 * s.T**2)
+    found = unresolved(torch.cat([quadratic, bump]).numpy() @ onto.numpy(), basis)
+    assert found[0] < 1e-6
+    assert found[1] > 3

@@ -9,7 +9,6 @@ import pytest
 import xarray as xr
 
 from closed_form import CONTROLS, gaussian
-from sbipipe import storage
 from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
@@ -18,6 +17,7 @@ from sbipipe.gate.judge import judge
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Curve, InputError, Samples
 from sbipipe.posteriors import file as posterior_file
+from sbipipe.posteriors import groups as groups_file
 from sbipipe.posteriors.file import PosteriorFile, observation_hash
 from sbipipe.records import dump
 
@@ -83,9 +83,9 @@ def test_an_estimator_without_a_verdict_has_no_tests(content, tmp_path):
 
 def test_a_diagnosis_that_is_not_whole_is_named(content, tmp_path):
     posterior_file.save(tmp_path / "p.nc", content)
-    groups, root = storage.load_groups(tmp_path / "p.nc")
+    groups, root = groups_file.load_groups(tmp_path / "p.nc")
     groups["calibration"] = groups["calibration"].drop_vars("curve_ideal")
-    storage.save_groups(tmp_path / "p.nc", groups, root)
+    groups_file.save_groups(tmp_path / "p.nc", groups, root)
     with pytest.raises(InputError) as error:
         posterior_file.load(tmp_path / "p.nc")
     assert [line.partition("p.nc: ")[2] for line in error.value.problems] == [

@@ -10,8 +10,9 @@ import pytest
 
 from rows import rows_of
 from sbipipe.config import parse
-from sbipipe.interfaces import Array, Conditioned, Dataset, InputError, Run, Weights
+from sbipipe.interfaces import Array, Dataset, InputError, Run, Weights
 from sbipipe.priors import uniform_prior
+from sbipipe.protocols import Conditioned
 from sbipipe.recalibrations.tempered import Tempered, _likelihoods
 from sbipipe.sampling.condition import condition
 

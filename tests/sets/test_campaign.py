@@ -9,7 +9,8 @@ from dask.distributed import Client, LocalCluster
 
 from sbipipe import plugins, runtime, storage
 from sbipipe.config import Runtime, Simulate, Simulations
-from sbipipe.interfaces import SPLITS, InputError, Simulator
+from sbipipe.interfaces import SPLITS, InputError
+from sbipipe.protocols import Simulator
 from sbipipe.runtime import ONE_THREAD, WORKER
 from sbipipe.seeds import number
 from sbipipe.sets import campaign

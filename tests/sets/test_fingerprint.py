@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sbipipe.interfaces import Simulator
 from sbipipe.plugins import kinds, plugin_class
+from sbipipe.protocols import Simulator
 from sbipipe.sets import fingerprint
 
 MODEL = '''"""A model."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from sbipipe import plugins, runtime
 from sbipipe.config import Runtime
-from sbipipe.interfaces import Array, Simulator
+from sbipipe.interfaces import Array
+from sbipipe.protocols import Simulator
 from sbipipe.sets.trial import on_every_worker
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from sbipipe.config import parse
-from sbipipe.interfaces import InputError, Reader
+from sbipipe.interfaces import InputError
 from sbipipe.physics.cosmology import default_prior
+from sbipipe.protocols import Reader
 from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd
 

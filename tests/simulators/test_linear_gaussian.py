@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from closed_form import exact_posterior
-from sbipipe.interfaces import HasLikelihood, Simulator
+from sbipipe.protocols import HasLikelihood, Simulator
 from sbipipe.seeds import stream
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 

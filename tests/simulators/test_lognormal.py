@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from sbipipe.interfaces import HasLikelihood, Simulator
 from sbipipe.physics import cosmology, fields
 from sbipipe.priors import Normal, ProductPrior, Uniform
+from sbipipe.protocols import HasLikelihood, Simulator
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 

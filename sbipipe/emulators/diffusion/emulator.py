@@ -33,24 +33,14 @@ from sbipipe.emulators.diffusion.schedule import (
 )
 from sbipipe.emulators.diffusion.settings import Network, Scoring, default_optimisation
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, informative, surfaces
-from sbipipe.interfaces import (
-    Array,
-    Dataset,
-    Emulator,
-    Fields,
-    Generator,
-    History,
-    InputError,
-    Prior,
-    Run,
-    Weights,
-)
-from sbipipe.learning.chebyshev import Basis, scaled
+from sbipipe.interfaces import Array, Dataset, Fields, Generator, History, InputError, Run, Weights
+from sbipipe.learning.chebyshev import Basis, scaled, unresolved
 from sbipipe.learning.pixels import Kind, Pixels, fit_pixels
 from sbipipe.learning.training import Optimisation
 from sbipipe.physics.bands import bands_of
 from sbipipe.physics.fields import average
 from sbipipe.physics.position import standard_position
+from sbipipe.protocols import Emulator, Prior
 from sbipipe.seeds import number, stream, torch_scope
 from sbipipe.storage import check_same
 
@@ -70,15 +60,15 @@ class Diffusion:
             them; "auto" takes what gives the better linear bound on `valid`.
         coarsen: Pixels along each axis that are averaged to one before anything else: a model of
             coarser fields. Less is known of theta, and far less has to be learned.
-        fields: Basis fields of the network, for "factorised".
+        fields: Basis fields of the network, for "factorised" alone; None takes 8.
         network: The size of the network.
         schedule: Levels that the network is trained on.
         optimisation: How the network is trained.
         choose: The checkpoint that is kept: the one whose drawn fields have the best "score"
             (`diffusion.learning`), or the one with the least "loss". With too few true fields at
             one theta there is no score.
-        refine: Levels of each training field in the least squares for the coefficients of
-            "factorised"; 0 keeps those of gradient descent.
+        refine: Levels of each training field in the least squares for the coefficients, for
+            "factorised" alone; 0 keeps those of gradient descent, None takes 4.
         scoring: How fields are scored.
         sampler: How fields are drawn.
     """
@@ -87,12 +77,12 @@ class Diffusion:
     degree: Positive = 4
     pixels: Literal["auto", "gaussian", "standard"] = "auto"
     coarsen: Positive = 1
-    fields: Positive = 8
+    fields: Positive | None = None
     network: Network = Field(default_factory=Network)
     schedule: Schedule = Field(default_factory=Learned)
     optimisation: Optimisation = Field(default_factory=default_optimisation)
     choose: Literal["score", "loss"] = "score"
-    refine: Count = 4
+    refine: Count | None = None
     scoring: Scoring = Field(default_factory=Scoring)
     sampler: Sampler = Field(default_factory=Sampler)
 
@@ -106,6 +96,24 @@ class Diffusion:
         "levels": "scoring.levels",
         "draws": "scoring.draws",
     }
+
+    def __post_init__(self) -> None:
+        for name in ("fields", "refine"):
+            if getattr(self, name) and self.conditioning != "factorised":
+                raise ValueError(
+                    f"{name}: given {getattr(self, name)}; allowed with conditioning "
+                    f"{self.conditioning}: none"
+                )
+
+    @property
+    def basis_fields(self) -> int:
+        """Basis fields of the network, for "factorised"."""
+        return 8 if self.fields is None else self.fields
+
+    @property
+    def refined_levels(self) -> int:
+        """Levels of each training field in the least squares, for "factorised"."""
+        return 4 if self.refine is None else self.refine
 
     @staticmethod
     def quick() -> dict[str, Any]:
@@ -180,7 +188,7 @@ class Diffusion:
                 model, density, rows, held_out, self.optimisation, run, "diffusion", score
             )
             if isinstance(model, Factorised):
-                notes = refine(model, rows, held_out, density, self.refine, run)
+                notes = refine(model, rows, held_out, density, self.refined_levels, run)
                 history = replace(history, notes=notes)
                 trial = y_valid[:TRIAL_FIELDS]
                 density = informative(model, trial, density, TRIAL_LEVELS, run.seed, run.device)
@@ -248,7 +256,7 @@ class Diffusion:
         film = self.conditioning == "film"
         network = UNet(
             channels=channels,
-            outputs=channels if film else self.fields * channels,
+            outputs=channels if film else self.basis_fields * channels,
             dimensions=len(shape) - 1,
             conditions=linear.basis.dimensions if film else 0,
             width=self.network.width,
@@ -260,7 +268,7 @@ class Diffusion:
             network.compile()
         if film:
             return Film(linear, network)
-        return Factorised(linear, network, self.fields, channels)
+        return Factorised(linear, network, self.basis_fields, channels)
 
 
 def _wrapping_fields(rows: Dataset, coarsen: int) -> Fields:
@@ -316,7 +324,7 @@ class DiffusionEmulator:
 
         Returns:
             Coefficients of polynomials in s = 2 F(theta) - 1 (`learning.chebyshev`), with shape
-            (B, M); NaN for a field that is not finite.
+            (B, M); NaN for a field that is not finite, or too sharp for its polynomial.
         """
         if x.shape[1:] != self.source.shape:
             raise InputError(
@@ -327,6 +335,8 @@ class DiffusionEmulator:
         if finite.any():
             settled = average(standard_position(x[finite]), self.settings.coarsen)
             coefficients[finite] = self.score(torch.from_numpy(self.pixels(settled))).coefficients
+        sharp = unresolved(coefficients, self.model.linear.basis.squared)
+        coefficients[sharp > self.settings.scoring.sharpest] = np.nan
         return coefficients
 
     def score(self, y: Tensor) -> Surfaces:

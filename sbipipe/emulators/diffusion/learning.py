@@ -28,10 +28,11 @@ from sbipipe.emulators.diffusion.linear import Model
 from sbipipe.emulators.diffusion.sampler import Sampler
 from sbipipe.emulators.diffusion.schedule import Density
 from sbipipe.emulators.diffusion.surface import CHUNK
-from sbipipe.interfaces import Dataset, History, Prior, Run
+from sbipipe.interfaces import Dataset, History, Run
 from sbipipe.learning.chebyshev import scaled
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.training import Optimisation, Rows, Score, optimise
+from sbipipe.protocols import Prior
 from sbipipe.seeds import number, stream
 
 WORST = 1e6

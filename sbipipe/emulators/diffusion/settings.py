@@ -39,11 +39,14 @@ class Scoring:
         terms: Terms of the bound: "all", "first_20", "l0", or a list of steps of the chain.
         levels: Noise levels of one draw, for "all".
         draws: Draws of noise for each field.
+        sharpest: Nats that the terms of the highest degree may weigh together, at most: a surface
+            where they weigh more is too sharp for its polynomial, and its field is refused.
     """
 
     terms: Terms = "all"
     levels: Positive = 64
     draws: Annotated[int, Field(ge=2)] = 2
+    sharpest: Annotated[float, Field(gt=0)] = 3.0
 
 
 def default_optimisation() -> Optimisation:

@@ -13,8 +13,9 @@ from sbipipe.config import parse
 from sbipipe.emulators.diffusion import Diffusion, learning
 from sbipipe.emulators.diffusion.emulator import DiffusionEmulator
 from sbipipe.estimators.surface import Surface
-from sbipipe.interfaces import Dataset, InputError, Posterior, Run, Weights
+from sbipipe.interfaces import Dataset, InputError, Run, Weights
 from sbipipe.learning import training
+from sbipipe.protocols import Posterior
 from sbipipe.simulators.lognormal import Lognormal
 
 SMALL: dict[str, Any] = {

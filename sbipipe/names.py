@@ -1,0 +1,72 @@
+"""The names in `params.yaml`: used twice, or naming nothing.
+
+They are looked at in plain values, before anything is known to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SETS = ("simulate", "summarise", "emulate", "join")
+"""Sections whose entries make a set."""
+
+ESTIMATORS = ("train", "recalibrate")
+"""Sections whose entries are estimators."""
+
+
+def dangling(values: Any) -> list[str]:
+    """Names used twice, and `of:` that name nothing, in the plain values of `params.yaml`.
+
+    What `parse` finds wrong is passed over.
+    """
+    made = {section: entries(values, section) for section in SETS + ESTIMATORS}
+    problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
+    sets: list[str] = []
+    for section, allowed in (
+        ("summarise", [*made["simulate"]]),
+        ("emulate", [*made["simulate"]]),
+        ("join", [*made["summarise"], *made["emulate"], *made["simulate"]]),
+    ):
+        for name, entry in made[section].items():
+            problems += _unknown(f"{section}.{name}", entry, allowed)
+            if section in ("emulate", "join"):
+                allowed.append(name)
+            sets.append(name)
+    for name, entry in made["train"].items():
+        problems += _unknown(f"train.{name}", entry, [*sets, *made["simulate"]])
+    for name, entry in made["recalibrate"].items():
+        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
+    return problems
+
+
+def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> list[str]:
+    """A line for each name that two of these sections share."""
+    seen: dict[str, str] = {}
+    problems = []
+    for section in sections:
+        for name in made[section]:
+            if name in seen:
+                problems.append(
+                    f"{section}.{name}: given a name that {seen[name]}.{name} has; "
+                    "allowed: any other"
+                )
+            seen.setdefault(name, section)
+    return problems
+
+
+def _unknown(where: str, entry: Mapping[str, Any], allowed: list[str]) -> list[str]:
+    """A line for each `of` and `beside` that is not allowed."""
+    return [
+        f"{where}.{key}: given {entry[key]!r}; allowed: {', '.join(dict.fromkeys(allowed))}"
+        for key in ("of", "beside")
+        if isinstance(entry.get(key), str) and entry[key] not in allowed
+    ]
+
+
+def entries(values: Any, section: str) -> dict[str, Mapping[str, Any]]:
+    """The entries of a section that are mappings, by name."""
+    found = values.get(section) if isinstance(values, Mapping) else None
+    if not isinstance(found, Mapping):
+        return {}
+    return {str(name): entry for name, entry in found.items() if isinstance(entry, Mapping)}
