@@ -180,7 +180,7 @@ def _unscored(
         for emulator in _surfaces_behind(params, of):
             entry = params.emulate[emulator]
             if emulator in emulators and not emulators[emulator].scores:
-                yield f"train.{name}.{project.cannot_score(emulator, entry.kind)}"
+                yield f"train.{name}.of: {project.cannot_score(emulator, entry.kind)}"
                 continue
             needed = ["test", *(["train", "valid"] if estimator.learns else [])]
             mended = [key for key, one in params.recalibrate.items() if one.of == name]

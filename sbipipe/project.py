@@ -79,14 +79,14 @@ def rows(params: Params, of: str, split: str) -> Dataset:
     """
     found = storage.open_set(SETS / of)
     if "unscored" in found.about:
-        raise InputError(cannot_score(of, params.emulate[of].kind))
+        raise InputError(f"{SETS / of}: {cannot_score(of, params.emulate[of].kind)}")
     return replace(found.split(split), log_likelihood=log_likelihood(params, of))
 
 
 def cannot_score(emulator: str, kind: str) -> str:
-    """The line for an estimator of an emulator that only draws."""
+    """The line for an estimator of an emulator that only draws, after the key."""
     return (
-        f"of: given {emulator!r}, an emulator of kind {kind}, which cannot score fields; "
+        f"given {emulator!r}, an emulator of kind {kind}, which cannot score fields; "
         "allowed: an emulator that can, a summary or a simulator"
     )
 
@@ -202,5 +202,5 @@ def observe(params: Params, of: str, x: Array) -> Array:
         return np.concatenate([observe(params, one, x) for one in (entry.of, entry.beside)], 1)
     found = emulator(params, of)
     if not isinstance(found, Scores):
-        raise InputError(cannot_score(of, params.emulate[of].kind))
+        raise InputError(f"{SETS / of}: {cannot_score(of, params.emulate[of].kind)}")
     return found.surfaces(x)

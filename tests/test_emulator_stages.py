@@ -174,9 +174,9 @@ def test_an_emulator_that_only_draws_is_judged_but_no_estimator_may_name_it(
 ) -> None:
     linear_run.stage("score", "toy")
     assert judged("toy")["counts"]["theta"] == 10
-    line = "of: given 'toy', an emulator of kind diffusion, which cannot score fields"
+    line = "given 'toy', an emulator of kind diffusion, which cannot score fields"
     (problem,) = check.check().problems
-    assert problem.startswith(f"train.surface.{line}")
+    assert problem.startswith(f"train.surface.of: {line}")
     with pytest.raises(SystemExit, match="2"):
         linear_run.stage("train", "surface")
     assert line in capsys.readouterr().err

@@ -56,8 +56,8 @@ def test_nodes_determine_a_polynomial(dimensions: int, degree: int):
 
 
 def test_what_the_highest_terms_weigh_bounds_what_is_missing() -> None:
-    """The log of a Gaussian is a quadratic, however narrow it is; 1 / (1 + 25 s^2) is no polynomial,
-    and its series falls so slowly that the highest term weighs as much as the error."""
+    """The log of a Gaussian is a quadratic, however narrow; 1 / (1 + 25 s^2) is no polynomial, and
+    its series falls so slowly that the highest term weighs as much as the error."""
     s = torch.linspace(-1, 1, 400, dtype=torch.float64)[:, None]
     basis = Basis(1, 8)
     onto = torch.linalg.pinv(basis(s)).T
