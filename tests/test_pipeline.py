@@ -155,20 +155,6 @@ def test_a_second_run_does_nothing(run: Path) -> None:
     assert "up to date" in dvc(run, "repro")
 
 
-def test_editing_an_estimator_concerns_its_stages_alone(run: Path) -> None:
-    source = run / "sbipipe/estimators/nre.py"
-    before = source.read_text()
-    source.write_text(before + "\n")
-    try:
-        status = json.loads(dvc(run, "status", "--json"))
-    finally:
-        source.write_text(before)
-    assert {name for name in status if not name.startswith("publish")} <= {
-        "train@nre", "draw@nre", "diagnose@nre", "compare", "emulate", "validate_emulator", "report"
-    }  # fmt: skip
-    assert "train@nre" in status
-
-
 def test_changing_the_machine_concerns_no_stage(run: Path) -> None:
     path = run / "params.yaml"
     before = path.read_text()
