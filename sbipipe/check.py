@@ -86,7 +86,8 @@ def check(path: Path = Path("params.yaml")) -> Checked:
             data |= {name: rows} if rows is not None else {}
     problems += _impossible(values, made["simulate"])
     if params and not broken:
-        problems += [*_unmendable(params), *_unscored(params, made["emulate"], made["train"])]
+        problems += [*_contradicting(params), *_unmendable(params)]
+        problems += [*_unscored(params, made["emulate"], made["train"])]
     return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
 
 
@@ -160,6 +161,15 @@ def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
         and entry.get("of") not in known
         and entry.get("of") in {*simulators, *entries(values, "summarise")}
     ]
+
+
+def _contradicting(params: Params) -> Iterator[str]:
+    """Settings of different sections that cannot both hold."""
+    if params.gate.fewest_draws > params.draw.draws:
+        yield (
+            f"gate.fewest_draws: given {params.gate.fewest_draws}; allowed with draw.draws "
+            f"{params.draw.draws}: at most as many"
+        )
 
 
 def _unmendable(params: Params) -> Iterator[str]:

@@ -109,6 +109,13 @@ def test_what_is_to_be_recalibrated_needs_simulations_for_it():
     assert checked(**given).problems == ()
 
 
+def test_more_draws_cannot_be_asked_for_than_are_made():
+    bring()
+    found = checked(draw={"draws": 30}, gate={"fewest_draws": 40})
+    (problem,) = found.problems
+    assert problem.startswith("gate.fewest_draws: given 40; allowed with draw.draws 30")
+
+
 def test_an_empty_split_is_found_before_the_run():
     bring(group=np.zeros(500, int))
     found = checked(simulate={**GOOD["simulate"], "mine": MINE})

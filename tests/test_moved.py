@@ -52,7 +52,7 @@ def test_every_key_that_moved_has_a_line() -> None:
         ({"conditioning": "film", "refine": 2}, "refine: given 2; allowed with conditioning film"),
         (
             {"conditioning": "linear", "fields": 4},
-            "fields: given 4; allowed with conditioning linear",
+            "fields: given 4; allowed with conditioning",
         ),
     ],
 )
