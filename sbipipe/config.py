@@ -206,8 +206,7 @@ class Gate:
             `reports/withheld/`, with "fail" the run fails as well.
         width_error: The error of the width that the verdict "calibrated" must exclude, in widths.
         chance: The probability with which such an error must be found.
-        fewest_draws: The effective draws below which an observation counts as not sampled (or
-            all draws, where fewer are made).
+        fewest_draws: The effective draws below which an observation counts as not sampled.
     """
 
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
