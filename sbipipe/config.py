@@ -65,7 +65,7 @@ def _line(where: str, values: Any, problem: Mapping[str, Any], moved: Mapping[st
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"{key}: missing; write {key}: {{}}" if key in MAY_BE_EMPTY else f"{key}: missing"
     given = problem["input"]
-    own = re.fullmatch(r"([a-z_.]+): (.*)", message, re.DOTALL)
+    own = re.fullmatch(r"([a-z_.]+): (given .*)", message, re.DOTALL)
     if kind == "value_error" and own:
         return f"{key}.{own[1]}: {own[2]}"
     shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
