@@ -21,6 +21,9 @@ from matplotlib.figure import Figure
 COLUMN, NARROW = 3.6, 2.75
 """Widths of figures of which three or four stand beside each other, in inches of 100 pixels."""
 
+ROWS = 3
+"""Rows of a legend that a figure's height has room for."""
+
 INK, FAINT, BAND = "#1c1c1c", "#8a8a8a", "#d9d9d9"
 
 GENERATED = "#0072B2"
@@ -166,15 +169,27 @@ def finish(
 
 
 def head(figure: Figure, title: str, handles: Sequence[Any] = (), columns: int = 2) -> None:
-    """A title, and below it a legend in columns, above all axes."""
-    figure.legend(
-        handles=list(handles),
-        title=title,
-        title_fontproperties={"weight": "bold", "size": 9.5},
-        alignment="left",
-        loc="outside upper left",
-        ncols=columns,
-        columnspacing=1.2,
-        borderpad=0.1,
-        labelspacing=0.3,
-    )
+    """A title, and below it a legend above all axes.
+
+    The legend has fewer columns where its labels are too long for the figure, which grows by what
+    the legend takes beyond `ROWS` rows, so that the axes keep their height.
+    """
+    for fewer in range(columns, 0, -1):
+        legend = figure.legend(
+            handles=list(handles),
+            title=title,
+            title_fontproperties={"weight": "bold", "size": 9.5},
+            alignment="left",
+            loc="outside upper left",
+            ncols=fewer,
+            columnspacing=1.2,
+            borderpad=0.1,
+            labelspacing=0.3,
+        )
+        if fewer == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
+    rows = -(-len(handles) // fewer)
+    if rows > ROWS:
+        inches = legend.get_window_extent().height / figure.dpi
+        figure.set_figheight(figure.get_figheight() + inches * (1 - ROWS / rows))

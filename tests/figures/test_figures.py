@@ -25,7 +25,7 @@ from sbipipe.figures import (
     separability,
 )
 from sbipipe.figures.gallery import Gallery
-from sbipipe.figures.style import formula, looks, plain, superscript, symbol
+from sbipipe.figures.style import canvas, formula, head, looks, plain, superscript, symbol
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.learning import Learning
 from sbipipe.results.run import Results
@@ -48,6 +48,25 @@ def test_equal_records_give_equal_bytes(run_results: Results) -> None:
         (run_results.tests[0], calibration_curves.draw),
     ):
         assert draw(record, look).image == draw(record, look).image  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "name", ["npe", "a_long_name+tempered", "a_very_long_name_for_an_estimator"]
+)
+def test_a_legend_stays_inside_and_takes_nothing_from_the_axes(name: str) -> None:
+    heights = []
+    for count in (2, 11):
+        with canvas(3.6, 3.2) as figure:
+            axes = figure.add_subplot()
+            for i in range(count):
+                axes.plot([0, 1], [i, i], label=f"{name}  p = 0.{i}")
+            head(figure, "sbc: a parameter", axes.get_legend_handles_labels()[0])
+            figure.draw_without_rendering()
+            [legend] = figure.legends
+            box = legend.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+            heights.append(axes.bbox.height)
+    assert heights[1] > heights[0] - 40  # pixels: two of the rows that every figure has room for
 
 
 def test_looks_differ_in_more_than_colour() -> None:
