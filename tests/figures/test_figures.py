@@ -64,7 +64,8 @@ def test_a_legend_stays_inside_and_takes_nothing_from_the_axes(name: str) -> Non
             figure.draw_without_rendering()
             [legend] = figure.legends
             box = legend.get_window_extent()
-            assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width
             heights.append(axes.bbox.height)
     assert heights[1] > heights[0] - 40  # pixels: two of the rows that every figure has room for
 
