@@ -9,7 +9,7 @@ from sbipipe import report, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.figures.gallery import draw_all
 from sbipipe.figures.style import Drawing
-from sbipipe.project import REPORTS
+from sbipipe.project import EMULATION, REPORTS
 from sbipipe.results import run as results
 from sbipipe.results.emulation import judgements
 
@@ -19,7 +19,7 @@ def main() -> None:
     with runtime.parallel(read_params().runtime):
         gallery = draw_all(found)
     save_figures(chain.from_iterable(gallery.values()), REPORTS / "figures")
-    storage.save_json(REPORTS / "emulation.json", {"emulators": judgements(found.params)})
+    storage.save_json(EMULATION, {"emulators": judgements(found.params)})
     storage.save_json(REPORTS / "metrics.json", report.metrics(found))
     save_text(REPORTS / "plots" / "coverage.csv", report.coverage_csv(found))
     save_text(REPORTS / "plots" / "learning.csv", report.learning_csv(found))
