@@ -42,7 +42,7 @@ def simulate(n: int, seed: int) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     theta = SIMULATOR.prior.sample(n, rng)
     x = torch.from_numpy(SIMULATOR.simulate(theta, rng))
-    return x, scaled(SIMULATOR.prior, theta)
+    return x, scaled(SIMULATOR.prior.to_unit(theta))
 
 
 def grid(side: int) -> Tensor:

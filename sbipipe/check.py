@@ -15,10 +15,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sbipipe import plugins, project
-from sbipipe.config import Params, Simulate, Simulations, parse, read_yaml
-from sbipipe.interfaces import SPLITS, Array, Dataset, InputError
+from sbipipe.config import Params, Simulate, Simulations, read_yaml
+from sbipipe.interfaces import SPLITS, Array, Dataset
 from sbipipe.names import dangling, entries
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
+from sbipipe.records import InputError, parse
 from sbipipe.seeds import number
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
 from sbipipe.sets.tables import finite_rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -115,7 +115,7 @@ def report() -> None:
     """Open the page of the last run, or print where it is."""
     import webbrowser
 
-    from sbipipe.project import REPORTS
+    from sbipipe.paths import REPORTS
 
     page = REPORTS / "index.html"
     if not page.exists():

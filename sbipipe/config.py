@@ -1,87 +1,22 @@
 """`params.yaml` -> frozen, strict, typed objects.
 
-A plugin's fields are its `config:`. Validation is strict (a string is no number, a number no
-string), unknown keys are errors, and every error names the dotted key, what was given and what is
-allowed. Mappings are validated through JSON, whose strict reading takes a list where a tuple is
-declared, as YAML writes them.
+A class here for every section and for every sort of entry; what stands below an entry's `config:`
+are the fields of its kind. `records` says how values are checked.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic import AfterValidator, Field
 
-from sbipipe.interfaces import InputError
 from sbipipe.moved import KEYS, MAY_BE_EMPTY
 from sbipipe.names import dangling
-
-T = TypeVar("T")
-
-
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
-def plugin(cls: type[T]) -> type[T]:
-    """Make a class a frozen, keyword-only dataclass whose fields are checked strictly."""
-    config = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
-    return cast(type[T], pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls))
-
-
-def parse(cls: type[T], values: Any, where: str) -> T:
-    """An object of type `cls` from plain YAML values.
-
-    Args:
-        where: The dotted key of `values`, for messages.
-
-    Raises:
-        InputError: With one line for every problem found.
-    """
-    try:
-        text = json.dumps(values, allow_nan=True)
-    except TypeError as error:
-        raise InputError(f"{where}: {values!r} is no plain YAML value ({error})") from error
-    try:
-        return TypeAdapter(cls).validate_json(text, strict=True)
-    except ValidationError as error:
-        moved = getattr(cls, "moved", {})
-        lines = (_line(where, values, problem, moved) for problem in error.errors())
-        raise InputError(*lines) from error
-
-
-def _line(where: str, values: Any, problem: Mapping[str, Any], moved: Mapping[str, str]) -> str:
-    """One problem in words."""
-    key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
-    kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
-    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        now = KEYS.get(key) or moved.get(str(problem["loc"][-1]))
-        return f"{key}: moved; write {now}" if now else f"{key}: unknown key"
-    if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
-        return f"{key}: missing; write {key}: {{}}" if key in MAY_BE_EMPTY else f"{key}: missing"
-    given = problem["input"]
-    own = re.fullmatch(r"([a-z_.]+): (given .*)", message, re.DOTALL)
-    if kind == "value_error" and own:
-        return f"{key}.{own[1]}: {own[2]}"
-    shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
-    return f"{key}: {shown}{message[:1].lower()}{message[1:]}"
-
-
-def _written(values: Any, location: tuple[str | int, ...]) -> list[str]:
-    """The part of pydantic's location that a person wrote: without the tags of unions."""
-    parts = []
-    for part in location:
-        inside = (isinstance(values, Mapping) and part in values) or isinstance(values, list)
-        if inside or part == location[-1]:
-            parts.append(str(part))
-        if inside:
-            values = values[part]
-    return [part for part in parts if part != "[key]"]
+from sbipipe.records import InputError, Positive, parse, plugin
 
 
 def _identifier(pattern: str, allowed: str) -> AfterValidator:
@@ -106,8 +41,6 @@ ParameterName = Annotated[
 EntryName = Annotated[
     str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
 ]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
 
 
 @plugin
@@ -253,6 +186,9 @@ class Params:
     gate: Gate
     runtime: Runtime = Field(default_factory=Runtime)
 
+    moved: ClassVar[dict[str, str]] = KEYS
+    may_be_empty: ClassVar[tuple[str, ...]] = MAY_BE_EMPTY
+
     def simulator_of(self, name: str) -> str:
         """The entry of `simulate:` that a set rests on."""
         if name in self.simulate:
@@ -322,13 +258,10 @@ __all__ = [
     "Made",
     "ParameterName",
     "Params",
-    "Positive",
     "Runtime",
     "Simulate",
     "Simulations",
     "Split",
-    "parse",
-    "plugin",
     "read_params",
     "read_yaml",
 ]

@@ -46,18 +46,6 @@ Real = Annotated[float, NullIsNaN()]
 """A number of a record; one that is not finite is null in a file, and null is read as NaN."""
 
 
-class InputError(ValueError):
-    """Something a person wrote or brought is wrong.
-
-    Args:
-        problems: One line each: the dotted key or file, what was given, what is allowed.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
     """The grid that fields lie on.

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sbipipe import collector
-from sbipipe.config import Params, parse
-from sbipipe.interfaces import InputError
+from sbipipe.config import Params
 from sbipipe.moved import KINDS
 from sbipipe.protocols import (
     Diagnostic,
@@ -29,6 +28,7 @@ from sbipipe.protocols import (
     Simulator,
     Summary,
 )
+from sbipipe.records import InputError, parse
 
 if TYPE_CHECKING:
     from sbipipe.statistics import Statistic

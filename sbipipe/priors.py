@@ -21,8 +21,9 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter
 from scipy import special, stats
 
-from sbipipe.config import ParameterName, plugin
+from sbipipe.config import ParameterName
 from sbipipe.interfaces import Array, Generator, Mask
+from sbipipe.records import plugin
 
 _EDGE = np.finfo(np.float64).eps
 """Quantiles are kept this far from 0 and 1: |u| stays below 8.2."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.config import Params
 
 PACKAGES = ("sbipipe", "torch", "sbi", "zuko", "nflows", "numpy", "jaxpm", "jax", "lenstools")
@@ -31,7 +31,7 @@ def provenance(params: Params, of: str) -> dict[str, Any]:
         `data_hash`, `params_hash`, `git_commit`, `seed`, and `versions` by package.
     """
     return {
-        "data_hash": storage.open_set(project.SETS / of).about["fingerprint"],
+        "data_hash": storage.open_set(paths.SETS / of).about["fingerprint"],
         "params_hash": params_hash(params),
         "git_commit": git_commit(),
         "seed": params.seed,

@@ -1,32 +1,51 @@
-"""Records that are written to files, and the one way from them to plain values and back.
+"""Plain values -> typed objects and back: the settings that a person writes, the records of files.
 
-A record is a frozen dataclass whose fields are the keys of its file. `dump` makes plain values of
-it, as JSON has them: a number that is not finite becomes null, an array a list, and a property
-marked `computed_field` a key like any other. `load` is its inverse, up to which kind of not finite
-a number was: null becomes NaN where a field is declared `Real`, and a list becomes an array where
-it is declared `Values`. Keys that a record does not know are passed over, so that a file may gain
-some.
+Both are frozen dataclasses whose fields are the keys. Validation is strict (a string is no number,
+a number no string), and every error names the dotted key, what was given and what is allowed.
+Mappings are validated through JSON, whose strict reading takes a list where a tuple is declared, as
+YAML writes them.
+
+A `plugin` holds settings; a key that it does not know is an error. A key that has moved is named
+with its new place in the class attribute `moved`, a section that may be left empty in
+`may_be_empty`.
+
+A `record` is the content of a file. `dump` makes plain values of it, as JSON has them: a number
+that is not finite becomes null, an array a list, and a property marked `computed_field` a key like
+any other. `load` is its inverse, up to which kind of not finite a number was: null becomes NaN
+where a field is declared `interfaces.Real`, and a list becomes an array where it is declared
+`Values`. Keys that a record does not know are passed over, so that a file may gain some.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_core import to_json
 
-from sbipipe.config import parse
-from sbipipe.interfaces import InputError, Real
-
-__all__ = ["Real", "Values", "dump", "load", "record"]
+__all__ = [
+    "Count",
+    "InputError",
+    "Positive",
+    "Values",
+    "dump",
+    "load",
+    "parse",
+    "plugin",
+    "record",
+]
 
 T = TypeVar("T")
 
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
 Values = Annotated[
     NDArray[np.floating[Any]],
     BeforeValidator(
@@ -36,11 +55,83 @@ Values = Annotated[
 """An array of a record: a list in a file, with null where an element is not finite."""
 
 
+class InputError(ValueError):
+    """Something a person wrote or brought is wrong.
+
+    Args:
+        problems: One line each: the dotted key or file, what was given, what is allowed.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+def plugin(cls: type[T]) -> type[T]:
+    """Make a class a frozen, keyword-only dataclass whose fields are checked strictly."""
+    config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+    return cast(type[T], pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls))
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def record(cls: type[T]) -> type[T]:
     """Make a class a frozen, keyword-only dataclass that `dump` and `load` know."""
     config = ConfigDict(extra="ignore", strict=True, arbitrary_types_allowed=True)
     return cast(type[T], pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls))
+
+
+def parse(cls: type[T], values: Any, where: str) -> T:
+    """An object of type `cls` from plain YAML values.
+
+    Args:
+        where: The dotted key of `values`, for messages.
+
+    Raises:
+        InputError: With one line for every problem found.
+    """
+    try:
+        text = json.dumps(values, allow_nan=True)
+    except TypeError as error:
+        raise InputError(f"{where}: {values!r} is no plain YAML value ({error})") from error
+    try:
+        return TypeAdapter(cls).validate_json(text, strict=True)
+    except ValidationError as error:
+        lines = (_line(cls, where, values, problem) for problem in error.errors())
+        raise InputError(*lines) from error
+
+
+def _line(cls: type[Any], where: str, values: Any, problem: Mapping[str, Any]) -> str:
+    """One problem in words."""
+    key = ".".join(filter(None, [where, *_written(values, problem["loc"])]))
+    kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
+    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
+        moved = getattr(cls, "moved", {})
+        now = moved.get(key) or moved.get(str(problem["loc"][-1]))
+        return f"{key}: moved; write {now}" if now else f"{key}: unknown key"
+    if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        empty = key in getattr(cls, "may_be_empty", ())
+        return f"{key}: missing; write {key}: {{}}" if empty else f"{key}: missing"
+    given = problem["input"]
+    own = re.fullmatch(r"([a-z_.]+): (given .*)", message, re.DOTALL)
+    if kind == "value_error" and own:
+        return f"{key}.{own[1]}: {own[2]}"
+    shown = "" if isinstance(given, Mapping) else f"given {json.dumps(given, default=repr)}; "
+    return f"{key}: {shown}{message[:1].lower()}{message[1:]}"
+
+
+def _written(values: Any, location: tuple[str | int, ...]) -> list[str]:
+    """The part of pydantic's location that a person wrote: without the tags of unions."""
+    parts = []
+    for part in location:
+        inside = (isinstance(values, Mapping) and part in values) or isinstance(values, list)
+        if inside or part == location[-1]:
+            parts.append(str(part))
+        if inside:
+            values = values[part]
+    return [part for part in parts if part != "[key]"]
 
 
 def dump(content: Any) -> Any:

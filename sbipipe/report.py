@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from sbipipe.gate.sharpness import Estimate
+from sbipipe.gate.verdict import Estimate
 from sbipipe.interfaces import SPLITS
 from sbipipe.results.calibration import Judged
 from sbipipe.results.run import Results

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sbipipe.config import Runtime
-from sbipipe.interfaces import InputError, Run
+from sbipipe.interfaces import Run
+from sbipipe.records import InputError
 
 if TYPE_CHECKING:
     from dask.distributed import Client

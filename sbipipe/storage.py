@@ -33,12 +33,12 @@ from sbipipe.interfaces import (
     Fields,
     History,
     Index,
-    InputError,
     LogLikelihood,
     PosteriorDraws,
     Vectors,
     Weights,
 )
+from sbipipe.records import InputError
 
 PENDING, DONE, FAILED = 0, 1, 2
 """Status of a simulation."""

@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from sbipipe import project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.gate import uniformity
-from sbipipe.gate.sharpness import Estimate
+from sbipipe.gate.verdict import Estimate
 from sbipipe.interfaces import PosteriorDraws
-from sbipipe.posteriors import comparison
+from sbipipe.posteriors.compare import compare, join, kl_from_exact, to_table
 from sbipipe.posteriors.comparison import Comparison
 from sbipipe.records import dump
 from sbipipe.seeds import stream
@@ -18,26 +18,25 @@ KL_DRAWS = 200
 
 def main() -> None:
     params = read_params()
-    compared = {of: compare(params, of, names) for of, names in params.tested_on.items()}
-    storage.save_json(project.COMPARISON, dump(comparison.join(compared.values())))
-    tables = (comparison.to_table(one).assign(simulator=of) for of, one in compared.items())
+    compared = {of: compared_on(params, of, names) for of, names in params.tested_on.items()}
+    storage.save_json(paths.COMPARISON, dump(join(compared.values())))
+    tables = (to_table(one).assign(simulator=of) for of, one in compared.items())
     csv = pd.concat(tables).to_csv(index=False)
-    path = project.COMPARISON.with_suffix(".csv")
+    path = paths.COMPARISON.with_suffix(".csv")
     storage.write_whole(path, lambda temporary: temporary.write_text(csv))
 
 
-def compare(params: Params, simulator: str, names: tuple[str, ...]) -> Comparison:
+def compared_on(params: Params, simulator: str, names: tuple[str, ...]) -> Comparison:
     """The estimators of one simulator beside each other, and beside the exact posterior."""
-    draws = {name: storage.load_draws(project.DRAWS / f"{name}.safetensors") for name in names}
+    draws = {name: storage.load_draws(paths.DRAWS / f"{name}.safetensors") for name in names}
     exact = next((name for name in names if params.estimators[name].kind == "exact"), None)
     kl = divergences(params, exact, draws) if exact else {}
     seconds = {
-        n: storage.load_history(project.history_path(params.section_of(n), n)).seconds
-        for n in names
+        n: storage.load_history(paths.history_path(params.section_of(n), n)).seconds for n in names
     }
     judged = {n: uniformity.fail_few(d, params.gate.fewest_draws) for n, d in draws.items()}
     rng = stream(params.seed, "compare", simulator)
-    return comparison.compare(simulator, judged, rng, train_seconds=seconds, kl=kl)
+    return compare(simulator, judged, rng, train_seconds=seconds, kl=kl)
 
 
 def divergences(
@@ -50,7 +49,7 @@ def divergences(
         if name != exact:
             x = project.test_rows(params, params.set_of(name)).x
             other = project.posterior(params, name).at(x).log_prob(theta)
-            found[name], _ = comparison.kl_from_exact(log_prob, other)
+            found[name], _ = kl_from_exact(log_prob, other)
     return found
 
 

@@ -1,6 +1,6 @@
 """Stage `draw`: a fitted estimator -> data/draws/<name>, its draws for the test simulations."""
 
-from sbipipe import project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import drawing
 from sbipipe.seeds import stream
@@ -12,7 +12,7 @@ def main(name: str) -> None:
     test, prior = project.test_rows(params, of), project.prior_of(params, of)
     rng = stream(params.seed, "draw", name)
     draws = drawing.draw(project.posterior(params, name), test, prior, params.draw, rng)
-    storage.save_draws(project.DRAWS / f"{name}.safetensors", draws)
+    storage.save_draws(paths.DRAWS / f"{name}.safetensors", draws)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Stage `emulate`: an entry of `emulate:` -> data/emulators/<name>."""
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import Dataset, History, InputError, Run
+from sbipipe.interfaces import Dataset, History, Run
 from sbipipe.learning import processes
 from sbipipe.protocols import Emulator, GoesOn
+from sbipipe.records import InputError
 from sbipipe.seeds import number
 
 
@@ -13,12 +14,12 @@ def main(name: str) -> None:
     simulator = params.simulator_of(name)
     train, valid = (project.rows(params, simulator, split) for split in ("train", "valid"))
     seed = number(params.seed, "emulate", name)
-    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    run = runtime.fit_run(seed, params.runtime, paths.CHECKPOINTS / name)
     emulator, history = fit(params, name, train, valid, run)
     if not processes.first():
         return
-    storage.save_weights(project.EMULATORS / f"{name}.safetensors", emulator.weights)
-    storage.save_history(project.history_path("emulate", name), history)
+    storage.save_weights(paths.EMULATORS / f"{name}.safetensors", emulator.weights)
+    storage.save_history(paths.history_path("emulate", name), history)
 
 
 def fit(

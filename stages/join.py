@@ -1,8 +1,9 @@
 """Stage `join`: two sets of vectors, row beside row -> data/sets/<name>."""
 
-from sbipipe import project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import SPLITS, Dataset, InputError
+from sbipipe.interfaces import SPLITS, Dataset
+from sbipipe.records import InputError
 from sbipipe.sets import joining
 
 
@@ -22,7 +23,7 @@ def main(name: str) -> None:
         )
         for split in SPLITS
     }
-    sources = [storage.open_set(project.SETS / one).about for one in names]
+    sources = [storage.open_set(paths.SETS / one).about for one in names]
     data = joined["train"].data
     made = {
         "name": name,
@@ -33,7 +34,7 @@ def main(name: str) -> None:
         "fingerprint": storage.joint_hash(*(one["fingerprint"] for one in sources)),
         "shape": list(data.shape),
     }
-    with storage.whole_folder(project.SETS / name) as folder:
+    with storage.whole_folder(paths.SETS / name) as folder:
         for split, part in joined.items():
             storage.save_split(folder, split, part)
         storage.finish_set(folder, {**made, **storage.describe(data)})

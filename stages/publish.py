@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Samples
@@ -19,26 +19,26 @@ PRIOR_DRAWS = 1000
 def main() -> None:
     params = read_params()
     verdicts = {name: verdict_on(name) for name in params.estimators}
-    paths = {n: project.posterior_path(n, v.published) for n, v in verdicts.items()}
+    files = {n: paths.posterior_path(n, v.published) for n, v in verdicts.items()}
     for name, verdict in verdicts.items():
-        posterior_file.save(paths[name], collect(params, name, verdict))
-    remove_others(set(paths.values()))
-    storage.save_json(project.COVERAGE, dump(Verdicts(estimators=verdicts)))
+        posterior_file.save(files[name], collect(params, name, verdict))
+    remove_others(set(files.values()))
+    storage.save_json(paths.COVERAGE, dump(Verdicts(estimators=verdicts)))
     if params.gate.on_failure == "fail":
         fail({name: v for name, v in verdicts.items() if not v.published})
 
 
 def verdict_on(name: str) -> Verdict:
     """The verdict on an estimator, with the hash of its weights."""
-    path = project.DIAGNOSES / f"{name}.json"
-    weights = project.ESTIMATORS / f"{name}.safetensors"
+    path = paths.DIAGNOSES / f"{name}.json"
+    weights = paths.ESTIMATORS / f"{name}.safetensors"
     verdict = load(Verdict, storage.load_json(path), path)
     return replace(verdict, estimator_hash=storage.file_hash(weights))
 
 
 def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
     """An estimator's draws for the test simulations, with all that belongs to them."""
-    draws = storage.load_draws(project.DRAWS / f"{name}.safetensors")
+    draws = storage.load_draws(paths.DRAWS / f"{name}.safetensors")
     of = params.set_of(name)
     simulator = params.simulator_of(of)
     prior = plugins.simulator(params, simulator).prior
@@ -60,7 +60,7 @@ def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
 
 def remove_others(written: set[Path]) -> None:
     """Files of entries that `params.yaml` no longer has, or whose verdict has changed."""
-    for folder in (project.POSTERIORS, project.WITHHELD):
+    for folder in (paths.POSTERIORS, paths.WITHHELD):
         folder.mkdir(parents=True, exist_ok=True)
         for path in set(folder.glob("*.nc")) - written:
             path.unlink()

@@ -1,7 +1,7 @@
 """Stage `recalibrate`: a fitted estimator, mended on `calibrate` -> data/estimators/<name> and
 data/draws/<name>."""
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import drawing
 from sbipipe.seeds import number, stream
@@ -14,15 +14,15 @@ def main(name: str) -> None:
     raw = project.posterior(params, params.recalibrate[name].of)
     calibrate = project.calibrate_rows(params, name)
     run = runtime.fit_run(
-        number(params.seed, "recalibrate", name), params.runtime, project.CHECKPOINTS / name
+        number(params.seed, "recalibrate", name), params.runtime, paths.CHECKPOINTS / name
     )
     mended, history = plugins.recalibration(params, name).fit(raw, calibrate, prior, run)
-    path = project.ESTIMATORS / f"{name}.safetensors"
+    path = paths.ESTIMATORS / f"{name}.safetensors"
     storage.save_weights(path, project.stamped(mended.weights, params, name))
-    storage.save_history(project.history_path("recalibrate", name), history)
+    storage.save_history(paths.history_path("recalibrate", name), history)
     rng = stream(params.seed, "draw", name)
     draws = drawing.draw(mended, test, prior, params.draw, rng)
-    storage.save_draws(project.DRAWS / f"{name}.safetensors", draws)
+    storage.save_draws(paths.DRAWS / f"{name}.safetensors", draws)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from sbipipe import report, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.figures.gallery import draw_all
 from sbipipe.figures.style import Drawing
-from sbipipe.project import EMULATION, REPORTS
+from sbipipe.paths import EMULATION, REPORTS
 from sbipipe.results import run as results
 from sbipipe.results.emulation import judgements
 

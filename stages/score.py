@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import SPLITS, Dataset, History
 from sbipipe.learning.chebyshev import surface_data
@@ -18,7 +18,7 @@ def main(name: str) -> None:
     start = time.perf_counter()
     params = read_params()
     emulator = project.emulator(params, name)
-    source = storage.open_set(project.SETS / params.simulator_of(name))
+    source = storage.open_set(paths.SETS / params.simulator_of(name))
     made = {
         "name": name,
         "of": params.emulate[name].of,
@@ -27,17 +27,17 @@ def main(name: str) -> None:
         "simulations": source.about["simulations"],
         "fingerprint": storage.joint_hash(
             source.about["fingerprint"],
-            storage.file_hash(project.EMULATORS / f"{name}.safetensors"),
+            storage.file_hash(paths.EMULATORS / f"{name}.safetensors"),
         ),
     }
-    with storage.whole_folder(project.SETS / name) as folder:
+    with storage.whole_folder(paths.SETS / name) as folder:
         if isinstance(emulator, Scores):
             about = score(params, name, emulator, folder)
         else:
             about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
         storage.finish_set(folder, {**made, **about})
     seconds = time.perf_counter() - start
-    storage.save_history(project.history_path("score", name), History(seconds=seconds))
+    storage.save_history(paths.history_path("score", name), History(seconds=seconds))
 
 
 def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:

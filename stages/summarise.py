@@ -5,19 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, runtime, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import SPLITS, Dataset, InputError, Vectors
+from sbipipe.interfaces import SPLITS, Dataset, Vectors
 from sbipipe.learning import processes
+from sbipipe.records import InputError
 from sbipipe.seeds import number
 
 
 def main(name: str) -> None:
     start = time.perf_counter()
     params = read_params()
-    source = storage.open_set(project.SETS / params.summarise[name].of)
+    source = storage.open_set(paths.SETS / params.summarise[name].of)
     seed = number(params.seed, "summarise", name)
-    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    run = runtime.fit_run(seed, params.runtime, paths.CHECKPOINTS / name)
     splits = {split: source.split(split) for split in SPLITS}
     with runtime.parallel(params.runtime):
         summary = plugins.summary(params, name)
@@ -36,7 +37,7 @@ def main(name: str) -> None:
     }
     of_fields = storage.describe(source.data)
     about = {key: value for key, value in source.about.items() if key not in of_fields}
-    with storage.whole_folder(project.SETS / name) as folder:
+    with storage.whole_folder(paths.SETS / name) as folder:
         for split, rows in vectors.items():
             storage.save_split(folder, split, rows)
         storage.save_weights(folder / "summary.safetensors", summariser.weights)
@@ -44,7 +45,7 @@ def main(name: str) -> None:
         own = {"fingerprint": storage.joint_hash(source.about["fingerprint"], weights)}
         storage.finish_set(folder, {**about, **storage.describe(data), **made, **own})
     history = replace(history, seconds=time.perf_counter() - start)
-    storage.save_history(project.history_path("summarise", name), history)
+    storage.save_history(paths.history_path("summarise", name), history)
 
 
 def refuse_broken(name: str, vectors: dict[str, Dataset]) -> None:

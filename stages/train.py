@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.interfaces import Dataset, InputError
+from sbipipe.interfaces import Dataset
 from sbipipe.learning import processes
+from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets.tables import finite_rows
 
@@ -21,15 +22,15 @@ def main(name: str) -> None:
         left_out = sum(int((~finite_rows(rows)).sum()) for rows in (train, valid))
         train, valid = (rows.rows(finite_rows(rows)) for rows in (train, valid))
     seed = number(params.seed, "train", name)
-    run = runtime.fit_run(seed, params.runtime, project.CHECKPOINTS / name)
+    run = runtime.fit_run(seed, params.runtime, paths.CHECKPOINTS / name)
     posterior, history = estimator.fit(train, valid, project.prior_of(params, of), run)
     if not processes.first():
         return
     if left_out:
         history = replace(history, notes={**history.notes, "rows_left_out": left_out})
-    path = project.ESTIMATORS / f"{name}.safetensors"
+    path = paths.ESTIMATORS / f"{name}.safetensors"
     storage.save_weights(path, project.stamped(posterior.weights, params, name))
-    storage.save_history(project.history_path("train", name), history)
+    storage.save_history(paths.history_path("train", name), history)
 
 
 def require(params: Params, name: str, train: Dataset, valid: Dataset) -> None:

@@ -1,7 +1,7 @@
 """Stage `truth`: the true fields of a simulator beside which emulated ones are set
 -> data/truths/<name>."""
 
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.emulation import truth
 from sbipipe.emulation.truth import Truth
@@ -11,7 +11,7 @@ from sbipipe.sets import fingerprint
 
 def main(name: str) -> None:
     params = read_params()
-    path = project.truth_path(name)
+    path = paths.truth_path(name)
     if not emulated(params, name):
         truth.save(path, Unchecked(f"no emulator is of {name}"))
         return

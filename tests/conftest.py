@@ -5,6 +5,7 @@ Its presence lets every test import `closed_form`, whichever folder the test lie
 
 from __future__ import annotations
 
+import shutil
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -57,4 +58,12 @@ def linear_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with chdir(folder):
         linear_run.run(folder)
         linear_run.stage("publish")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(linear_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `linear_folder`, which the tests of one file may change."""
+    folder = tmp_path_factory.mktemp("copy") / "run"
+    shutil.copytree(linear_folder, folder)
     return folder

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from sbipipe import plugins
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 Offered = TypeVar("Offered")
 Fitted = TypeVar("Fitted")

@@ -17,13 +17,13 @@ from scipy import stats
 
 from closed_form import CONTROLS
 from rows import rows_of
-from sbipipe import project, storage
-from sbipipe.config import Gate, parse, read_params
+from sbipipe import paths, storage
+from sbipipe.config import Gate, read_params
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulation import drawing, truth
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation import emulated, truth
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge as judge_fields
 from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.gate.judge import judge
@@ -39,10 +39,10 @@ from sbipipe.interfaces import (
     Vectors,
 )
 from sbipipe.physics import fields
-from sbipipe.posteriors import comparison
+from sbipipe.posteriors.compare import compare, kl_from_exact
 from sbipipe.priors import uniform_prior
 from sbipipe.protocols import Prior
-from sbipipe.records import dump
+from sbipipe.records import dump, parse
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -92,8 +92,8 @@ def write(
         for name, one in found.items()
     }
     for name, one in found.items():
-        storage.save_draws(project.DRAWS / f"{name}.safetensors", one)
-    storage.save_json(project.COVERAGE, dump(Verdicts(estimators=verdicts)))
+        storage.save_draws(paths.DRAWS / f"{name}.safetensors", one)
+    storage.save_json(paths.COVERAGE, dump(Verdicts(estimators=verdicts)))
     _comparison(found, prior, widths)
     _emulation(emulator)
 
@@ -203,8 +203,8 @@ def _sets(prior: Prior, as_fields: bool, simulations: int, spoken: str) -> None:
 
 def _save_set(name: str, rows: Dataset, about: Mapping[str, Any]) -> None:
     for split in SPLITS:
-        storage.save_split(project.SETS / name, split, rows)
-    storage.finish_set(project.SETS / name, {**storage.describe(rows.data), **about})
+        storage.save_split(paths.SETS / name, split, rows)
+    storage.finish_set(paths.SETS / name, {**storage.describe(rows.data), **about})
 
 
 def _field(theta: Array, rng: np.random.Generator) -> Array:
@@ -222,10 +222,10 @@ def _histories(params: Any) -> None:
             history = History(seconds=3.2)
             if section != "simulate" and name != "exact":
                 history = _history(3 if name == "npe" else 1, len(name))
-            storage.save_history(project.history_path(section, name), history)
+            storage.save_history(paths.history_path(section, name), history)
     for name in params.emulate:
-        storage.save_history(project.history_path("emulate", name), _history(1, len(name)))
-        storage.save_history(project.history_path("score", name), History(seconds=1.5))
+        storage.save_history(paths.history_path("emulate", name), _history(1, len(name)))
+        storage.save_history(paths.history_path("score", name), History(seconds=1.5))
 
 
 def _history(networks: int, steepness: int) -> History:
@@ -253,21 +253,21 @@ def _comparison(
         _, y = _truths(prior, len(exact.theta))
         for name in set(found) - {"exact"}:
             other = _log_prob(prior, widths[name], y, exact.draws)
-            divergence[name], _ = comparison.kl_from_exact(exact.log_prob, other)
-    compared = comparison.compare(
+            divergence[name], _ = kl_from_exact(exact.log_prob, other)
+    compared = compare(
         "cdm", found, stream(0, "compare"), observations=20,
         train_seconds=dict.fromkeys(found, 41.5), kl=divergence,
     )  # fmt: skip
-    storage.save_json(project.COMPARISON, dump(compared))
+    storage.save_json(paths.COMPARISON, dump(compared))
 
 
 def _emulation(name: str) -> None:
     """An emulator that draws from the simulator itself."""
     if name:
         true, drawn = emulated_fields()
-        truth.save(project.truth_path("cdm"), true)
-        drawing.save(project.emulation_path(name), drawn)
-        storage.save_json(project.judgement_path(name), dump(judge_fields(true, drawn)))
+        truth.save(paths.truth_path("cdm"), true)
+        emulated.save(paths.emulation_path(name), drawn)
+        storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn)))
 
 
 def emulated_fields() -> tuple[Truth, Drawn]:

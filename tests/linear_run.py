@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from rows import rows_of
-from sbipipe import plugins, project, runtime, storage
+from sbipipe import paths, plugins, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS
 from sbipipe.seeds import stream
@@ -50,7 +50,7 @@ def stage(name: str, *words: str) -> None:
 def simulate() -> None:
     """The set `vectors`, in the working directory."""
     params = read_params()
-    simulator, path = plugins.simulator(params, "vectors"), project.SETS / "vectors"
+    simulator, path = plugins.simulator(params, "vectors"), paths.SETS / "vectors"
     for split in SPLITS:
         rng = stream(params.seed, split)
         theta = simulator.prior.sample(COUNTS[split], rng)

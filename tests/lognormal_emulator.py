@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.interfaces import Array, Dataset, Generator, Weights
 from sbipipe.protocols import Emulator
 from sbipipe.seeds import stream
@@ -53,7 +53,7 @@ def held_out(simulations: int = 60) -> Dataset:
 def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:
     """`params.yaml` and the set `maps`, with the rows of each split, in the working directory."""
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    path = project.SETS / "maps"
+    path = paths.SETS / "maps"
     for split, part in rows.items():
         storage.save_split(path, split, part)
     about = {

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from lognormal_emulator import SIMULATOR, LognormalEmulator
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge
 from sbipipe.emulation.judgement import Judgement
 from sbipipe.emulation.truth import TrueResponse, Truth

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import linear_run
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.config import read_params
 
 PRIOR = {
@@ -158,7 +158,7 @@ def test_rows_that_are_not_finite_are_left_out_and_counted():
     x[3, 0], x[50, 2], x[60] = np.nan, np.inf, -np.inf
     bring(x=x)
     linear_run.stage("simulate", "mine")
-    about = json.loads((project.SETS / "mine/set.json").read_text())
+    about = json.loads((paths.SETS / "mine/set.json").read_text())
     assert about["excluded"] == 3
     assert sum(about["simulations"].values()) == 197
 
@@ -170,26 +170,26 @@ def test_only_rows_that_are_not_finite(capsys):
 
 
 def test_a_truncated_chunk(capsys):
-    chunks = [p for p in (project.SETS / "mine/train.zarr/x/c").rglob("*") if p.is_file()]
+    chunks = [p for p in (paths.SETS / "mine/train.zarr/x/c").rglob("*") if p.is_file()]
     chunks[0].write_bytes(chunks[0].read_bytes()[:-5])
     (found,) = refused(capsys, "summarise", "raw")
     assert found.startswith("data/sets/mine/train.zarr/x: a chunk is damaged")
 
 
 def test_a_missing_chunk(capsys):
-    chunks = [p for p in (project.SETS / "mine/train.zarr/x/c").rglob("*") if p.is_file()]
+    chunks = [p for p in (paths.SETS / "mine/train.zarr/x/c").rglob("*") if p.is_file()]
     chunks[0].unlink()
     (found,) = refused(capsys, "summarise", "raw")
     assert re.match(r"data/sets/mine/train\.zarr/x: 1 of \d+ chunks missing", found)
 
 
 def test_a_missing_set(capsys):
-    shutil.rmtree(project.SETS / "mine")
+    shutil.rmtree(paths.SETS / "mine")
     assert refused(capsys, "summarise", "raw") == ["data/sets/mine/set.json: no such file"]
 
 
 def test_weights_that_are_cut_off(capsys):
-    path = project.ESTIMATORS / "npe.safetensors"
+    path = paths.ESTIMATORS / "npe.safetensors"
     linear_run.stage("summarise", "raw")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"cut off")
@@ -198,5 +198,5 @@ def test_weights_that_are_cut_off(capsys):
 
 
 def test_the_good_input_is_good():
-    assert len(storage.open_set(project.SETS / "mine").split("train")) > 100
+    assert len(storage.open_set(paths.SETS / "mine").split("train")) > 100
     assert read_params().simulator_of("raw") == "mine"

@@ -8,7 +8,7 @@ import yaml
 
 from sbipipe import check, cli, plugins
 from sbipipe.check import costs, measure
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 COUNTS = {"train": 100, "valid": 20, "calibrate": 0, "test": 80}
 GOOD = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import linear_run
-from sbipipe import cli, plugins, project
+from sbipipe import cli, paths, plugins, project
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
 
@@ -77,10 +77,10 @@ def test_infer_overwrites_only_when_told(run, tmp_path, capsys):
 
 
 def test_infer_refuses_what_failed_its_gate(run, tmp_path, capsys):
-    before = project.COVERAGE.read_text()
+    before = paths.COVERAGE.read_text()
     coverage = json.loads(before)
     coverage["estimators"]["exact"] |= {"published": False, "verdict": "biased"}
-    project.COVERAGE.write_text(json.dumps(coverage))
+    paths.COVERAGE.write_text(json.dumps(coverage))
     try:
         assert infer(tmp_path / "o.nc") == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -89,7 +89,7 @@ def test_infer_refuses_what_failed_its_gate(run, tmp_path, capsys):
         assert infer(tmp_path / "o.nc", "--uncalibrated") == 0
         assert "UNCALIBRATED" in capsys.readouterr().out
     finally:
-        project.COVERAGE.write_text(before)
+        paths.COVERAGE.write_text(before)
     attributes = posterior_file.load(tmp_path / "o.nc").attributes
     assert (attributes["uncalibrated"], attributes["verdict"]) == (1, "biased")
 

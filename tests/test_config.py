@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from sbipipe.config import Params, parse, read_params
-from sbipipe.interfaces import InputError
+from sbipipe.config import Params, read_params
+from sbipipe.records import InputError, parse
 
 GOOD: dict[str, Any] = {
     "seed": 1,

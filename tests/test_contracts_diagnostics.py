@@ -5,7 +5,7 @@ import pytest
 
 from closed_form import fail, gaussian
 from contracts import kinds, quick
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 KINDS = kinds("diagnose")
 

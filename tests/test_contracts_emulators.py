@@ -12,9 +12,10 @@ from contracts import kinds, quick
 from lognormal_emulator import SIMULATOR, assert_emulates, held_out
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.interfaces import InputError, Run
+from sbipipe.interfaces import Run
 from sbipipe.learning.chebyshev import Basis
 from sbipipe.protocols import Emulator, EmulatorKind, Scores
+from sbipipe.records import InputError
 
 ROWS = held_out(420)
 TRAIN, VALID = ROWS.rows(slice(320)), ROWS.rows(slice(320, 414))

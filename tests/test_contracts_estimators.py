@@ -13,10 +13,11 @@ import linear_problem
 from contracts import kinds, quick, taken
 from rows import rows_of
 from sbipipe import plugins, storage
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run
+from sbipipe.interfaces import Array, Dataset, History, Run
 from sbipipe.learning.chebyshev import Basis, nodes, scaled, surface_data
 from sbipipe.priors import uniform_prior
 from sbipipe.protocols import Estimator, Posterior
+from sbipipe.records import InputError
 from sbipipe.simulators.lognormal import Lognormal
 
 B = 6
@@ -42,7 +43,7 @@ class Surfaces:
 
     def simulate(self, theta: Array, rng: np.random.Generator) -> Array:
         """Coefficients of -|R^T (x - s)|^2 / 2 with x = s + R^-T z, (N, 2) -> (N, 6)."""
-        s = scaled(self.prior, theta).numpy()
+        s = scaled(self.prior.to_unit(theta)).numpy()
         root = np.tril(rng.uniform(1, 3, (len(s), 2, 2)))
         z = rng.standard_normal((len(s), 2, 1))
         x = s + np.linalg.solve(np.swapaxes(root, 1, 2), z)[..., 0]
@@ -52,7 +53,7 @@ class Surfaces:
 
     def log_likelihood(self, theta: Array, x: Array) -> Array:
         """Up to what depends on x alone, (n, B, 2) and (B, 6) -> (n, B)."""
-        terms = self.basis(scaled(self.prior, theta)).numpy()
+        terms = self.basis(scaled(self.prior.to_unit(theta))).numpy()
         return np.asarray(np.einsum("nbm,bm->nb", terms, x))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from gaussian_maps import SIDE, grid, smooth
 from sbipipe import plugins, statistics
-from sbipipe.interfaces import Array, InputError
+from sbipipe.interfaces import Array
+from sbipipe.records import InputError
 from sbipipe.statistics import Axis, Kind, Resolution, Statistic
 
 RESOLUTION = Resolution(bands=12, thresholds=8)

@@ -10,10 +10,10 @@ import pytest
 
 import linear_run
 from lognormal_emulator import LognormalEmulator, held_out, write_set
-from sbipipe import check, plugins, project, storage
+from sbipipe import check, paths, plugins, project, storage
 from sbipipe.config import read_params
-from sbipipe.emulation import drawing, truth
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation import emulated, truth
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import SPLITS, Vectors
@@ -58,14 +58,14 @@ def judged(name: str) -> dict[str, Any]:
     linear_run.stage("truth", "maps")
     linear_run.stage("draw_fields", name)
     linear_run.stage("judge", name)
-    found: dict[str, Any] = storage.load_json(project.judgement_path(name))
+    found: dict[str, Any] = storage.load_json(paths.judgement_path(name))
     return found
 
 
 def test_an_emulator_that_scores_makes_a_set_that_an_estimator_reads(folder: Path) -> None:
     linear_run.stage("emulate", "coarse")
     linear_run.stage("score", "coarse")
-    found = storage.open_set(project.SETS / "coarse")
+    found = storage.open_set(paths.SETS / "coarse")
     assert isinstance(found.data, Vectors)
     assert found.data.degree == 4
     assert [len(found.split(split)) for split in SPLITS] == [60] * 4
@@ -78,14 +78,14 @@ def test_an_emulator_that_scores_makes_a_set_that_an_estimator_reads(folder: Pat
 
     linear_run.stage("train", "surface")
     linear_run.stage("draw", "surface")
-    draws = storage.load_draws(project.DRAWS / "surface.safetensors")
+    draws = storage.load_draws(paths.DRAWS / "surface.safetensors")
     assert draws.draws.shape == (50, 60, 2)
     np.testing.assert_array_equal(draws.theta, test.theta)
 
     linear_run.stage("summarise", "moments")
     linear_run.stage("join", "both")
-    joined = storage.open_set(project.SETS / "both")
-    parts = [storage.open_set(project.SETS / name).data.shape[0] for name in ("moments", "coarse")]
+    joined = storage.open_set(paths.SETS / "both")
+    parts = [storage.open_set(paths.SETS / name).data.shape[0] for name in ("moments", "coarse")]
     assert joined.data.shape == (sum(parts),)
     np.testing.assert_allclose(
         project.test_rows(params, "both").x, project.observe(params, "both", test.x), rtol=1e-4
@@ -96,7 +96,7 @@ def test_what_is_not_scored_cannot_be_read(folder: Path) -> None:
     linear_run.stage("emulate", "coarse")
     linear_run.stage("emulate", "fine")
     linear_run.stage("score", "fine")
-    found = storage.open_set(project.SETS / "fine")
+    found = storage.open_set(paths.SETS / "fine")
     assert [len(found.split(split)) for split in SPLITS] == [0] * 4
     changed = {**PARAMS, "train": {"npe": {"kind": "npe", "of": "fine"}}}
     linear_run.write_params(folder, **changed)
@@ -113,18 +113,18 @@ def test_a_coarse_emulator_is_judged_beside_coarse_fields(folder: Path) -> None:
     found = judged("coarse")
     assert list(found["space"]) == [8, 8]
     assert found["counts"]["theta"] == 10
-    drawn = drawing.load(project.emulation_path("coarse"))
+    drawn = emulated.load(paths.emulation_path("coarse"))
     assert isinstance(drawn, Drawn)
     assert drawn.generated.shape[2:] == (1, 8, 8)
 
 
 def test_the_truth_is_simulated_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linear_run.stage("truth", "maps")
-    before = project.truth_path("maps").read_bytes()
-    assert isinstance(truth.load(project.truth_path("maps")), Truth)
+    before = paths.truth_path("maps").read_bytes()
+    assert isinstance(truth.load(paths.truth_path("maps")), Truth)
     monkeypatch.setattr(truth, "find", lambda *_: pytest.fail("simulated again"))
     linear_run.stage("truth", "maps")
-    assert project.truth_path("maps").read_bytes() == before
+    assert paths.truth_path("maps").read_bytes() == before
 
 
 def test_without_an_emulator_no_truth_is_looked_for(folder: Path) -> None:
@@ -138,7 +138,7 @@ def test_without_an_emulator_no_truth_is_looked_for(folder: Path) -> None:
         },
     )
     linear_run.stage("truth", "maps")
-    assert truth.load(project.truth_path("maps")) == Unchecked("no emulator is of maps")
+    assert truth.load(paths.truth_path("maps")) == Unchecked("no emulator is of maps")
 
 
 class OnlyDraws:
@@ -159,7 +159,7 @@ def only_draws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "train": {"surface": {"kind": "surface", "of": "toy"}},
     }
     linear_run.write_params(folder, **{**PARAMS, **changed})
-    storage.save_weights(project.EMULATORS / "toy.safetensors", LognormalEmulator().weights)
+    storage.save_weights(paths.EMULATORS / "toy.safetensors", LognormalEmulator().weights)
     made = plugins.make
     monkeypatch.setattr(
         plugins,
@@ -183,9 +183,9 @@ def test_an_emulator_that_only_draws_is_judged_but_no_estimator_may_name_it(
 
 
 def test_equal_seeds_give_equal_files(folder: Path) -> None:
-    paths = (project.emulation_path("coarse"), project.judgement_path("coarse"))
+    files = (paths.emulation_path("coarse"), paths.judgement_path("coarse"))
     linear_run.stage("emulate", "coarse")
     judged("coarse")
-    before = [path.read_bytes() for path in paths]
+    before = [path.read_bytes() for path in files]
     judged("coarse")
-    assert [path.read_bytes() for path in paths] == before
+    assert [path.read_bytes() for path in files] == before

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from sbipipe.config import parse
-from sbipipe.interfaces import InputError
 from sbipipe.priors import LogUniform, Normal, ProductPrior, Uniform, uniform_prior
+from sbipipe.records import InputError, parse
 
 PRIOR = ProductPrior(
     {

@@ -9,7 +9,7 @@ import torch
 
 from sbipipe import project
 from sbipipe.config import read_params
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 import linear_run
 from lognormal_emulator import held_out, write_set
-from sbipipe import check, plugins, project, storage
+from sbipipe import check, paths, plugins, project, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS, Run
 from sbipipe.seeds import number
@@ -54,9 +54,9 @@ def test_the_strength_is_that_of_calibrate_and_the_raw_one_stands_beside_it() ->
     lay_out(PARTS["calibrate"])
     linear_run.stage("train", "exact")
     linear_run.stage("draw", "exact")
-    raw = storage.file_hash(project.ESTIMATORS / "exact.safetensors")
+    raw = storage.file_hash(paths.ESTIMATORS / "exact.safetensors")
     linear_run.stage("recalibrate", NAME)
-    assert storage.file_hash(project.ESTIMATORS / "exact.safetensors") == raw
+    assert storage.file_hash(paths.ESTIMATORS / "exact.safetensors") == raw
 
     params = read_params()
     of, prior = project.posterior(params, "exact"), project.prior_of(params, "maps")
@@ -67,12 +67,12 @@ def test_the_strength_is_that_of_calibrate_and_the_raw_one_stands_beside_it() ->
     np.testing.assert_array_equal(strength, again.weights.arrays["strength"])
     assert strength != pytest.approx(other.weights.arrays["strength"])
     assert strength == pytest.approx(1, abs=0.4)
-    notes = json.loads(project.history_path("recalibrate", NAME).read_text())["notes"]
+    notes = json.loads(paths.history_path("recalibrate", NAME).read_text())["notes"]
     assert notes["strength"] == pytest.approx(float(strength[0]))
 
     linear_run.stage("diagnose")
     linear_run.stage("publish")
-    found = storage.load_json(project.COVERAGE)["estimators"]
+    found = storage.load_json(paths.COVERAGE)["estimators"]
     assert list(found) == ["exact", NAME]
 
 
@@ -83,7 +83,7 @@ def test_without_rows_for_it_there_is_one_line(capsys: pytest.CaptureFixture[str
         linear_run.stage("recalibrate", NAME)
     line = "simulate.maps.simulations.calibrate: given 0; allowed with recalibrate.exact+tempered:"
     assert capsys.readouterr().err.startswith(line)
-    assert not (project.ESTIMATORS / f"{NAME}.safetensors").exists()
+    assert not (paths.ESTIMATORS / f"{NAME}.safetensors").exists()
 
 
 def test_check_names_it_beforehand() -> None:

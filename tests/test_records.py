@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sbipipe.interfaces import InputError
-from sbipipe.records import Real, Values, dump, load, record
+from sbipipe.interfaces import Real
+from sbipipe.records import InputError, Values, dump, load, record
 
 
 @record

@@ -15,7 +15,8 @@ import pytest
 import finished_run
 from sbipipe import report, storage
 from sbipipe.figures.gallery import Gallery, draw_all
-from sbipipe.gate.sharpness import Estimate, estimate
+from sbipipe.gate.sharpness import estimate
+from sbipipe.gate.verdict import Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
 from sbipipe.results.posteriors import EXAMPLES

@@ -9,7 +9,7 @@ from distributed.security import Security
 
 from sbipipe import runtime
 from sbipipe.config import Runtime
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 
 def test_an_existing_scheduler_is_used() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.interfaces import Dataset, History, InputError, PosteriorDraws, Weights
+from sbipipe.interfaces import Dataset, History, PosteriorDraws, Weights
+from sbipipe.records import InputError
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from sbipipe import plugins
-from sbipipe.config import Params, parse
+from sbipipe.config import Params
+from sbipipe.records import parse
 
 CONF = Path("conf").resolve()
 STUDIES = sorted(path.stem for path in (CONF / "study").iterdir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.interfaces import Array, Fields, Geometry
 

@@ -82,7 +82,7 @@ def draw(rooms: Mapping[str, set[str]], out: Path) -> None:
     box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": BLUE, "lw": 1.2}
     for name, (x, y) in place.items():
         axes.text(x, y, name, ha="center", va="center", fontsize=10, color=INK, bbox=box, zorder=2)
-    words = "interfaces  config  plugins  records  storage  seeds  priors  runtime  project  ..."
+    words = "interfaces  records  config  paths  plugins  storage  seeds  runtime  project  ..."
     axes.text(0.5, 0.2, words, ha="center", va="center", fontsize=9, color=INK, bbox=box)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.2, len(rows) + 0.5))
     axes.set_axis_off()

@@ -24,9 +24,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.config import plugin
 from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
+from sbipipe.records import plugin
 from sbipipe.seeds import stream
 
 __all__ = ["Sbc"]

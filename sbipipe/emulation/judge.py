@@ -19,7 +19,7 @@ from sbipipe import plugins
 from sbipipe.emulation import measured, spectra
 from sbipipe.emulation.chi_squared_sets import chi_squared_sets
 from sbipipe.emulation.correlations import correlations
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judgement import Against, Counts, Judgement
 from sbipipe.emulation.measured import Measured
 from sbipipe.emulation.responses import responses

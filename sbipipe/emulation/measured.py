@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sbipipe import plugins, statistics
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judgement import Against, Band, EmulatedCurve, EmulatedExample, short
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.z_scores import rms, z_scores

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sbipipe.emulation import spectra
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judgement import Against, Band, EmulatedResponse, Responses, short
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.z_scores import rms, z_scores

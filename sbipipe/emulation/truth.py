@@ -23,9 +23,10 @@ import numpy as np
 from sbipipe import storage
 from sbipipe.emulation.chi_squared import FEWEST
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import Array, Dataset, Fields, Generator, Index, InputError, Weights
+from sbipipe.interfaces import Array, Dataset, Fields, Generator, Index, Weights
 from sbipipe.physics.fields import average
 from sbipipe.protocols import Prior, Simulator
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 THETAS, DRAWN, TRUE = 10, 50, 15

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sbipipe.config import plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, LogLikelihood, Run, Weights
+from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import InputError, plugin
 from sbipipe.sampling.condition import condition
 
 

@@ -24,7 +24,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning.densities import (
     ConditionalDensity,
@@ -38,6 +37,7 @@ from sbipipe.learning.densities import (
 )
 from sbipipe.learning.training import Optimisation, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 

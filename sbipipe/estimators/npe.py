@@ -25,7 +25,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import (
     Array,
     Dataset,
@@ -49,6 +48,7 @@ from sbipipe.learning.densities import (
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.training import Optimisation, Rows, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import Positive, plugin
 from sbipipe.storage import check_same
 
 

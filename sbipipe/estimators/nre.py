@@ -33,7 +33,6 @@ from scipy import special
 from scipy.stats import qmc
 from torch import Tensor, nn
 
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning.densities import (
     PAIRS,
@@ -47,6 +46,7 @@ from sbipipe.learning.densities import (
 )
 from sbipipe.learning.training import Optimisation, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
 from sbipipe.storage import check_same
 

@@ -21,19 +21,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sbipipe.config import plugin
-from sbipipe.interfaces import (
-    Array,
-    Dataset,
-    History,
-    InputError,
-    LogLikelihood,
-    Run,
-    Vectors,
-    Weights,
-)
+from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Vectors, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import InputError, plugin
 from sbipipe.sampling.condition import condition
 
 
@@ -81,7 +72,7 @@ class _SurfacePosterior:
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """l, (n, B, D) and (B, M) -> (n, B)."""
-        terms = Basis(len(self.prior.names), self.degree)(scaled(self.prior, theta)).numpy()
+        terms = Basis(len(self.prior.names), self.degree)(scaled(self.prior.to_unit(theta))).numpy()
         return np.asarray(np.einsum("nbm,bm->nb", terms, digest))
 
     def at(self, x: Array) -> Conditioned:

@@ -25,7 +25,7 @@ from sbipipe.figures.style import (
     plain,
     symbol,
 )
-from sbipipe.gate.testing import Test
+from sbipipe.gate.verdict import Test
 from sbipipe.interfaces import Array
 from sbipipe.results.calibration import TestCurves
 

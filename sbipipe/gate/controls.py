@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sbipipe.config import Draw
-from sbipipe.interfaces import Array, InputError, PosteriorDraws
+from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.records import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,14 @@ from sbipipe.config import Gate
 from sbipipe.gate import uniformity
 from sbipipe.gate.controls import Control, control_draws
 from sbipipe.gate.evidence import evidence
-from sbipipe.gate.power import Power, smallest_width_error
+from sbipipe.gate.power import smallest_width_error
 from sbipipe.gate.sharpness import sharpness
-from sbipipe.gate.testing import Detection, Test, detection, missing, run_tests
-from sbipipe.gate.verdict import Outcome, SampleSize, Verdict
+from sbipipe.gate.testing import detection, missing, run_tests
+from sbipipe.gate.verdict import Detection, Outcome, Power, SampleSize, Test, Verdict
 from sbipipe.gate.words import reasons
-from sbipipe.interfaces import Generator, InputError, PosteriorDraws
+from sbipipe.interfaces import Generator, PosteriorDraws
 from sbipipe.protocols import Diagnostic
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 PLAIN = 4.0

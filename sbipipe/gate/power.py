@@ -12,44 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from pydantic import computed_field
 from scipy import special
 
 from sbipipe.config import Gate
 from sbipipe.gate import uniformity
+from sbipipe.gate.verdict import Power
 from sbipipe.interfaces import Array, Generator
-from sbipipe.records import record
 
 LARGEST = 0.63
 """The largest error of the width that is looked at."""
-
-
-@record
-class Power:
-    """The smallest errors of the width that the tests would find.
-
-    Attributes:
-        narrow: The error w of a posterior of width 1 - w; None where beyond `LARGEST`.
-        wide: The error w of a posterior of width 1 + w; None where beyond `LARGEST`.
-        needed: The error that must be found, `gate.width_error`.
-        chance: The probability of finding them, `gate.chance`.
-    """
-
-    narrow: float | None
-    wide: float | None
-    needed: float
-    chance: float
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def width_error(self) -> float | None:
-        """The larger of the two errors; None where either is beyond `LARGEST`."""
-        return None if self.narrow is None or self.wide is None else max(self.narrow, self.wide)
-
-    @property
-    def suffices(self) -> bool:
-        """Whether the error that must be found would be."""
-        return self.width_error is not None and self.width_error <= self.needed
 
 
 def smallest_width_error(

@@ -14,50 +14,11 @@ for a mean is s / sqrt(n).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from sbipipe.gate import uniformity
+from sbipipe.gate.verdict import Estimate, Sharpness
 from sbipipe.interfaces import Array, PosteriorDraws
-from sbipipe.records import Real, record
-
-
-@record
-class Estimate:
-    """A mean over observations with its standard error.
-
-    Attributes:
-        mean: The mean over the `count` observations that have a value; infinite where one of
-            theirs is.
-        se: The standard error of the mean; NaN where the mean is not finite.
-        median: The median over the same observations.
-        finite_mean: The mean over the observations whose value is finite.
-        infinite: The number of observations whose value is infinite.
-        failed: The number of observations without a value.
-        count: The number of observations with a value.
-    """
-
-    mean: Real
-    se: Real
-    median: Real
-    finite_mean: Real
-    infinite: int
-    failed: int
-    count: int
-
-
-@record
-class Sharpness:
-    """What one estimator's posteriors say, where they are right.
-
-    Attributes:
-        log_prob_truth: The log posterior density at the truth, in nats.
-        contraction: The contraction of each parameter.
-    """
-
-    log_prob_truth: Estimate
-    contraction: Mapping[str, Real]
 
 
 def sharpness(draws: PosteriorDraws) -> Sharpness:

@@ -14,55 +14,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Curve, PosteriorDraws
+from sbipipe.gate.verdict import Detection, Test
+from sbipipe.interfaces import Array, PosteriorDraws
 from sbipipe.protocols import Diagnostic
-from sbipipe.records import Real, record
 from sbipipe.seeds import stream
 
 ROLES = {"bias": "SBC", "signed_area": "coverage", "atc": "TARP"}
 """The number by which the three mandatory kinds of test are known."""
-
-
-@record
-class Test:
-    """One result of a diagnostic, judged among all tests of its estimator.
-
-    Attributes:
-        statistic: The test statistic.
-        p_value: The probability of a statistic at least as extreme for a calibrated posterior.
-        p_adjusted: The p-value after Holm's correction.
-        passed: Whether the adjusted p-value lies above the level.
-        diagnostic: The name of the diagnostic in `params.yaml`.
-        why: One sentence that a person reads.
-        numbers: Other figures, by name.
-        curve: The picture of the test.
-    """
-
-    __test__ = False
-
-    statistic: Real
-    p_value: float
-    p_adjusted: float
-    passed: bool
-    diagnostic: str
-    why: str
-    numbers: Mapping[str, Real]
-    curve: Curve
-
-
-@record
-class Detection:
-    """Whether the tests find a negative control.
-
-    Attributes:
-        found: Whether some test rejects it.
-        by: The tests that reject it.
-        p_adjusted: The smallest adjusted p-value.
-    """
-
-    found: bool
-    by: tuple[str, ...]
-    p_adjusted: float
 
 
 def run_tests(

@@ -5,12 +5,119 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from sbipipe.gate.power import Power
-from sbipipe.gate.sharpness import Sharpness
-from sbipipe.gate.testing import Detection, Test
-from sbipipe.records import Real, record
+from pydantic import computed_field
+
+from sbipipe.interfaces import Curve, Real
+from sbipipe.records import record
 
 Outcome = Literal["calibrated", "overconfident", "underconfident", "biased", "inconclusive"]
+
+
+@record
+class Test:
+    """One result of a diagnostic, judged among all tests of its estimator.
+
+    Attributes:
+        statistic: The test statistic.
+        p_value: The probability of a statistic at least as extreme for a calibrated posterior.
+        p_adjusted: The p-value after Holm's correction.
+        passed: Whether the adjusted p-value lies above the level.
+        diagnostic: The name of the diagnostic in `params.yaml`.
+        why: One sentence that a person reads.
+        numbers: Other figures, by name.
+        curve: The picture of the test.
+    """
+
+    __test__ = False
+
+    statistic: Real
+    p_value: float
+    p_adjusted: float
+    passed: bool
+    diagnostic: str
+    why: str
+    numbers: Mapping[str, Real]
+    curve: Curve
+
+
+@record
+class Detection:
+    """Whether the tests find a negative control.
+
+    Attributes:
+        found: Whether some test rejects it.
+        by: The tests that reject it.
+        p_adjusted: The smallest adjusted p-value.
+    """
+
+    found: bool
+    by: tuple[str, ...]
+    p_adjusted: float
+
+
+@record
+class Estimate:
+    """A mean over observations with its standard error.
+
+    Attributes:
+        mean: The mean over the `count` observations that have a value; infinite where one of
+            theirs is.
+        se: The standard error of the mean; NaN where the mean is not finite.
+        median: The median over the same observations.
+        finite_mean: The mean over the observations whose value is finite.
+        infinite: The number of observations whose value is infinite.
+        failed: The number of observations without a value.
+        count: The number of observations with a value.
+    """
+
+    mean: Real
+    se: Real
+    median: Real
+    finite_mean: Real
+    infinite: int
+    failed: int
+    count: int
+
+
+@record
+class Sharpness:
+    """What one estimator's posteriors say, where they are right.
+
+    Attributes:
+        log_prob_truth: The log posterior density at the truth, in nats.
+        contraction: The contraction of each parameter.
+    """
+
+    log_prob_truth: Estimate
+    contraction: Mapping[str, Real]
+
+
+@record
+class Power:
+    """The smallest errors of the width that the tests would find.
+
+    Attributes:
+        narrow: The error w of a posterior of width 1 - w; None where beyond `power.LARGEST`.
+        wide: The error w of a posterior of width 1 + w; None where beyond `power.LARGEST`.
+        needed: The error that must be found, `gate.width_error`.
+        chance: The probability of finding them, `gate.chance`.
+    """
+
+    narrow: float | None
+    wide: float | None
+    needed: float
+    chance: float
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def width_error(self) -> float | None:
+        """The larger of the two errors; None where either is beyond `power.LARGEST`."""
+        return None if self.narrow is None or self.wide is None else max(self.narrow, self.wide)
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the error that must be found would be."""
+        return self.width_error is not None and self.width_error <= self.needed
 
 
 @record

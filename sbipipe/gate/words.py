@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sbipipe.gate.controls import Control
 from sbipipe.gate.evidence import evidence
-from sbipipe.gate.power import LARGEST, Power
-from sbipipe.gate.testing import Detection, Test, missing
+from sbipipe.gate.power import LARGEST
+from sbipipe.gate.testing import missing
+from sbipipe.gate.verdict import Detection, Power, Test
 
 
 def reasons(

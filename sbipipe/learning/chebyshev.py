@@ -19,12 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from sbipipe.interfaces import Array, Vectors
-from sbipipe.protocols import Prior
 
 
-def scaled(prior: Prior, theta: Array) -> Tensor:
-    """s = 2 F(theta) - 1, with the prior's distribution F, (..., D)."""
-    return torch.from_numpy(2 * prior.to_unit(np.asarray(theta, np.float64)) - 1)
+def scaled(quantiles: Array) -> Tensor:
+    """s = 2 q - 1 of the quantiles q of parameters (`Prior.to_unit`), (..., D)."""
+    return torch.from_numpy(2 * np.asarray(quantiles, np.float64) - 1)
 
 
 @dataclass(frozen=True)

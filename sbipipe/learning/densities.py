@@ -28,9 +28,10 @@ from pydantic import AfterValidator
 from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, Data, Fields, Generator, History, InputError, Run
+from sbipipe.interfaces import Array, Data, Fields, Generator, History, Run
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.training import Optimisation, Rows, merge, optimise
+from sbipipe.records import InputError
 from sbipipe.seeds import number, torch_scope
 
 DENSITIES = (

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 FLOOR = 1e-4
 """Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""

@@ -36,11 +36,11 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
 from sbipipe import storage
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import History, Run, Weights
 from sbipipe.learning import processes
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
+from sbipipe.records import Positive, plugin
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]

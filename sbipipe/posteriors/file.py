@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from sbipipe import __version__
 from sbipipe.config import Params
 from sbipipe.gate.verdict import Verdict
-from sbipipe.interfaces import Array, InputError, Samples
+from sbipipe.interfaces import Array, Samples
 from sbipipe.posteriors import groups as groups_file
 from sbipipe.provenance import provenance
-from sbipipe.records import dump
+from sbipipe.records import InputError, dump
 from sbipipe.records import load as load_record
 
 CHAINS = 4

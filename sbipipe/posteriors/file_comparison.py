@@ -1,7 +1,7 @@
 """Posterior files of the same observations beside each other.
 
 Files are of the same observations when the fields (or raw vectors) behind them are equal, whatever
-summary each estimator made of them. The numbers are those of `sbipipe.posteriors.comparison`.
+summary each estimator made of them. The numbers are those of `sbipipe.posteriors.compare`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import numpy as np
 
 from sbipipe.config import Gate
 from sbipipe.gate import uniformity
-from sbipipe.interfaces import InputError, PosteriorDraws
-from sbipipe.posteriors.comparison import Pair, compare_pair
+from sbipipe.interfaces import PosteriorDraws
+from sbipipe.posteriors.compare import compare_pair
+from sbipipe.posteriors.comparison import Pair
 from sbipipe.posteriors.file import PosteriorFile
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 from sbipipe.storage import write_whole
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sbipipe import plugins, project, storage
+from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
 from sbipipe.gate.verdict import Verdict, Verdicts
-from sbipipe.interfaces import Array, Index, InputError
+from sbipipe.interfaces import Array, Index
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.posteriors.novelty import Novelty
-from sbipipe.records import load
+from sbipipe.records import InputError, load
 from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observation
 
@@ -49,7 +49,7 @@ def infer(
         raise InputError(refusal(name, diagnosis))
     of = params.set_of(name)
     simulator = params.simulator_of(of)
-    shape = storage.open_set(project.SETS / simulator).data.shape
+    shape = storage.open_set(paths.SETS / simulator).data.shape
     fields = read_observation(path, shape, row)
     x = project.observe(params, of, fields)
     refuse_unscored(path, x)
@@ -94,7 +94,7 @@ def known(params: Params, name: str) -> None:
     """Refuse an estimator that does not exist or is not trained; raises InputError."""
     if name not in params.estimators:
         raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
-    if not (project.ESTIMATORS / f"{name}.safetensors").exists():
+    if not (paths.ESTIMATORS / f"{name}.safetensors").exists():
         raise InputError(f"train.{name}: it is not trained yet; run dvc repro first")
 
 
@@ -103,11 +103,11 @@ def diagnosis_of(name: str) -> Verdict | None:
 
     One that was trained again since it was judged has none, as one never judged.
     """
-    if not project.COVERAGE.exists():
+    if not paths.COVERAGE.exists():
         return None
-    verdicts = load(Verdicts, storage.load_json(project.COVERAGE), project.COVERAGE)
+    verdicts = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
     diagnosis = verdicts.estimators.get(name)
-    weights = project.ESTIMATORS / f"{name}.safetensors"
+    weights = paths.ESTIMATORS / f"{name}.safetensors"
     if diagnosis is None or diagnosis.estimator_hash != storage.file_hash(weights):
         return None
     return diagnosis

@@ -29,9 +29,9 @@ from pydantic import Field
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Dataset, History, InputError, Run, Weights
+from sbipipe.interfaces import Array, Dataset, History, Run, Weights
 from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.unnormalised import evaluate
 from sbipipe.seeds import stream

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.config import Made, Params
-from sbipipe.gate.testing import Test
-from sbipipe.gate.verdict import Verdict, Verdicts
-from sbipipe.interfaces import InputError
+from sbipipe.gate.verdict import Test, Verdict, Verdicts
 from sbipipe.posteriors.comparison import Comparison, Performance
-from sbipipe.records import load
+from sbipipe.records import InputError, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +36,8 @@ class Judged:
     @property
     def file(self) -> str:
         """The file of its posteriors, relative to the page."""
-        path = project.posterior_path(self.name, self.verdict.published)
-        return path.relative_to(project.REPORTS).as_posix()
+        path = paths.posterior_path(self.name, self.verdict.published)
+        return path.relative_to(paths.REPORTS).as_posix()
 
     @property
     def coverage_68(self) -> float | None:
@@ -84,8 +82,8 @@ def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:
     Raises:
         InputError: Naming the file that is missing, or lacks an estimator.
     """
-    verdicts = load(Verdicts, storage.load_json(project.COVERAGE), project.COVERAGE)
-    known = {project.COVERAGE: verdicts.estimators, project.COMPARISON: comparison.estimators}
+    verdicts = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
+    known = {paths.COVERAGE: verdicts.estimators, paths.COMPARISON: comparison.estimators}
     lines = [
         f"{file}: estimators.{name}: missing"
         for file, estimators in known.items()

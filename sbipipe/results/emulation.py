@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.config import Params
-from sbipipe.emulation import drawing, truth
+from sbipipe.emulation import emulated, truth
 from sbipipe.emulation.judgement import Against, Judgement
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import Array, InputError
-from sbipipe.records import load
+from sbipipe.interfaces import Array
+from sbipipe.records import InputError, load
 
 MAPS = 2
 """Fields of each sort that are shown at one theta."""
@@ -86,15 +86,15 @@ def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
 
 def judgements(params: Params) -> dict[str, Any]:
     """What is said of every emulator, as plain values: the content of `reports/emulation.json`."""
-    return {name: storage.load_json(project.judgement_path(name)) for name in params.emulate}
+    return {name: storage.load_json(paths.judgement_path(name)) for name in params.emulate}
 
 
 def _read(params: Params, name: str, plain: Any) -> Emulation:
-    judgement = load(Judgement, plain, project.judgement_path(name))
-    drawn = drawing.load(project.emulation_path(name))
-    true = truth.load(project.truth_path(params.simulator_of(name)))
+    judgement = load(Judgement, plain, paths.judgement_path(name))
+    drawn = emulated.load(paths.emulation_path(name))
+    true = truth.load(paths.truth_path(params.simulator_of(name)))
     if isinstance(drawn, Unchecked) or isinstance(true, Unchecked):
-        raise InputError(f"{project.judgement_path(name)}: made of other fields; run dvc repro")
+        raise InputError(f"{paths.judgement_path(name)}: made of other fields; run dvc repro")
     return emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sbipipe import project, storage
+from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import History, PosteriorDraws
 
@@ -46,7 +46,7 @@ class Stage:
 def histories(params: Params) -> dict[tuple[str, str], History]:
     """The histories of the stages, by section and entry of `params.yaml`."""
     entries = [(section, name) for section, names in _made(params).items() for name in names]
-    return {entry: storage.load_history(project.history_path(*entry)) for entry in entries}
+    return {entry: storage.load_history(paths.history_path(*entry)) for entry in entries}
 
 
 def _made(params: Params) -> dict[str, Iterable[str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sbipipe import project, provenance, storage
+from sbipipe import paths, provenance, storage
 from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.records import load
@@ -81,8 +81,8 @@ def read() -> Results:
         InputError: Naming the file that is missing or broken.
     """
     params = read_params()
-    comparison = load(Comparison, storage.load_json(project.COMPARISON), project.COMPARISON)
-    draws = {n: storage.load_draws(project.DRAWS / f"{n}.safetensors") for n in params.estimators}
+    comparison = load(Comparison, storage.load_json(paths.COMPARISON), paths.COMPARISON)
+    draws = {n: storage.load_draws(paths.DRAWS / f"{n}.safetensors") for n in params.estimators}
     fits, tested = histories(params), params.tested_on
     emulations, unchecked = emulation_results.read(params)
     return Results(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import plugins, project, storage
+from sbipipe import paths, plugins, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
@@ -121,7 +121,7 @@ class Suite:
 
 def suite(params: Params, name: str) -> Suite:
     """A set of simulations; one of vectors has neither example fields nor spectra."""
-    found = storage.open_set(project.SETS / name)
+    found = storage.open_set(paths.SETS / name)
     prior = plugins.simulator(params, name).prior
     rows = _rows(params, name) if isinstance(found.data, Fields) else None
     return Suite(
@@ -135,7 +135,7 @@ def suite(params: Params, name: str) -> Suite:
 
 def _rows(params: Params, name: str) -> Dataset:
     """One row of every simulation in `valid`."""
-    rows = project.rows(params, name, "valid")
+    rows = storage.open_set(paths.SETS / name).split("valid")
     return rows.one_per_group(stream(params.seed, "report", params.simulator_of(name)))
 
 
@@ -201,7 +201,7 @@ def _spectra(name: str, rows: Dataset, prior: Prior) -> Spectra | None:
 def components(params: Params) -> Iterator[Components]:
     """Of every set of vectors."""
     for name in (*params.simulate, *params.summarise):
-        found = storage.open_set(project.SETS / name)
+        found = storage.open_set(paths.SETS / name)
         if not isinstance(found.data, Vectors):
             continue
         rows = _rows(params, name)

@@ -21,8 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sbipipe import storage
 from sbipipe.config import Simulate
-from sbipipe.interfaces import SPLITS, Array, Dataset, Index, InputError
+from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.protocols import Reader, Simulator
+from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets import fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design

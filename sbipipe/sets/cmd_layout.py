@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from sbipipe import seeds
-from sbipipe.interfaces import Array, Index, InputError
+from sbipipe.interfaces import Array, Index
 from sbipipe.physics.cosmology import CRITICAL_DENSITY, NAMES
 from sbipipe.protocols import Prior, Simulator
+from sbipipe.records import InputError
 from sbipipe.storage import write_whole
 
 MAPS = 15

@@ -21,7 +21,7 @@ from typing import Any
 DESIGN = "sbipipe.sets.splits"
 """The module that chooses parameters and seeds; a campaign imports it."""
 
-PLUMBING = {"sbipipe", "sbipipe.config", "sbipipe.interfaces"}
+PLUMBING = {"sbipipe", "sbipipe.config", "sbipipe.interfaces", "sbipipe.records"}
 """Modules that carry settings and shapes, and change no simulation."""
 
 

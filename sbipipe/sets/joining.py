@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.interfaces import Dataset, InputError, Vectors
+from sbipipe.interfaces import Dataset, Vectors
+from sbipipe.records import InputError
 
 
 def join(one: tuple[str, Dataset], other: tuple[str, Dataset], *, where: str) -> Dataset:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sbipipe.interfaces import Array, InputError
+from sbipipe.interfaces import Array
+from sbipipe.records import InputError
 
 
 def read_observation(path: Path, shape: Sequence[int], row: int | None = None) -> Array:

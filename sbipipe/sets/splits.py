@@ -17,8 +17,9 @@ import numpy as np
 from scipy.stats import qmc
 
 from sbipipe.config import Simulations
-from sbipipe.interfaces import SPLITS, Array, Index, InputError
+from sbipipe.interfaces import SPLITS, Array, Index
 from sbipipe.protocols import Prior
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 DEFAULT_SHARES = Simulations(train=0.7, valid=0.1, calibrate=0.05, test=0.15)

@@ -18,18 +18,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from sbipipe.interfaces import (
-    Array,
-    Data,
-    Dataset,
-    Fields,
-    Geometry,
-    Index,
-    InputError,
-    Mask,
-    Vectors,
-)
+from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, Index, Mask, Vectors
 from sbipipe.protocols import Prior
+from sbipipe.records import InputError
 
 FEWEST_ROWS = 10
 """A table with fewer rows is a mistake."""

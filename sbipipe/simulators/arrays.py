@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sbipipe.config import plugin
 from sbipipe.interfaces import Dataset, Vectors
 from sbipipe.priors import PriorField
+from sbipipe.records import plugin
 from sbipipe.sets.tables import read_table
 
 

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Dataset, Fields, Geometry, InputError
+from sbipipe.interfaces import Array, Dataset, Fields, Geometry
 from sbipipe.priors import PriorField
+from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sets import cmd_layout
 from sbipipe.sets.tables import outside
 

@@ -17,9 +17,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Generator, Vectors
 from sbipipe.priors import Normal, ProductPrior
+from sbipipe.records import Positive, plugin
 
 __all__ = ["LinearGaussian"]
 

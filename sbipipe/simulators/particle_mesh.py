@@ -33,10 +33,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from sbipipe.config import Positive, plugin
 from sbipipe.interfaces import Array, Fields, Generator, Geometry
 from sbipipe.physics import cosmology, fields
 from sbipipe.physics import phase_space_sheet as sheet
+from sbipipe.records import Positive, plugin
 
 __all__ = ["ParticleMesh"]
 

@@ -13,7 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Fields, Index, InputError
+from sbipipe.interfaces import Array, Fields, Index
+from sbipipe.records import InputError
 
 SMALLEST = 4
 """Pixels on a side, below which there is hardly a mode."""

@@ -17,7 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Fields, InputError
+from sbipipe.interfaces import Array, Fields
+from sbipipe.records import InputError
 from sbipipe.statistics import (
     Axis,
     Kind,

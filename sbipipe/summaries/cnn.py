@@ -41,11 +41,11 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from zuko.mixtures import GMM
 
-from sbipipe.config import Positive, plugin
-from sbipipe.interfaces import Array, Data, Dataset, Fields, History, InputError, Run, Weights
+from sbipipe.interfaces import Array, Data, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry, symmetries
 from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
 from sbipipe.protocols import Summariser
+from sbipipe.records import InputError, Positive, plugin
 from sbipipe.seeds import number, torch_scope
 
 __all__ = ["Cnn"]

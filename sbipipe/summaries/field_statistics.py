@@ -23,20 +23,9 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from sbipipe import plugins, statistics
-from sbipipe.config import plugin
-from sbipipe.interfaces import (
-    Array,
-    Data,
-    Dataset,
-    Fields,
-    Geometry,
-    History,
-    Index,
-    InputError,
-    Run,
-    Weights,
-)
+from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, History, Index, Run, Weights
 from sbipipe.protocols import Summariser
+from sbipipe.records import InputError, plugin
 from sbipipe.statistics import Axis, Resolution, Statistic
 
 __all__ = ["FieldStatistics"]

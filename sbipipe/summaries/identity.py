@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sbipipe.config import plugin
-from sbipipe.interfaces import Array, Dataset, Fields, History, InputError, Run, Weights
+from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.protocols import Summariser
+from sbipipe.records import InputError, plugin
 
 __all__ = ["Identity"]
 

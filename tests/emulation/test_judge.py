@@ -12,7 +12,7 @@ import pytest
 import white_noise
 from lognormal_truth import judged
 from sbipipe import plugins
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import SHOWN, judge
 from sbipipe.emulation.judgement import Judgement
 from sbipipe.emulation.truth import Truth

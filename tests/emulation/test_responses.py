@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lognormal_truth import judged, truth
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.responses import by_seed, responses
 from sbipipe.records import dump
 

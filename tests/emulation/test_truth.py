@@ -10,12 +10,13 @@ import pytest
 
 from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out
 from rows import rows_of
-from sbipipe.emulation import drawing, truth
-from sbipipe.emulation.drawing import Drawn
+from sbipipe.emulation import drawing, emulated, truth
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import Array, Generator, InputError
+from sbipipe.interfaces import Array, Generator
 from sbipipe.priors import uniform_prior
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 PRIOR = uniform_prior(a=(0.0, 2.0), b=(-1.0, 1.0))
@@ -178,14 +179,14 @@ def test_what_is_saved_comes_back(found: Truth, tmp_path: Path, has_simulator: b
 
 
 def test_what_is_drawn_comes_back(drawn: Drawn, tmp_path: Path) -> None:
-    drawing.save(tmp_path / "one.safetensors", drawn)
-    back = drawing.load(tmp_path / "one.safetensors")
+    emulated.save(tmp_path / "one.safetensors", drawn)
+    back = emulated.load(tmp_path / "one.safetensors")
     assert isinstance(back, Drawn)
     np.testing.assert_array_equal(back.generated, drawn.generated)
     np.testing.assert_array_equal(back.response, drawn.response)
     assert back.data == drawn.data
-    drawing.save(tmp_path / "none.safetensors", Unchecked("why"))
-    assert drawing.load(tmp_path / "none.safetensors") == Unchecked("why")
+    emulated.save(tmp_path / "none.safetensors", Unchecked("why"))
+    assert emulated.load(tmp_path / "none.safetensors") == Unchecked("why")
 
 
 def made_elsewhere(each: int) -> Truth | Unchecked:

@@ -4,7 +4,8 @@ import pytest
 
 from linear_problem import SIMULATOR, TEST, TRAIN, VALID, check_draws, fit, kl_from_exact
 from sbipipe.estimators.exact import Exact
-from sbipipe.interfaces import InputError, Run, Weights
+from sbipipe.interfaces import Run, Weights
+from sbipipe.records import InputError
 
 
 def test_is_the_closed_form():

@@ -3,9 +3,9 @@ import pytest
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
 from rows import rows_of
-from sbipipe.config import parse
 from sbipipe.estimators.nle import Nle
-from sbipipe.interfaces import InputError, Run
+from sbipipe.interfaces import Run
+from sbipipe.records import InputError, parse
 
 
 def test_learns_the_exact_posterior():

@@ -6,11 +6,11 @@ import pytest
 from closed_form import exact_posterior
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
 from rows import described, rows_of
-from sbipipe.config import parse
 from sbipipe.estimators.npe import Npe
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.densities import DENSITIES
 from sbipipe.priors import uniform_prior
+from sbipipe.records import InputError, parse
 
 
 def test_learns_the_exact_posterior():

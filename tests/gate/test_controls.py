@@ -8,7 +8,7 @@ import pytest
 from closed_form import CONTROLS, fail, gaussian
 from sbipipe.config import Draw
 from sbipipe.gate.controls import control_draws, controls
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 BY_NAME = {control.name: control for control in CONTROLS}
 

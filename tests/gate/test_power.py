@@ -7,8 +7,9 @@ from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.gate.power import Power, smallest_width_error
+from sbipipe.gate.power import smallest_width_error
 from sbipipe.gate.testing import run_tests
+from sbipipe.gate.verdict import Power
 
 DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
 

@@ -13,8 +13,7 @@ from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
 from sbipipe.gate.verdict import Verdict
-from sbipipe.interfaces import InputError
-from sbipipe.records import dump, load
+from sbipipe.records import InputError, dump, load
 
 GATE = Gate()
 DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}

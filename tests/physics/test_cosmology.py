@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from sbipipe.config import parse, plugin
-from sbipipe.interfaces import InputError
 from sbipipe.physics import cosmology
+from sbipipe.records import InputError, parse, plugin
 
 CAMELS = {"omega_b": 0.049, "h": 0.6711, "n_s": 0.9624}
 

@@ -15,11 +15,11 @@ from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.judge import judge
 from sbipipe.gate.verdict import Verdict
-from sbipipe.interfaces import Curve, InputError, Samples
+from sbipipe.interfaces import Curve, Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import groups as groups_file
 from sbipipe.posteriors.file import PosteriorFile, observation_hash
-from sbipipe.records import dump
+from sbipipe.records import InputError, dump
 
 CURVES = {
     "sbc.omega_m": {"x": (0.0, 0.5, 1.0), "y": (0.0, 0.4, 1.0)},

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sbipipe.interfaces import InputError, Samples
+from sbipipe.interfaces import Samples
 from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.posteriors.file_comparison import compare_files
+from sbipipe.records import InputError
 
 
 def content(shift: float = 0.0, width: float = 1.0, observed: str = "one") -> PosteriorFile:

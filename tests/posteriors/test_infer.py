@@ -1,33 +1,25 @@
 """Inference on an observation agrees with the run behind it, and obeys the gate."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 
 import linear_run
-from sbipipe import project, storage
+from sbipipe import paths, project, storage
 from sbipipe.config import read_params
-from sbipipe.interfaces import InputError
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import infer
-
-
-@pytest.fixture(scope="module")
-def finished(linear_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("infer") / "run"
-    shutil.copytree(linear_folder, folder)
-    return folder
+from sbipipe.records import InputError
 
 
 @pytest.fixture
 def params(finished, monkeypatch):
     monkeypatch.chdir(finished)
     linear_run.write_params(finished)
-    before = project.COVERAGE.read_text()
+    before = paths.COVERAGE.read_text()
     yield read_params()
-    project.COVERAGE.write_text(before)
+    paths.COVERAGE.write_text(before)
 
 
 @pytest.fixture
@@ -39,13 +31,13 @@ def observed(params, tmp_path):
 
 
 def unpublish(name):
-    coverage = json.loads(project.COVERAGE.read_text())
+    coverage = json.loads(paths.COVERAGE.read_text())
     coverage["estimators"][name] |= {
         "published": False,
         "verdict": "overconfident",
         "reasons": ["too narrow"],
     }
-    project.COVERAGE.write_text(json.dumps(coverage))
+    paths.COVERAGE.write_text(json.dumps(coverage))
 
 
 def run(params, path, name="exact", draws=2000, row=None, uncalibrated=False):
@@ -54,7 +46,7 @@ def run(params, path, name="exact", draws=2000, row=None, uncalibrated=False):
 
 def test_it_finds_the_posteriors_of_the_run(params, observed):
     mean, width = infer.moments(run(params, observed))
-    stored = storage.load_draws(project.DRAWS / "exact.safetensors").draws[:, :10]
+    stored = storage.load_draws(paths.DRAWS / "exact.safetensors").draws[:, :10]
     error = width * np.sqrt(1 / 2000 + 1 / len(stored))
     assert (np.abs(mean - stored.mean(0)) < 5 * error).all()
 
@@ -88,7 +80,7 @@ def test_an_estimator_that_failed_its_gate_is_refused(params, observed):
 
 
 def test_an_estimator_trained_since_it_was_judged_is_refused(params, observed):
-    weights = project.ESTIMATORS / "exact.safetensors"
+    weights = paths.ESTIMATORS / "exact.safetensors"
     before = weights.read_bytes()
     weights.write_bytes(before + b" ")
     try:
@@ -99,12 +91,12 @@ def test_an_estimator_trained_since_it_was_judged_is_refused(params, observed):
 
 
 def test_an_estimator_without_diagnosis_is_refused(params, observed):
-    project.COVERAGE.unlink()
+    paths.COVERAGE.unlink()
     try:
         with pytest.raises(InputError, match="the verdict is untested"):
             run(params, observed)
     finally:
-        project.COVERAGE.write_text("{}")
+        paths.COVERAGE.write_text("{}")
 
 
 def test_estimators_that_exist_are_named(params, observed):
@@ -128,7 +120,7 @@ def test_an_observation_of_another_shape_is_refused(params, tmp_path):
 
 
 def test_a_prior_in_another_order_is_refused(params, observed):
-    path = project.SETS / "vectors/set.json"
+    path = paths.SETS / "vectors/set.json"
     about = json.loads(path.read_text())
     storage.save_json(path, {**about, "parameters": about["parameters"][::-1]})
     try:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from rows import rows_of
-from sbipipe.config import parse
-from sbipipe.interfaces import Array, Dataset, InputError, Run, Weights
+from sbipipe.interfaces import Array, Dataset, Run, Weights
 from sbipipe.priors import uniform_prior
 from sbipipe.protocols import Conditioned
 from sbipipe.recalibrations.tempered import Tempered, _likelihoods
+from sbipipe.records import InputError, parse
 from sbipipe.sampling.condition import condition
 
 PRIOR = uniform_prior(a=(-1.0, 1.0), b=(-1.0, 1.0))

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from sbipipe import storage
-from sbipipe.interfaces import InputError
-from sbipipe.records import dump
+from sbipipe.records import InputError, dump
 from sbipipe.results import run as results
 from sbipipe.results.run import Results
 

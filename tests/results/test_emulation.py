@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sbipipe import project
+from sbipipe import paths
 from sbipipe.config import read_params
-from sbipipe.emulation import drawing, truth
+from sbipipe.emulation import emulated, truth
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.run import Results
 
@@ -22,10 +22,10 @@ def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Result
     params = read_params(run_folder / "params.yaml")
     with chdir(run_folder):
         entry = emulation_results.judgements(params)["model"]
-        true = truth.load(project.truth_path(params.simulator_of("model")))
-        drawn = drawing.load(project.emulation_path("model"))
+        true = truth.load(paths.truth_path(params.simulator_of("model")))
+        drawn = emulated.load(paths.emulation_path("model"))
     assert isinstance(true, truth.Truth)
-    assert isinstance(drawn, drawing.Drawn)
+    assert isinstance(drawn, emulated.Drawn)
     generated = entry["chi_squared"]["sets"]["generated"]
     assert judgement.chi_squared.sets["generated"].ratio == generated["ratio"]
     for example, maps in zip(judgement.examples, found.maps, strict=True):

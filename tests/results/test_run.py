@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import finished_run
-from sbipipe import project
-from sbipipe.interfaces import InputError
+from sbipipe import paths
+from sbipipe.records import InputError
 from sbipipe.results import run as results
 from sbipipe.results.run import Results
 
@@ -47,4 +47,4 @@ def test_a_run_of_vectors_with_one_estimator(tmp_path: Path) -> None:
     assert found.suites[0].spectra is None
     assert found.components[0].set == "cdm"
     assert found.emulations == ()
-    assert Path("reports") == project.REPORTS
+    assert Path("reports") == paths.REPORTS

@@ -9,8 +9,9 @@ from dask.distributed import Client, LocalCluster
 
 from sbipipe import plugins, runtime, storage
 from sbipipe.config import Runtime, Simulate, Simulations
-from sbipipe.interfaces import SPLITS, InputError
+from sbipipe.interfaces import SPLITS
 from sbipipe.protocols import Simulator
+from sbipipe.records import InputError
 from sbipipe.runtime import ONE_THREAD, WORKER
 from sbipipe.seeds import number
 from sbipipe.sets import campaign

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rows import rows_of
-from sbipipe.interfaces import InputError, Vectors
+from sbipipe.interfaces import Vectors
+from sbipipe.records import InputError
 from sbipipe.sets.joining import join
 
 THETA = np.arange(8.0).reshape(4, 2)

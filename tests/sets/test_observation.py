@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 from sbipipe.sets.observation import read_observation
 
 FIELDS = (1, 8, 8)

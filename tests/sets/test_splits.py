@@ -3,8 +3,9 @@ import pytest
 from scipy.stats import chisquare
 
 from sbipipe.config import Simulations
-from sbipipe.interfaces import SPLITS, InputError
+from sbipipe.interfaces import SPLITS
 from sbipipe.priors import uniform_prior
+from sbipipe.records import InputError
 from sbipipe.sets.splits import assign, counts, design
 
 PRIOR = uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0))

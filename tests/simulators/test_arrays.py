@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from sbipipe.config import parse
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError, parse
 from sbipipe.sets.tables import finite_rows
 from sbipipe.simulators.arrays import Arrays
 

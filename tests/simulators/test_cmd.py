@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from sbipipe.config import parse
-from sbipipe.interfaces import InputError
 from sbipipe.physics.cosmology import default_prior
 from sbipipe.protocols import Reader
+from sbipipe.records import InputError, parse
 from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd
 

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
-from sbipipe.config import parse
-from sbipipe.interfaces import InputError
 from sbipipe.physics import fields
 from sbipipe.physics import phase_space_sheet as sheet
 from sbipipe.physics.cosmology import default_prior, linear_power
 from sbipipe.priors import uniform_prior
 from sbipipe.protocols import Simulator
+from sbipipe.records import InputError, parse
 from sbipipe.seeds import stream
 from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd

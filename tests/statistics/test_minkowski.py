@@ -10,7 +10,7 @@ from scipy import integrate
 from scipy.special import erfc
 
 from gaussian_maps import SIDE, grid, smooth
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 from sbipipe.statistics import Resolution, curves
 from sbipipe.statistics.minkowski import MinkowskiFunctionals
 

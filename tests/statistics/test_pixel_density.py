@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from gaussian_maps import grid, white
-from sbipipe.interfaces import Fields, Geometry, InputError
+from sbipipe.interfaces import Fields, Geometry
+from sbipipe.records import InputError
 from sbipipe.statistics import Resolution
 from sbipipe.statistics.pixel_density import BINS, OUTSIDE, PixelDensity
 

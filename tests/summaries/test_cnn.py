@@ -8,8 +8,9 @@ import torch
 from scipy.special import ndtri
 
 from rows import described, rows_of
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.training import Optimisation
+from sbipipe.records import InputError
 from sbipipe.summaries import cnn
 from sbipipe.summaries.cnn import Cnn
 

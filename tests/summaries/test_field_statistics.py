@@ -7,8 +7,8 @@ import pytest
 
 from rows import described, rows_of
 from sbipipe import plugins, storage
-from sbipipe.config import parse
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import Dataset, Run
+from sbipipe.records import InputError, parse
 from sbipipe.summaries import field_statistics
 from sbipipe.summaries.field_statistics import DEFAULT, FieldStatistics
 

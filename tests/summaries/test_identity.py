@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from rows import rows_of
-from sbipipe.interfaces import Dataset, InputError, Run
+from sbipipe.interfaces import Dataset, Run
+from sbipipe.records import InputError
 from sbipipe.summaries.identity import Identity
 
 

@@ -65,7 +65,7 @@ def spectral_score(
     count = true.shape[1]
     if count < FEWEST:
         return None
-    s = scaled(prior, np.repeat(theta, count, 0)).to(run.device)
+    s = scaled(prior.to_unit(np.repeat(theta, count, 0))).to(run.device)
     generator = torch.Generator().manual_seed(number(run.seed, "score", "noise"))
     noise = torch.randn(len(s), *true.shape[2:], generator=generator).to(run.device)
     seed = number(run.seed, "score", "noise on the way")

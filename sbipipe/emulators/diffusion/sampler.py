@@ -36,8 +36,8 @@ from pydantic import Field
 from scipy import optimize, special
 from torch import Tensor
 
-from sbipipe.config import plugin
 from sbipipe.emulators.diffusion.denoiser import Denoiser, amplitudes
+from sbipipe.records import plugin
 
 
 @plugin

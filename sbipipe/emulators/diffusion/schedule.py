@@ -28,8 +28,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from sbipipe.config import Count, plugin
 from sbipipe.interfaces import Array, Generator
+from sbipipe.records import Count, plugin
 
 _FLOOR = 0.1
 """Share of levels that the learned density spreads evenly."""

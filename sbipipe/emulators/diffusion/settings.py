@@ -1,14 +1,15 @@
-"""Groups of settings of the diffusion model."""
+"""The settings of the diffusion model, in groups and all together."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from sbipipe.config import Count, Positive, plugin
-from sbipipe.emulators.diffusion.schedule import Terms
+from sbipipe.emulators.diffusion.sampler import Sampler
+from sbipipe.emulators.diffusion.schedule import Learned, Schedule, Terms
 from sbipipe.learning.training import Optimisation
+from sbipipe.records import Count, Positive, plugin
 
 
 @plugin
@@ -54,4 +55,67 @@ def default_optimisation() -> Optimisation:
     return Optimisation(epochs=20, patience=20, batch=64, learning_rate=2e-3, ema=0.995)
 
 
-__all__ = ["Network", "Scoring", "default_optimisation"]
+@plugin
+class Settings:
+    """All settings of the diffusion model.
+
+    Attributes:
+        conditioning: "factorised" scores a field at every theta with one pass per level; "film"
+            takes a pass for every theta; "linear" has no network.
+        degree: Degree of the polynomials in theta that make the coefficients.
+        pixels: "gaussian" sends pixel values to normal quantiles, "standard" shifts and scales
+            them; "auto" takes what gives the better linear bound on `valid`.
+        coarsen: Pixels along each axis that are averaged to one before anything else: a model of
+            coarser fields. Less is known of theta, and far less has to be learned.
+        fields: Basis fields of the network, for "factorised" alone; None takes 8.
+        network: The size of the network.
+        schedule: Levels that the network is trained on.
+        optimisation: How the network is trained.
+        choose: The checkpoint that is kept: the one whose drawn fields have the best "score"
+            (`diffusion.learning`), or the one with the least "loss". With too few true fields at
+            one theta there is no score.
+        refine: Levels of each training field in the least squares for the coefficients, for
+            "factorised" alone; 0 keeps those of gradient descent, None takes 4.
+        scoring: How fields are scored.
+        sampler: How fields are drawn.
+    """
+
+    conditioning: Literal["factorised", "film", "linear"] = "factorised"
+    degree: Positive = 4
+    pixels: Literal["auto", "gaussian", "standard"] = "auto"
+    coarsen: Positive = 1
+    fields: Positive | None = None
+    network: Network = Field(default_factory=Network)
+    schedule: Schedule = Field(default_factory=Learned)
+    optimisation: Optimisation = Field(default_factory=default_optimisation)
+    choose: Literal["score", "loss"] = "score"
+    refine: Count | None = None
+    scoring: Scoring = Field(default_factory=Scoring)
+    sampler: Sampler = Field(default_factory=Sampler)
+
+    def __post_init__(self) -> None:
+        for name in ("fields", "refine"):
+            if getattr(self, name) and self.conditioning != "factorised":
+                raise ValueError(
+                    f"{name}: given {getattr(self, name)}; allowed with conditioning "
+                    f"{self.conditioning}: none"
+                )
+
+    @property
+    def basis_fields(self) -> int:
+        """Basis fields of the network, for "factorised"."""
+        return 8 if self.fields is None else self.fields
+
+    @property
+    def refined_levels(self) -> int:
+        """Levels of each training field in the least squares, for "factorised"."""
+        return 4 if self.refine is None else self.refine
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The settings that weights depend on; the others may change after training."""
+        plain = TypeAdapter(Settings).dump_python(self, mode="json")
+        return {name: value for name, value in plain.items() if name not in ("scoring", "sampler")}
+
+
+__all__ = ["Network", "Scoring", "Settings", "default_optimisation"]

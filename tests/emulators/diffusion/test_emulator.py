@@ -9,13 +9,13 @@ import pytest
 from lognormal_emulator import assert_emulates
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.config import parse
 from sbipipe.emulators.diffusion import Diffusion, learning
 from sbipipe.emulators.diffusion.emulator import DiffusionEmulator
 from sbipipe.estimators.surface import Surface
-from sbipipe.interfaces import Dataset, InputError, Run, Weights
+from sbipipe.interfaces import Dataset, Run, Weights
 from sbipipe.learning import training
 from sbipipe.protocols import Posterior
+from sbipipe.records import InputError, parse
 from sbipipe.simulators.lognormal import Lognormal
 
 SMALL: dict[str, Any] = {

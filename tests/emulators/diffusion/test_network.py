@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from sbipipe.emulators.diffusion.network import UNet
-from sbipipe.interfaces import InputError
+from sbipipe.records import InputError
 
 SPACES = [(16,), (16, 8), (8, 4, 8)]
 

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from closed_form import fail, gaussian
-from sbipipe.interfaces import InputError
-from sbipipe.posteriors.comparison import Comparison, compare, join, kl_from_exact, to_table
-from sbipipe.records import dump, load
+from sbipipe.posteriors.compare import compare, join, kl_from_exact, to_table
+from sbipipe.posteriors.comparison import Comparison
+from sbipipe.records import InputError, dump, load
 
 
 def estimators():

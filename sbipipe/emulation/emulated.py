@@ -1,0 +1,48 @@
+"""The fields that an emulator drew (`drawing`), and their file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sbipipe import storage
+from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.interfaces import Array, Fields, Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """An emulator's fields at the parameters of a `truth.Truth`.
+
+    Attributes:
+        data: What the fields are.
+        generated: Fields at its `theta`, with shape (T, m, C, *space).
+        response: Fields at its `varied`, one noise a row, with shape (R, V, C, *space).
+    """
+
+    data: Fields
+    generated: Array
+    response: Array
+
+
+def save(path: Path, found: Drawn | Unchecked) -> None:
+    """Write drawn fields as single-precision arrays, whole."""
+    if isinstance(found, Unchecked):
+        storage.save_weights(path, Weights(meta={"unchecked": found.why}))
+        return
+    arrays = {
+        name: np.asarray(getattr(found, name), np.float32) for name in ("generated", "response")
+    }
+    storage.save_weights(path, Weights(arrays=arrays, meta=storage.describe(found.data)))
+
+
+def load(path: Path) -> Drawn | Unchecked:
+    """Read what `save` wrote."""
+    weights = storage.load_weights(path)
+    if "unchecked" in weights.meta:
+        return Unchecked(weights.meta["unchecked"])
+    data = storage.described(weights.meta)
+    assert isinstance(data, Fields)
+    return Drawn(data=data, **weights.arrays)

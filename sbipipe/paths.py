@@ -1,0 +1,49 @@
+"""Where the files of a run lie, relative to the folder that holds `params.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SETS = Path("data/sets")
+SET_ASIDE = Path("data/set_aside")
+ESTIMATORS = Path("data/estimators")
+DRAWS = Path("data/draws")
+EMULATORS = Path("data/emulators")
+TRUTHS = Path("data/truths")
+EMULATIONS = Path("data/emulations")
+JUDGEMENTS = Path("data/judgements")
+DIAGNOSES = Path("data/diagnoses")
+HISTORIES = Path("data/histories")
+CHECKPOINTS = Path("data/checkpoints")
+REPORTS = Path("reports")
+POSTERIORS = REPORTS / "posteriors"
+WITHHELD = REPORTS / "withheld"
+COVERAGE = REPORTS / "coverage.json"
+COMPARISON = REPORTS / "comparison.json"
+EMULATION = REPORTS / "emulation.json"
+
+
+def history_path(section: str, name: str) -> Path:
+    """Where the stage of an entry records how its work went: apart from its results, so that a
+    slower machine re-runs nothing."""
+    return HISTORIES / f"{section}.{name}.json"
+
+
+def posterior_path(name: str, published: bool) -> Path:
+    """Where the posterior file of an estimator lies, which depends on its verdict."""
+    return (POSTERIORS if published else WITHHELD) / f"{name}.nc"
+
+
+def truth_path(simulator: str) -> Path:
+    """Where the true fields lie beside which emulated ones are set."""
+    return TRUTHS / f"{simulator}.safetensors"
+
+
+def emulation_path(name: str) -> Path:
+    """Where the fields that an emulator drew lie."""
+    return EMULATIONS / f"{name}.safetensors"
+
+
+def judgement_path(name: str) -> Path:
+    """Where lies what is said of the fields that an emulator drew."""
+    return JUDGEMENTS / f"{name}.json"
