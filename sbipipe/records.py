@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+
 Values = Annotated[
     NDArray[np.floating[Any]],
     BeforeValidator(

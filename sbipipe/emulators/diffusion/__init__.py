@@ -31,9 +31,7 @@ from sbipipe.emulators.diffusion.learning import learn, spectral_score
 from sbipipe.emulators.diffusion.linear import LinearDenoiser, LinearModel, Model, fit_linear
 from sbipipe.emulators.diffusion.network import UNet
 from sbipipe.emulators.diffusion.refinement import refine
-from sbipipe.emulators.diffusion.schedule import (
-    Density,
-)
+from sbipipe.emulators.diffusion.schedule import Density
 from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import informative
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights

@@ -10,12 +10,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from sbipipe.emulators.diffusion.linear import LinearModel, Model
-from sbipipe.emulators.diffusion.schedule import (
-    SUBSETS,
-    Density,
-    Discrete,
-    Levels,
-)
+from sbipipe.emulators.diffusion.schedule import SUBSETS, Density, Discrete, Levels
 from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, surfaces
 from sbipipe.interfaces import Array, Fields, Generator, Weights
