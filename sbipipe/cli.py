@@ -1,6 +1,7 @@
 """The command line: a new observation, several posteriors, the input before a long run.
 
-Wrong input ends with one clear line for each problem and exit code 2.
+Wrong input ends with one clear line for each problem and exit code 2. Modules of ours are imported
+where they are needed, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
-
-from sbipipe.records import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +37,11 @@ def main() -> None:
     """Run a command; bad input ends it with its lines and code 2."""
     try:
         app()
-    except InputError as error:
+    except ValueError as error:
+        from sbipipe.records import InputError
+
+        if not isinstance(error, InputError):
+            raise
         for problem in error.problems:
             print(problem, file=sys.stderr)
         sys.exit(2)
@@ -57,6 +60,8 @@ def infer(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the posterior file.")] = False,
 ) -> None:
     """The posterior of a new map or vector, with the verdict on its estimator inside."""
+    from sbipipe.records import InputError
+
     if out.exists() and not force:
         raise InputError(f"--out: {out} is there already; --force overwrites it")
     from sbipipe.config import read_params
@@ -102,6 +107,7 @@ def check(
         read_params(params)
         return
     from sbipipe import check as checking
+    from sbipipe.records import InputError
 
     checked = checking.check(params)
     if checked.problems:
@@ -116,6 +122,7 @@ def report() -> None:
     import webbrowser
 
     from sbipipe.paths import REPORTS
+    from sbipipe.records import InputError
 
     page = REPORTS / "index.html"
     if not page.exists():
@@ -135,6 +142,7 @@ def export(
     """Simulate a set in the layout of the CAMELS Multifield Dataset, and write it."""
     from sbipipe import plugins, runtime
     from sbipipe.config import read_params
+    from sbipipe.records import InputError
     from sbipipe.sets import cmd_layout
 
     params = read_params(params_file)
