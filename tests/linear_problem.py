@@ -15,12 +15,17 @@ from sbipipe.simulators.linear_gaussian import LinearGaussian
 SIMULATOR = LinearGaussian(dimension=2, observations=3, noise=0.7)
 
 OPTIMISATION: dict[str, Any] = {
-    "epochs": 16,
-    "patience": 10,
+    "steps": 320,
+    "falls": 1,
+    "patience": 80,
     "batch": 256,
     "learning_rate": 5e-3,
     "ema": 0.97,
 }
+
+
+SMALL: dict[str, Any] = {"hidden": 32, "ensemble": 1, "optimisation": OPTIMISATION}
+"""Settings of one network that learns it."""
 
 
 def simulate(n: int, seed: int) -> Dataset:

@@ -17,7 +17,7 @@ from sbipipe.gate.controls import control_draws, controls
 from sbipipe.posteriors import groups as groups_file
 
 ROOT = Path(__file__).parents[1]
-QUICK = {"epochs": 25, "batch": 256}
+QUICK = {"effort": "quick", "ensemble": 1, "optimisation": {"steps": 400, "falls": 1}}
 PARAMS = {
     "seed": 5,
     "runtime": {"device": "cpu", "workers": 2},
@@ -31,9 +31,9 @@ PARAMS = {
     "emulate": {},
     "join": {"twice": {"of": "raw", "beside": "vectors"}},
     "train": {
-        "npe": {"kind": "npe", "of": "raw", "config": {"optimisation": QUICK}},
-        "nle": {"kind": "nle", "of": "raw", "config": {"optimisation": QUICK}},
-        "nre": {"kind": "nre", "of": "raw", "config": {"optimisation": QUICK}},
+        "npe": {"kind": "npe", "of": "raw", "config": QUICK},
+        "nle": {"kind": "nle", "of": "raw", "config": QUICK},
+        "nre": {"kind": "nre", "of": "raw", "config": QUICK},
         "exact": {"kind": "exact", "of": "vectors"},
     },
     "recalibrate": {"nle+tempered": {"kind": "tempered", "of": "nle"}},

@@ -8,34 +8,27 @@ on standardised x. Bayes' theorem then gives the posterior,
 
     log p(theta | x) = log q(x | u) + log p(theta) - log Z(x),
 
-normalised and drawn from in `sbipipe.sampling`. An ensemble is the mixture of its members'
+normalised and drawn from in `sbipipe.sampling`. Which density is right is tried
+(`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
 densities, weighted by stacking. x are vectors of a few components; for fields, take a summary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
-from sbipipe.learning.densities import (
-    ConditionalDensity,
-    DensityName,
-    Ensemble,
-    build_density,
-    check_varies,
-    check_vectors,
-    load_members,
-    train_members,
-)
-from sbipipe.learning.training import Optimisation, tensors
+from sbipipe.learning.densities import check_varies, check_vectors
+from sbipipe.learning.ensembles import Ensemble, restored
+from sbipipe.learning.portfolio import Effort, fit
+from sbipipe.learning.schedules import MOVED, Annealed
+from sbipipe.learning.shapes import FINALISTS, DensityName, candidates, require_one, shapes
+from sbipipe.learning.training import tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
@@ -47,34 +40,42 @@ class Nle:
     """A conditional density of x given theta.
 
     Attributes:
-        density: One of `densities.DENSITIES`.
-        hidden: Units in each hidden layer.
-        transforms: The number of transforms of a flow.
-        ensemble: The number of members of the mixture.
-        optimisation: How each member is trained.
+        density: "auto", which tries several, or one of `densities.DENSITIES`.
+        effort: How many `auto` tries.
+        hidden: The units in each hidden layer of a density that is named; None takes 64.
+        transforms: The number of transforms of a flow that is named; None takes 5.
+        ensemble: The number of members of the mixture, for each shape that is trained to the end.
+        optimisation: How the members are trained.
     """
 
-    density: DensityName = "zuko_maf"
-    hidden: Positive = 64
-    transforms: Positive = 3
-    ensemble: Positive = 1
-    optimisation: Optimisation = Field(
-        default_factory=lambda: Optimisation(
-            epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
-        )
-    )
+    density: DensityName = "auto"
+    effort: Effort = "standard"
+    hidden: Positive | None = None
+    transforms: Positive | None = None
+    ensemble: Positive = 3
+    optimisation: Annealed = Field(default_factory=Annealed)
 
     learns: ClassVar[bool] = True
+    moved: ClassVar[dict[str, str]] = MOVED
+
+    def __post_init__(self) -> None:
+        require_one(self.density, self.hidden, self.transforms)
 
     @staticmethod
     def quick() -> dict[str, Any]:
         """Settings with which it fits in seconds, for tests and trials."""
-        return {"hidden": 8, "ensemble": 2, "optimisation": {"epochs": 2}}
+        return {
+            "density": "zuko_maf",
+            "hidden": 8,
+            "transforms": 2,
+            "ensemble": 2,
+            "optimisation": {"steps": 10},
+        }
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
-        """Train every member on `train`; stop and stack on `valid`.
+        """Choose and train on `train`; stop and stack on `valid`.
 
         Raises:
             InputError: If x are fields, or a component of x never varies.
@@ -83,18 +84,19 @@ class Nle:
         check_varies(train.x)
         x, u = tensors(train.x, prior.to_unbounded(train.theta))
         held_out = tensors(valid.x, prior.to_unbounded(valid.theta))
-        members, history = train_members(
-            partial(self._network, x, u),
+        fitted = fit(
+            candidates(shapes(self.density, self.hidden, self.transforms, self.effort), x, u),
             (x, u),
             held_out,
-            size=self.ensemble,
+            finalists=FINALISTS[self.effort],
+            members=self.ensemble,
             settings=self.optimisation,
             run=run,
         )
-        ensemble = Ensemble.stacked(members, *held_out)
-        meta = {"config": self._config, "x": list(x.shape[1:])}
+        ensemble = Ensemble.stacked(fitted.networks, *held_out)
+        meta = {"config": self._config, "x": list(x.shape[1:]), "members": list(fitted.names)}
         posterior = _NlePosterior(prior=prior, ensemble=ensemble, meta=meta)
-        return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
+        return posterior, fitted.with_weights(ensemble.weights)
 
     def restore(
         self,
@@ -107,24 +109,12 @@ class Nle:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
-        build = partial(self._network, x, u)
-        loaded = load_members(build, weights.arrays, self.ensemble)
-        members = tuple(member.to(device) for member in loaded)
-        ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
+        ensemble = restored(weights, x, u, device)
         return _NlePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
-
-    def _network(self, x: Tensor, u: Tensor) -> ConditionalDensity:
-        return build_density(
-            density=self.density,
-            hidden=self.hidden,
-            transforms=self.transforms,
-            inputs=x,
-            conditions=u,
-        )
 
     @property
     def _config(self) -> dict[str, Any]:
-        names = ("density", "hidden", "transforms", "ensemble")
+        names = ("density", "effort", "hidden", "transforms", "ensemble")
         return {name: getattr(self, name) for name in names}
 
 

@@ -9,14 +9,15 @@ in the unbounded space where the prior is a standard normal, so nothing leaks ou
 
     log p(theta | x) = log q(u | x) + log |du/dtheta|.
 
-An ensemble is the mixture of its members, weighted by stacking. Fields are embedded by a residual
+Which density is right is tried (`learning.portfolio`); what is trained to the end is an ensemble,
+the mixture of its members, weighted by stacking. Fields are embedded by a residual
 network (`learning.networks`) that is trained along with the density.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -37,16 +38,12 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
-from sbipipe.learning.densities import (
-    ConditionalDensity,
-    DensityName,
-    Ensemble,
-    build_density,
-    load_members,
-    train_members,
-)
+from sbipipe.learning.ensembles import Ensemble, restored
 from sbipipe.learning.networks import random_symmetry
-from sbipipe.learning.training import Optimisation, Rows, tensors
+from sbipipe.learning.portfolio import Effort, fit
+from sbipipe.learning.schedules import MOVED, Annealed
+from sbipipe.learning.shapes import FINALISTS, DensityName, candidates, require_one, shapes
+from sbipipe.learning.training import Rows, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.storage import check_same
@@ -57,58 +54,74 @@ class Npe:
     """A conditional density of theta given x.
 
     Attributes:
-        density: One of `densities.DENSITIES`.
-        hidden: Units in each hidden layer.
-        transforms: The number of transforms of a flow.
-        ensemble: The number of members of the mixture.
+        density: "auto", which tries several, or one of `densities.DENSITIES`.
+        effort: How many `auto` tries.
+        hidden: The units in each hidden layer of a density that is named; None takes 64.
+        transforms: The number of transforms of a flow that is named; None takes 5.
+        ensemble: The number of members of the mixture, for each shape that is trained to the end.
         features: The length of the embedding of a field.
         width: The first width of the network that embeds a field.
         symmetric: Whether fields are turned and mirrored at random during training, and shifted
             where they are periodic.
-        optimisation: How each member is trained.
+        optimisation: How the members are trained.
     """
 
-    density: DensityName = "zuko_nsf"
-    hidden: Positive = 64
-    transforms: Positive = 2
-    ensemble: Positive = 1
+    density: DensityName = "auto"
+    effort: Effort = "standard"
+    hidden: Positive | None = None
+    transforms: Positive | None = None
+    ensemble: Positive = 3
     features: Positive = 16
     width: Positive = 16
     symmetric: bool = True
-    optimisation: Optimisation = Field(
-        default_factory=lambda: Optimisation(
-            epochs=40, patience=8, batch=512, learning_rate=3e-3, ema=0.98
-        )
-    )
+    optimisation: Annealed = Field(default_factory=Annealed)
 
     learns: ClassVar[bool] = True
+    moved: ClassVar[dict[str, str]] = MOVED
+
+    def __post_init__(self) -> None:
+        require_one(self.density, self.hidden, self.transforms)
 
     @staticmethod
     def quick() -> dict[str, Any]:
         """Settings with which it fits in seconds, for tests and trials."""
-        return {"hidden": 8, "ensemble": 2, "width": 4, "optimisation": {"epochs": 2}}
+        return {
+            "density": "zuko_nsf",
+            "hidden": 8,
+            "transforms": 2,
+            "ensemble": 2,
+            "width": 4,
+            "optimisation": {"steps": 10},
+        }
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
-        """Train every member on `train`; stop and stack on `valid`."""
+        """Choose and train on `train`; stop and stack on `valid`."""
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
-        members, history = train_members(
-            partial(self._network, u, x, periodic),
+        found = shapes(self.density, self.hidden, self.transforms, self.effort)
+        fitted = fit(
+            candidates(found, u, x, **self._embedding(periodic)),
             (u, x),
             held_out,
-            size=self.ensemble,
+            finalists=FINALISTS[self.effort],
+            members=self.ensemble,
             settings=self.optimisation,
             run=run,
             augment=partial(_augment, periodic) if self.symmetric and grid else None,
         )
-        ensemble = Ensemble.stacked(members, *held_out)
-        meta = {"config": self._config, "x": list(x.shape[1:]), "periodic": periodic}
+        ensemble = Ensemble.stacked(fitted.networks, *held_out)
+        meta = {
+            "config": self._config,
+            "x": list(x.shape[1:]),
+            "periodic": periodic,
+            "members": list(fitted.names),
+        }
         posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=meta)
-        return posterior, replace(history, notes={"weights": ensemble.weights.tolist()})
+        return posterior, fitted.with_weights(ensemble.weights)
 
     def restore(
         self,
@@ -120,29 +133,17 @@ class Npe:
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
-        u = torch.zeros(2, len(prior.names))
-        x = torch.zeros(2, *weights.meta["x"])
-        build = partial(self._network, u, x, weights.meta["periodic"])
-        loaded = load_members(build, weights.arrays, self.ensemble)
-        members = tuple(member.to(device) for member in loaded)
-        ensemble = Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
+        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
+        embedding = self._embedding(weights.meta["periodic"])
+        ensemble = restored(weights, u, x, device, **embedding)
         return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 
-    def _network(self, u: Tensor, x: Tensor, periodic: bool) -> ConditionalDensity:
-        return build_density(
-            density=self.density,
-            hidden=self.hidden,
-            transforms=self.transforms,
-            inputs=u,
-            conditions=x,
-            features=self.features,
-            width=self.width,
-            periodic=periodic,
-        )
+    def _embedding(self, periodic: bool) -> dict[str, Any]:
+        return {"features": self.features, "width": self.width, "periodic": periodic}
 
     @property
     def _config(self) -> dict[str, Any]:
-        names = ("density", "hidden", "transforms", "ensemble", "features", "width")
+        names = ("density", "effort", "hidden", "transforms", "ensemble", "features", "width")
         return {name: getattr(self, name) for name in names}
 
 

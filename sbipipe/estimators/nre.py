@@ -1,54 +1,68 @@
 """Neural ratio estimation.
 
-A classifier f(u, x) tells the theta that made x from others. With one theta_0 of p(theta | x) among
-K drawn from the prior, the contrastive loss (Durkan et al. 2020, arXiv 2002.03712)
+A classifier tells the theta that made x from others. Drawn from the prior, the others would hardly
+ever come near a sharp posterior, and say nothing of its shape. So most of them come from a
+reference q(u | x), a small flow that is fitted first, in u = Phi^-1(F(theta)), where the prior p(u)
+is a standard normal. With one u_0 of p(u | x) among K of the mixture
 
-    L_B = -E log[ exp f(u_0, x) / sum_{k=0..K} exp f(u_k, x) ]
+    m(u | x) = a q(u | x) + (1 - a) p(u),
 
-is least for f = log p(x | theta) / p(x) + c(x). In u = Phi^-1(F(theta)) the prior is a standard
-normal, so the K contrasting parameters are drawn from it afresh for every row: none can be the
-row's own, however many rows share one simulation. The free c(x) is fixed where the posterior is
-normalised, in `sbipipe.sampling`,
+the contrastive loss (Durkan et al. 2020, arXiv 2002.03712)
 
-    log p(theta | x) = f(u, x) + log p(theta) - log Z(x).
+    L_B = -E log[ exp g(u_0, x) / sum_{k=0..K} exp g(u_k, x) ]
 
-Among the losses of Miller et al. (2022, arXiv 2210.06170) this is NRE-C in the limit of large
-gamma; it spends no capacity on c(x), which a normalised posterior does not need.
+is least for g = log p(u | x) / m(u | x) + c(x). That is nearly flat where the reference is good,
+and a network learns it quickly, in the coordinates in which the reference is a normal; where it is
+not, the prior's share keeps m from vanishing. The ratio to the prior follows in two steps
+(telescoping, Rhodes, Xu & Gutmann 2020, arXiv 2006.12204),
 
-An ensemble averages ratios with equal weights, each normalised over the same draws of the prior.
+    f(u, x) = g(u, x) + log m(u | x) - log p(u),
+    log p(theta | x) = f(u, x) + log p(theta) - log Z(x),
+
+and the free c(x) is fixed where the posterior is normalised, in `sbipipe.sampling`. Without a
+reference (a = 0) this is NRE-C (Miller et al. 2022, arXiv 2210.06170) in the limit of large gamma,
+which spends no capacity on c(x).
+
+Which network is right is tried (`learning.portfolio`). An ensemble averages ratios with equal
+weights, each normalised over the same draws of the mixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from sbi.neural_nets import classifier_nn
-from scipy import special
-from scipy.stats import qmc
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
-from sbipipe.learning.densities import (
-    PAIRS,
-    Standardise,
-    check_vectors,
-    load_members,
-    member_arrays,
-    mixture_log_prob,
-    pieces,
-    train_members,
-)
-from sbipipe.learning.training import Optimisation, tensors
+from sbipipe.learning.densities import PAIRS, check_vectors, pieces
+from sbipipe.learning.ensembles import mixture_log_prob
+from sbipipe.learning.members import load_members, member_arrays
+from sbipipe.learning.portfolio import Candidate, Effort, fit
+from sbipipe.learning.reference import Reference
+from sbipipe.learning.schedules import MOVED, Annealed
+from sbipipe.learning.standardise import Standardise
+from sbipipe.learning.training import Rows, merge, optimise, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
+from sbipipe.seeds import number, torch_scope
 from sbipipe.storage import check_same
+
+PORTFOLIO = {
+    "quick": ("resnet 64x2",),
+    "standard": ("resnet 64x2", "resnet 128x2", "mlp 128"),
+    "thorough": ("resnet 64x2", "resnet 128x2", "mlp 128", "resnet 128x4", "resnet 256x4"),
+}
+"""What `auto` tries, by effort: sbi's networks with their units, and x their residual blocks."""
+
+FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
+"""How many of them are trained to the end."""
 
 
 @plugin
@@ -56,52 +70,73 @@ class Nre:
     """A classifier of pairs (theta, x).
 
     Attributes:
-        classifier: sbi's network: residual blocks, a perceptron, or linear.
-        hidden: Units in each hidden layer.
-        contrasts: The number K of parameters from the prior beside each true one.
-        ensemble: The number of members.
-        optimisation: How each member is trained.
+        classifier: "auto", which tries several, or one of sbi's networks: residual blocks, a
+            perceptron, or linear.
+        effort: How many `auto` tries.
+        hidden: The units in each hidden layer of a classifier that is named; None takes 64.
+        contrasts: The number K of parameters of the reference beside each true one.
+        ensemble: The number of members, for each shape that is trained to the end.
+        optimisation: How the members are trained.
     """
 
-    classifier: Literal["resnet", "mlp", "linear"] = "resnet"
-    hidden: Positive = 64
-    contrasts: Positive = 16
-    ensemble: Positive = 1
-    optimisation: Optimisation = Field(
-        default_factory=lambda: Optimisation(
-            epochs=60, patience=10, batch=512, learning_rate=3e-3, ema=0.98
-        )
-    )
+    classifier: Literal["auto", "resnet", "mlp", "linear"] = "auto"
+    effort: Effort = "standard"
+    hidden: Positive | None = None
+    contrasts: Positive = 8
+    ensemble: Positive = 3
+    optimisation: Annealed = Field(default_factory=Annealed)
 
     learns: ClassVar[bool] = True
+    moved: ClassVar[dict[str, str]] = MOVED
+
+    def __post_init__(self) -> None:
+        if self.classifier == "auto" and self.hidden:
+            raise ValueError(
+                f"hidden: given {self.hidden} beside classifier: auto, which chooses it; allowed: "
+                "with a classifier that is named"
+            )
 
     @staticmethod
     def quick() -> dict[str, Any]:
         """Settings with which it fits in seconds, for tests and trials."""
-        return {"hidden": 8, "ensemble": 2, "contrasts": 4, "optimisation": {"epochs": 2}}
+        return {
+            "classifier": "resnet",
+            "hidden": 8,
+            "ensemble": 2,
+            "contrasts": 4,
+            "optimisation": {"steps": 10},
+        }
 
     def fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Posterior, History]:
-        """Train every member on `train`; stop on `valid`.
+        """Choose and train on `train`; stop on `valid`.
 
         Raises:
             InputError: If x are fields.
         """
         check_vectors(train.data)
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
-        members, history = train_members(
-            partial(self._network, u, x),
-            (u, x),
-            tensors(prior.to_unbounded(valid.theta), valid.x),
-            size=self.ensemble,
+        held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
+        reference, first = _reference((u, x), held_out, self.optimisation, run)
+        with torch_scope(number(run.seed, "contrasts")):
+            rows, judges = (self._rows(reference, *given) for given in ((u, x), held_out))
+        fitted = fit(
+            {name: self._candidate(name, rows[0], x) for name in self._names},
+            rows,
+            judges,
+            finalists=FINALISTS[self.effort],
+            members=self.ensemble,
             settings=self.optimisation,
             run=run,
         )
-        meta = {"config": self._config, "x": list(x.shape[1:])}
-        weights = [1 / self.ensemble] * self.ensemble
-        posterior = _NrePosterior(prior=prior, members=members, meta=meta)
-        return posterior, replace(history, notes={"weights": weights})
+        names = list(fitted.names)
+        meta = {"config": self._config, "x": list(x.shape[1:]), "members": names}
+        posterior = _NrePosterior(
+            prior=prior, reference=reference, members=fitted.networks, meta=meta
+        )
+        history = fitted.with_weights(np.full(len(names), 1 / len(names)))
+        return posterior, replace(merge([first, history]), notes=history.notes)
 
     def restore(
         self,
@@ -114,59 +149,101 @@ class Nre:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
-        build = partial(self._network, u, x)
-        loaded = load_members(build, weights.arrays, self.ensemble)
-        members = tuple(member.to(device) for member in loaded)
-        return _NrePosterior(prior=prior, members=members, meta=weights.meta)
-
-    def _network(self, u: Tensor, x: Tensor) -> _Ratio:
-        builder = classifier_nn(
-            self.classifier,
-            hidden_features=self.hidden,
-            z_score_theta="none",
-            z_score_x="none",
+        with torch_scope(0):
+            reference = Reference(u, x)
+        own = {
+            name.removeprefix(OWN): torch.as_tensor(value)
+            for name, value in weights.arrays.items()
+            if name.startswith(OWN)
+        }
+        reference.load_state_dict(own)
+        places = torch.zeros(2, 1, 2 * len(prior.names))
+        builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
+        members = load_members(builds, weights.arrays, device)
+        return _NrePosterior(
+            prior=prior, reference=reference.to(device).eval(), members=members, meta=weights.meta
         )
-        return _Ratio(builder(u[:2], x[:2]), Standardise(x), self.contrasts)
+
+    def _rows(self, reference: Reference, u: Tensor, x: Tensor) -> Rows:
+        """Where truths and contrasts lie (N, 1 + K, 2 D), the truth first, and x."""
+        noise = torch.randn(self.contrasts, *u.shape)
+        every = torch.cat([u[None], reference.contrasts(noise, x)])
+        return reference.coordinates(every, x)[0].transpose(0, 1).contiguous(), x
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        if self.classifier == "auto":
+            return PORTFOLIO[self.effort]
+        blocks = "x2" if self.classifier == "resnet" else ""
+        return (f"{self.classifier} {self.hidden or 64}{blocks}",)
+
+    def _candidate(self, name: str, places: Tensor, x: Tensor) -> Candidate:
+        classifier, sizes = name.split(" ")
+        hidden, *blocks = map(int, sizes.split("x"))
+
+        def build() -> _Ratio:
+            builder = classifier_nn(
+                classifier,
+                hidden_features=hidden,
+                **({"num_blocks": blocks[0]} if blocks else {}),
+                z_score_theta="none",
+                z_score_x="none",
+            )
+            return _Ratio(builder(places[:2, 0], x[:2]), Standardise(x))
+
+        return Candidate(build=build, stacked=True)
 
     @property
     def _config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("classifier", "hidden", "ensemble")}
+        names = ("classifier", "effort", "hidden", "ensemble")
+        return {name: getattr(self, name) for name in names}
+
+
+OWN = "reference/"
+"""What the names of the reference's weights begin with."""
+
+
+def _reference(train: Rows, valid: Rows, settings: Annealed, run: Run) -> tuple[Reference, History]:
+    """A flow that need not be perfect: its training ends with the first stall."""
+    own = replace(run, seed=number(run.seed, "reference"))
+    with torch_scope(number(own.seed, "initialise")):
+        reference = Reference(*train)
+    brief = replace(settings, falls=0)
+    history = optimise(reference, reference.loss, train, valid, brief, own, "reference", keep=True)
+    return reference, history
 
 
 class _Ratio(nn.Module):
-    """f(u, x) and its loss.
+    """g(u, x) and its loss.
 
     Args:
-        net: sbi's ratio estimator of u and standardised x.
+        net: sbi's ratio estimator of coordinates of u and standardised x.
         standardise: The map of x to zero mean and unit variance.
-        contrasts: The number K of parameters from the prior.
     """
 
-    def __init__(self, net: nn.Module, standardise: Standardise, contrasts: int) -> None:
+    def __init__(self, net: nn.Module, standardise: Standardise) -> None:
         super().__init__()
         self.net = net
         self.standardise = standardise
-        self.contrasts = contrasts
 
-    def forward(self, u: Tensor, x: Tensor) -> Tensor:
-        """f of u (..., D) and x (..., L), broadcast against each other."""
-        x = self.standardise(x).expand(*u.shape[:-1], -1)
-        ratio: Tensor = self.net.unnormalized_log_ratio(u, x)  # type: ignore[operator]
+    def forward(self, places: Tensor, x: Tensor) -> Tensor:
+        """g of coordinates (..., 2 D) and x (..., L), broadcast against each other."""
+        x = self.standardise(x).expand(*places.shape[:-1], -1)
+        ratio: Tensor = self.net.unnormalized_log_ratio(places, x)  # type: ignore[operator]
         return ratio
 
-    def loss(self, u: Tensor, x: Tensor) -> Tensor:
-        """L_B of each row."""
-        others = torch.randn(len(u), self.contrasts, u.shape[1], device=u.device)
-        logits = self(torch.cat([u[:, None], others], 1), x[:, None])
+    def loss(self, places: Tensor, x: Tensor) -> Tensor:
+        """L_B of each row of coordinates (b, 1 + K, 2 D), the truth's first."""
+        logits = self(places, x[:, None])
         losses: Tensor = torch.logsumexp(logits, 1) - logits[:, 0]
         return losses
 
     @torch.no_grad()
-    def log_ratio(self, u: Tensor, x: Tensor) -> Tensor:
-        """f, (n, B, D) and (B, L) -> (n, B), in float64."""
-        pairs = u.shape[:2]
+    def log_ratio(self, places: Tensor, x: Tensor) -> Tensor:
+        """g, (n, B, 2 D) and (B, L) -> (n, B), in float64."""
+        pairs = places.shape[:2]
         device = self.standardise.loc.device
-        rows = pieces(u.flatten(0, 1).to(device), PAIRS)
+        rows = pieces(places.flatten(0, 1).to(device), PAIRS)
         given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), PAIRS)
         parts = [self(a, b) for a, b in zip(rows, given, strict=True)]
         ratios: Tensor = torch.cat(parts).double().reshape(pairs).cpu()
@@ -176,6 +253,7 @@ class _Ratio(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class _NrePosterior:
     prior: Prior
+    reference: Reference
     members: tuple[_Ratio, ...]
     meta: Mapping[str, Any]
 
@@ -191,22 +269,33 @@ class _NrePosterior:
         u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         members = len(self.members)
         given = x_tensor[:, :-members]
-        parts = np.stack([member.log_ratio(u, given).numpy() for member in self.members])
+        places, near = self.reference.coordinates(u.expand(-1, len(given), -1), given)
+        parts = np.stack([member.log_ratio(places, given).numpy() for member in self.members])
         equal = np.full(members, 1 / members)
-        return mixture_log_prob(parts - digest[:, -members:].T[:, None], equal)
+        parts -= digest[:, -members:].T[:, None]
+        return np.asarray(mixture_log_prob(parts, equal) + near.numpy())
 
-    def _normalisers(self, x: Array, points: int = 512) -> Array:
-        """log E_prior[exp f] of each observation and member, with shape (B, K)."""
-        points_in_cube = qmc.Sobol(len(self.prior.names), rng=0).random(points)
-        u = torch.as_tensor(special.ndtri(points_in_cube)).float()
-        u = u[:, None].expand(points, len(x), -1)
+    def _normalisers(self, x: Array, points: int = 256) -> Array:
+        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K).
+
+        Args:
+            points: How many draws of m, from the same noise for every observation.
+        """
         (given,) = tensors(x)
-        values = [torch.logsumexp(member.log_ratio(u, given), 0) for member in self.members]
+        with torch_scope(0):
+            noise = torch.randn(points, 1, len(self.prior.names)).expand(-1, len(given), -1)
+        u = self.reference.contrasts(noise, given)
+        places = self.reference.coordinates(u, given)[0]
+        values = [torch.logsumexp(member.log_ratio(places, given), 0) for member in self.members]
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
 
     @property
     def weights(self) -> Weights:
-        return Weights(arrays=member_arrays(self.members), meta=self.meta)
+        own = {
+            f"{OWN}{name}": value.detach().cpu().numpy()
+            for name, value in self.reference.state_dict().items()
+        }
+        return Weights(arrays={**own, **member_arrays(self.members)}, meta=self.meta)
 
 
 __all__ = ["Nre"]

@@ -1,19 +1,15 @@
 """One optimisation loop for every network.
 
-AdamW with a linear warm-up and a cosine decay of the learning rate, gradient clipping, an optional
-exponential moving average of the weights (EMA), and early stopping: the weights kept are those of
-the epoch with the lowest validation loss, or with the lowest score where one is given. The
-validation loss averages over *every* row, and uses the same random numbers in each epoch, so that
-it compares weights and nothing else.
+AdamW with a rate and an end of its own (`schedules`), gradient clipping, an optional exponential
+moving average of the weights (EMA), and early stopping: the weights kept are those of the epoch
+with the lowest validation loss, or with the lowest score where one is given. The validation loss
+averages over *every* row, and uses the same random numbers in each epoch, so that it compares
+weights and nothing else.
 
 Randomness of epoch e comes from the stream ("epoch", e) alone. So the loop's whole state is its
 tensors and its history: an interrupted fit goes on from its checkpoint to the very weights it would
 have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
 one of another task is not gone on from.
-
-The rate and the average are plain functions of the step, which a checkpoint knows. torch's LambdaLR
-and AveragedModel count steps of their own, which would have to be saved and set back, and the
-latter starts from the weights after the first step.
 
 Several processes (`processes`) each take a share of every batch, with noise of their own, and step
 together; the first of them writes the checkpoints.
@@ -28,11 +24,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from sbipipe import storage
@@ -40,7 +36,7 @@ from sbipipe.interfaces import History, Run, Weights
 from sbipipe.learning import processes
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
-from sbipipe.records import Positive, plugin
+from sbipipe.learning.schedules import Schedule
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]
@@ -54,41 +50,6 @@ CHECKPOINT_SECONDS = 20.0
 """A checkpoint is at least this old before it is written anew."""
 
 
-@plugin
-class Optimisation:
-    """How a network is trained.
-
-    Attributes:
-        epochs: At most; the cosine decay ends there.
-        patience: Epochs without a better validation loss before training stops.
-        batch: Rows in a batch.
-        learning_rate: At its peak.
-        weight_decay: Of AdamW.
-        warm_up: Share of all steps over which the learning rate rises.
-        clip: Largest norm of the gradient.
-        ema: Decay of the moving average per step; 0 keeps the weights themselves.
-        precision: "bf16" multiplies matrices and convolves in bfloat16; weights, and the mean of
-            the losses, stay in float32. Faster only where the hardware has it.
-    """
-
-    epochs: Positive = 60
-    patience: Positive = 15
-    batch: Positive = 256
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    clip: Annotated[float, Field(gt=0)] = 5.0
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Literal["float32", "bf16"] = "float32"
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate at a step."""
-        warm = max(1, round(self.warm_up * steps))
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Task:
     """What a fit is given, and what does not change while it runs."""
@@ -96,7 +57,7 @@ class _Task:
     loss: Loss
     train: Rows
     valid: Rows
-    settings: Optimisation
+    settings: Schedule
     run: Run
     label: str
     augment: Callable[..., Rows] | None
@@ -108,8 +69,16 @@ class _Task:
         return torch.device(self.run.device)
 
     @property
+    def rows(self) -> int:
+        return len(self.train[0])
+
+    @property
+    def batch(self) -> int:
+        return self.settings.batch_of(self.rows)
+
+    @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.train[0]) / self.settings.batch)
+        return math.ceil(self.rows / self.batch)
 
     def cast(self) -> AbstractContextManager[Any]:
         if self.settings.precision == "bf16":
@@ -122,7 +91,7 @@ class _Task:
 
     def fingerprint(self, module: nn.Module) -> str:
         """Equal for two fits exactly when they would go the same way (as far as data can tell)."""
-        settings = TypeAdapter(Optimisation).dump_json(self.settings)
+        settings = TypeAdapter(type(self.settings)).dump_json(self.settings)
         digest = hashlib.blake2b(
             settings + f"{self.run.seed} {self.label} {self.score is None}".encode()
         )
@@ -147,10 +116,14 @@ class _State:
     )
 
     @property
+    def judged(self) -> list[float]:
+        """The scores of the epochs, or their validation losses where there are none."""
+        return self.curve.get("score", self.curve["valid"])
+
+    @property
     def chosen(self) -> int:
         """The epoch with the lowest score, or validation loss where there is none."""
-        values = self.curve.get("score", self.curve["valid"])
-        return min(range(len(values)), key=values.__getitem__)
+        return self.judged.index(min(self.judged))
 
 
 def optimise(
@@ -158,7 +131,7 @@ def optimise(
     loss: Loss,
     train: Rows,
     valid: Rows,
-    settings: Optimisation,
+    settings: Schedule,
     run: Run,
     label: str = "network",
     augment: Callable[..., Rows] | None = None,
@@ -212,7 +185,7 @@ def tensors(*arrays: Any) -> Rows:
     return tuple(torch.from_numpy(np.array(array, np.float32, order="C")) for array in arrays)
 
 
-def _begin(module: nn.Module, settings: Optimisation) -> _State:
+def _begin(module: nn.Module, settings: Schedule) -> _State:
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -231,9 +204,9 @@ def _train(state: _State, task: _Task, keep: bool) -> None:
     if path and path.exists():
         _resume(state, path, fingerprint)
     saved = time.monotonic()
-    with Bar(run, label, task.settings.epochs) as advance:
+    with Bar(run, label, task.settings.epochs_of(task.rows)) as advance:
         advance(state.epoch, state.curve)
-        while not _finished(state, task.settings):
+        while not task.settings.finished(state.judged, task.rows):
             start = time.perf_counter()
             _epoch(state, task)
             state.seconds += time.perf_counter() - start
@@ -246,12 +219,6 @@ def _train(state: _State, task: _Task, keep: bool) -> None:
             _checkpoint(state, path, fingerprint)
         else:
             path.unlink(missing_ok=True)
-
-
-def _finished(state: _State, settings: Optimisation) -> bool:
-    if state.epoch >= settings.epochs:
-        return True
-    return state.epoch > 0 and state.epoch - 1 - state.chosen >= settings.patience
 
 
 def _batches(rows: Rows, order: Tensor, size: int, task: _Task) -> Iterator[tuple[Rows, float]]:
@@ -282,14 +249,13 @@ def _epoch(state: _State, task: _Task) -> None:
 
 def _pass(state: _State, task: _Task) -> float:
     """One pass over `train`; the mean of the losses met on the way."""
-    settings, rows_total = task.settings, len(task.train[0])
     total, step = 0.0, state.epoch * task.steps_per_epoch
     state.module.train()
     seed = number(task.run.seed, task.label, "epoch", state.epoch)
     with torch_scope(seed):
-        order = torch.randperm(rows_total)
+        order = torch.randperm(task.rows)
         task.processes.part(seed)
-        for rows, share in _batches(task.train, order, settings.batch, task):
+        for rows, share in _batches(task.train, order, task.batch, task):
             state.optimiser.zero_grad()
             if share:
                 losses = task.losses(task.augment(*rows) if task.augment else rows)
@@ -298,14 +264,15 @@ def _pass(state: _State, task: _Task) -> float:
                 torch.autograd.backward(losses.mean() * share)
                 total += batch_total
             task.processes.add_gradients(state.module)
-            _step(state, settings, step, settings.epochs * task.steps_per_epoch)
+            _step(state, task, step)
             step += 1
-    return task.processes.sum(total) / rows_total
+    return task.processes.sum(total) / task.rows
 
 
-def _step(state: _State, settings: Optimisation, step: int, steps: int) -> None:
+def _step(state: _State, task: _Task, step: int) -> None:
+    settings = task.settings
     for group in state.optimiser.param_groups:
-        group["lr"] = settings.rate(step, steps)
+        group["lr"] = settings.rate(step, state.judged, task.rows)
     nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
     state.optimiser.step()
     _update_average(state, settings.ema, step)
@@ -336,7 +303,7 @@ def _mean_loss(module: nn.Module, task: _Task) -> float:
     with torch_scope(seed):
         task.processes.part(seed)
         order = torch.arange(len(rows[0]))
-        for batch, share in _batches(rows, order, 4 * task.settings.batch, task):
+        for batch, share in _batches(rows, order, 4 * task.batch, task):
             if share:
                 total += float(task.losses(batch).double().sum())
     return task.processes.sum(total) / len(rows[0])

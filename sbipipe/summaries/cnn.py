@@ -43,7 +43,8 @@ from zuko.mixtures import GMM
 
 from sbipipe.interfaces import Array, Data, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry, symmetries
-from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
+from sbipipe.learning.schedules import Cosine
+from sbipipe.learning.training import Rows, optimise, tensors
 from sbipipe.protocols import Summariser
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.seeds import number, torch_scope
@@ -54,8 +55,8 @@ CHUNK = 512
 """Fields that go through the network at once when summaries are made."""
 
 
-def _optimisation() -> Optimisation:
-    return Optimisation(
+def _optimisation() -> Cosine:
+    return Cosine(
         epochs=20, patience=10, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
     )
 
@@ -80,7 +81,7 @@ class Cnn:
     channels: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     mixture: Positive = 6
     symmetrise: bool = True
-    optimisation: Optimisation = Field(default_factory=_optimisation)
+    optimisation: Cosine = Field(default_factory=_optimisation)
 
     @staticmethod
     def quick() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from closed_form import exact_posterior
-from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
 from rows import described, rows_of
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, Run
@@ -14,14 +14,14 @@ from sbipipe.records import InputError, parse
 
 
 def test_learns_the_exact_posterior():
-    posterior = fit(parse(Npe, {"hidden": 32, "optimisation": OPTIMISATION}, "npe")).at(TEST.x)
+    posterior = fit(parse(Npe, {**SMALL, "density": "zuko_nsf"}, "npe")).at(TEST.x)
     assert kl_from_exact(posterior, TEST.x) < 0.05
     check_draws(posterior, TEST.x, tolerance=0.15)
 
 
 def test_a_mixture_draws_from_its_own_density():
     """The mean of exp(log p - log q) over draws of q is one if q is the density of the draws."""
-    short = OPTIMISATION | {"epochs": 3}
+    short = OPTIMISATION | {"steps": 60}
     config = {"density": "mdn", "hidden": 16, "ensemble": 3, "optimisation": short}
     estimator = parse(Npe, config, "npe")
     posterior = fit(estimator)
@@ -46,7 +46,7 @@ def test_every_density_trains_draws_and_is_restored(density: str, dims: int):
     theta = prior.sample(64, rng)
     x = theta.sum(1, keepdims=True) + rng.normal(size=(64, 2))
     data = rows_of(theta=theta, x=x, group=np.arange(64))
-    estimator = parse(Npe, {"density": density, "hidden": 8, "optimisation": {"epochs": 1}}, "npe")
+    estimator = parse(Npe, {"density": density, "hidden": 8, "optimisation": {"steps": 1}}, "npe")
     posterior, _ = estimator.fit(data, data, prior, Run(seed=1))
     again = estimator.restore(posterior.weights, prior)
     samples = posterior.at(x[:5]).sample(20, rng)
@@ -70,7 +70,7 @@ def test_works_straight_on_fields(space: tuple[int, ...], periodic: bool):
         rows = rows_of(theta=theta, x=x.astype(np.float32))
         return replace(rows, data=described(rows.x, periodic=periodic))
 
-    settings = {"epochs": 8, "batch": 32, "learning_rate": 5e-3}
+    settings = {"steps": 80, "batch": 32, "learning_rate": 5e-3}
     estimator = parse(
         Npe, {"density": "mdn", "hidden": 16, "width": 4, "optimisation": settings}, "npe"
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
+from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
 from rows import rows_of
 from sbipipe.estimators.nre import Nre
 from sbipipe.interfaces import Run
@@ -9,15 +9,17 @@ from sbipipe.records import InputError, parse
 
 
 def test_learns_the_exact_posterior():
-    posterior = fit(parse(Nre, {"hidden": 32, "optimisation": OPTIMISATION}, "nre")).at(TEST.x)
+    posterior = fit(parse(Nre, {**SMALL, "classifier": "resnet"}, "nre")).at(TEST.x)
     assert kl_from_exact(posterior, TEST.x) < 0.05
     check_draws(posterior, TEST.x, tolerance=0.15)
 
 
 def test_members_of_an_ensemble_count_equally_whatever_their_constants():
     """Adding a constant to one member's output changes no posterior."""
-    short = OPTIMISATION | {"epochs": 2}
-    estimator = parse(Nre, {"hidden": 8, "ensemble": 2, "optimisation": short}, "nre")
+    short = OPTIMISATION | {"steps": 40}
+    estimator = parse(
+        Nre, {"classifier": "resnet", "hidden": 8, "ensemble": 2, "optimisation": short}, "nre"
+    )
     posterior = fit(estimator)
     arrays = dict(posterior.weights.arrays)
     arrays["member1/net.net.final_layer.bias"] = arrays["member1/net.net.final_layer.bias"] + 3

@@ -8,12 +8,7 @@ import pytest
 import torch
 
 from sbipipe.learning import densities
-from sbipipe.learning.densities import (
-    ConditionalDensity,
-    build_density,
-    load_members,
-    member_arrays,
-)
+from sbipipe.learning.densities import ConditionalDensity, build_density
 
 
 def density(name: str = "zuko_nsf") -> ConditionalDensity:
@@ -59,11 +54,3 @@ def test_densities_in_pieces_are_the_same(shape: tuple, monkeypatch: pytest.Monk
     monkeypatch.setattr(densities, "PAIRS", 5)
     np.testing.assert_allclose(member.log_prob(a, embedded), whole, atol=1e-5)
     np.testing.assert_allclose(torch.cat(by_row), whole, atol=1e-5)
-
-
-def test_members_are_loaded_onto_a_device():
-    arrays = member_arrays([density()])
-    (member,) = load_members(density, arrays, 1, device="cpu")
-    (elsewhere,) = load_members(density, arrays, 1, device="meta")
-    np.testing.assert_equal(member_arrays([member]), arrays)
-    assert {value.device.type for value in elsewhere.state_dict().values()} == {"meta"}

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np, torch
 from sbipipe.learning import processes
 from sbipipe.interfaces import Run
-from sbipipe.learning.training import Optimisation, optimise, tensors
+from sbipipe.learning.schedules import Cosine
+from sbipipe.learning.training import optimise, tensors
 
 devices, folder = int(sys.argv[1]), Path(sys.argv[2])
 rng = np.random.default_rng(1)
@@ -28,7 +29,7 @@ x = rng.normal(size=(45, 1))
 train, valid = tensors(x[:33], 3 * x[:33] + 1), tensors(x[33:], 3 * x[33:] + 1)
 torch.manual_seed(0)
 module = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-settings = Optimisation(epochs=4, patience=4, batch=16, learning_rate=1e-2, ema=0.9)
+settings = Cosine(epochs=4, patience=4, batch=16, learning_rate=1e-2, ema=0.9)
 loss = lambda x, y: (module(x) - y).square().sum(1)
 run = Run(seed=3, devices=devices, checkpoint=folder / "checkpoints")
 history = optimise(module, loss, train, valid, settings, run, score=lambda: 1.0)

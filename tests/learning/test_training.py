@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from sbipipe.interfaces import History, Run
 from sbipipe.learning import training
-from sbipipe.learning.training import Optimisation, Rows, optimise, tensors
+from sbipipe.learning.schedules import Cosine
+from sbipipe.learning.training import Rows, optimise, tensors
 
 ROWS = 40
 
@@ -34,11 +35,11 @@ def jitter(x: Tensor, y: Tensor) -> Rows:
     return x + 0.01 * torch.randn_like(x), y
 
 
-SETTINGS = Optimisation(epochs=8, patience=8, batch=16, learning_rate=1e-2, ema=0.9)
+SETTINGS = Cosine(epochs=8, patience=8, batch=16, learning_rate=1e-2, ema=0.9)
 
 
 def fit(
-    module: nn.Module, settings: Optimisation = SETTINGS, *, run: Run | None = None, loss=None
+    module: nn.Module, settings: Cosine = SETTINGS, *, run: Run | None = None, loss=None
 ) -> History:
     return optimise(
         module, loss or squares(module), *line(), settings, run or Run(seed=3), augment=jitter
@@ -51,7 +52,7 @@ def state(module: nn.Module) -> dict[str, np.ndarray]:
 
 def test_learns_a_line_to_its_noise():
     module = nn.Linear(1, 1)
-    settings = Optimisation(epochs=800, patience=800, batch=ROWS, learning_rate=1e-1)
+    settings = Cosine(epochs=800, patience=800, batch=ROWS, learning_rate=1e-1)
     train, _ = line()
     history = optimise(module, squares(module), train, train, settings, Run(seed=1))
     x, y = (tensor[:, 0].numpy() for tensor in train)
@@ -95,7 +96,7 @@ def interrupted(module: nn.Module, calls: int):
 def test_an_interruption_leaves_no_trace(tmp_path: Path, monkeypatch, calls: int, ema: float):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     run = Run(seed=3, checkpoint=tmp_path)
-    settings = Optimisation(epochs=8, patience=8, batch=16, learning_rate=1e-2, ema=ema)
+    settings = Cosine(epochs=8, patience=8, batch=16, learning_rate=1e-2, ema=ema)
     whole, broken, resumed = network(), network(), network()
     expected = fit(whole, settings)
     with pytest.raises(InterruptedFitError):
@@ -127,7 +128,7 @@ def test_a_checkpoint_of_another_task_is_not_gone_on_from(tmp_path: Path, monkey
     broken, run = network(), Run(seed=3, checkpoint=tmp_path)
     with pytest.raises(InterruptedFitError):
         fit(broken, run=run, loss=interrupted(broken, 22))
-    settings = Optimisation(
+    settings = Cosine(
         epochs=8, patience=8, batch=other.get("batch", 16), learning_rate=1e-2, ema=0.9
     )
     seed = other.get("seed", 3)
@@ -156,11 +157,13 @@ class Schedule(nn.Module):
 
 def test_stops_after_patience_epochs_and_keeps_the_best():
     module = Schedule([3.0, 1.0, 2.0, 1.0, 5.0, 0.0])
-    settings = Optimisation(epochs=6, patience=3, batch=ROWS, learning_rate=1e-2, warm_up=0.0)
+    settings = Cosine(epochs=6, patience=3, batch=ROWS, learning_rate=1e-2, warm_up=0.0)
     history = optimise(module, module.loss, *line(), settings, Run(seed=1))
     assert history.curves["network"]["valid"] == (3.0, 1.0, 2.0, 1.0, 5.0)
     assert history.chosen["network"] == 2
-    steps = sum(settings.rate(step, 6) for step in range(2))  # AdamW's step under a constant sign
+    steps = sum(
+        settings.rate(step, [], ROWS) for step in range(2)
+    )  # AdamW's step under a constant sign
     assert module.weight.item() == pytest.approx(steps, rel=1e-4)
     assert not module.training
 
@@ -168,7 +171,7 @@ def test_stops_after_patience_epochs_and_keeps_the_best():
 def test_every_row_of_valid_counts_once():
     module = nn.Linear(1, 1)
     train, (x, y) = line()
-    settings = Optimisation(epochs=1, batch=3)
+    settings = Cosine(epochs=1, batch=3)
     history = optimise(module, squares(module), train, (x[:37], y[:37]), settings, Run(seed=1))
     with torch.no_grad():
         expected = float(squares(module)(x[:37], y[:37]).mean())
@@ -177,7 +180,7 @@ def test_every_row_of_valid_counts_once():
 
 def test_valid_meets_the_same_random_numbers_in_every_epoch():
     module = nn.Linear(1, 1)
-    settings = Optimisation(epochs=4, patience=4, learning_rate=1e-30)
+    settings = Cosine(epochs=4, patience=4, learning_rate=1e-30)
 
     def noisy(x: Tensor, y: Tensor) -> Tensor:
         return squares(module)(x, y) + torch.randn(len(x))
@@ -187,21 +190,13 @@ def test_valid_meets_the_same_random_numbers_in_every_epoch():
     assert len(set(curves["train"])) == 4
 
 
-def test_the_rate_rises_linearly_and_falls_as_a_cosine():
-    settings = Optimisation(learning_rate=2.0, warm_up=0.1)
-    rates = np.array([settings.rate(step, 100) for step in range(100)])
-    np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11))
-    np.testing.assert_allclose(rates[10:], 1 + np.cos(np.pi * np.arange(90) / 90))
-    assert Optimisation(learning_rate=2.0, warm_up=0.9).rate(0, 1) == 2.0
-
-
 def test_the_average_is_the_exponential_one_of_the_weights():
     module = Schedule([0.0] * ROWS)
-    settings = Optimisation(epochs=1, batch=2, learning_rate=1e-2, ema=0.7, warm_up=0.0)
+    settings = Cosine(epochs=1, batch=2, learning_rate=1e-2, ema=0.7, warm_up=0.0)
     optimise(module, module.loss, *line(), settings, Run(seed=1))
     weight = average = 0.0
     for step in range(ROWS // 2):
-        weight += settings.rate(step, ROWS // 2)
+        weight += settings.rate(step, [], ROWS)
         decay = min(0.7, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * weight
     assert module.weight.item() == pytest.approx(average, rel=1e-4)
@@ -215,9 +210,7 @@ def test_bf16_multiplies_in_bfloat16_and_keeps_float32_weights_and_means():
         seen.append(output.dtype)
         return (output - y.bfloat16()).square().sum(1)
 
-    settings = Optimisation(
-        epochs=150, patience=150, batch=16, learning_rate=1e-1, precision="bf16"
-    )
+    settings = Cosine(epochs=150, patience=150, batch=16, learning_rate=1e-1, precision="bf16")
     history = optimise(module, loss, *line(), settings, Run(seed=1))
     assert set(seen) == {torch.bfloat16}
     assert module.weight.dtype == torch.float32
@@ -246,7 +239,7 @@ def test_an_empty_split_is_an_error():
 
 def test_a_score_chooses_where_one_is_given() -> None:
     module, scores = network(), iter([3.0, 1.0, 2.0])
-    settings = Optimisation(epochs=3, patience=3, batch=16, learning_rate=1e-2)
+    settings = Cosine(epochs=3, patience=3, batch=16, learning_rate=1e-2)
     history = optimise(
         module, squares(module), *line(), settings, Run(seed=3), score=lambda: next(scores)
     )

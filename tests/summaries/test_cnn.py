@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from rows import described, rows_of
 from sbipipe.interfaces import Dataset, Run
-from sbipipe.learning.training import Optimisation
+from sbipipe.learning.schedules import Cosine
 from sbipipe.records import InputError
 from sbipipe.summaries import cnn
 from sbipipe.summaries.cnn import Cnn
@@ -28,9 +28,9 @@ def dataset(
     return replace(rows, data=described(rows.x, periodic=periodic))
 
 
-def brief(**changes: object) -> Optimisation:
+def brief(**changes: object) -> Cosine:
     settings = {"epochs": 2, "batch": 32, "learning_rate": 3e-3, **changes}
-    return Optimisation(**settings)
+    return Cosine(**settings)
 
 
 def test_augmentation_moves_pixels_and_leaves_parameters():

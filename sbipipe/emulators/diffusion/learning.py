@@ -31,7 +31,8 @@ from sbipipe.emulators.diffusion.surface import CHUNK
 from sbipipe.interfaces import Dataset, History, Run
 from sbipipe.learning.chebyshev import scaled
 from sbipipe.learning.networks import random_symmetry
-from sbipipe.learning.training import Optimisation, Rows, Score, optimise
+from sbipipe.learning.schedules import Cosine
+from sbipipe.learning.training import Rows, Score, optimise
 from sbipipe.protocols import Prior
 from sbipipe.seeds import number, stream
 
@@ -40,7 +41,7 @@ WORST = 1e6
 
 
 def learn(
-    model: Model, density: Density, train: Rows, valid: Rows, settings: Optimisation, run: Run,
+    model: Model, density: Density, train: Rows, valid: Rows, settings: Cosine, run: Run,
     label: str, score: Score | None = None, keep: bool = False,
 ) -> History:  # fmt: skip
     """Train `model` in place.

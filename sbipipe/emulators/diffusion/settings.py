@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from sbipipe.emulators.diffusion.sampler import Sampler
 from sbipipe.emulators.diffusion.schedule import Learned, Schedule, Terms
-from sbipipe.learning.training import Optimisation
+from sbipipe.learning.schedules import Cosine
 from sbipipe.records import Count, Positive, plugin
 
 
@@ -50,9 +50,9 @@ class Scoring:
     sharpest: Annotated[float, Field(gt=0)] = 3.0
 
 
-def default_optimisation() -> Optimisation:
+def default_optimisation() -> Cosine:
     """How a network on a laptop is trained."""
-    return Optimisation(epochs=20, patience=20, batch=64, learning_rate=2e-3, ema=0.995)
+    return Cosine(epochs=20, patience=20, batch=64, learning_rate=2e-3, ema=0.995)
 
 
 @plugin
@@ -87,7 +87,7 @@ class Settings:
     fields: Positive | None = None
     network: Network = Field(default_factory=Network)
     schedule: Schedule = Field(default_factory=Learned)
-    optimisation: Optimisation = Field(default_factory=default_optimisation)
+    optimisation: Cosine = Field(default_factory=default_optimisation)
     choose: Literal["score", "loss"] = "score"
     refine: Count | None = None
     scoring: Scoring = Field(default_factory=Scoring)

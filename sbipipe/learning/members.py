@@ -1,0 +1,154 @@
+"""Networks of one shape that learn side by side: the members of an ensemble.
+
+Members differ in their first weights alone; all see the same batches, in one optimisation
+(`training`). While they learn, the loss is the mean of theirs, so that none knows of the others.
+When they are judged, it is that of their mixture,
+
+    -log (1/K) sum_k exp(-loss_k),
+
+where exp(-loss) is a density, or the probability that a classifier gives to what is true: an
+ensemble ends when its mixture no longer gets better, which is later than its members do.
+
+Small networks of vectors cost what it takes to call them, not what they compute. So their weights
+are stacked and one call serves all (`torch.func`): four flows take twice the time of one. Networks
+that torch cannot stack (those of nflows, and of fields) are called one after another, with the same
+result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from sbipipe.seeds import number, torch_scope
+
+Build = Callable[[], nn.Module]
+"""A new network from torch's generator, with a method `loss(*rows) -> (b,)`."""
+
+
+class Together(nn.Module):
+    """K networks as one.
+
+    Args:
+        members: Networks of one shape.
+        stacked: Whether one call serves all.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], *, stacked: bool) -> None:
+        super().__init__()
+        self.count = len(members)
+        self.stacked = stacked and self.count > 1
+        if not self.stacked:
+            self.members = nn.ModuleList(members)
+            return
+        weights, buffers = stack_module_state(list(members))
+        self.weights = nn.ParameterDict({_key(n): nn.Parameter(w) for n, w in weights.items()})
+        self.names = {_key(n): n for n in (*weights, *buffers)}
+        self.buffer_keys = tuple(map(_key, buffers))
+        for name, buffer in buffers.items():
+            self.register_buffer(_key(name), buffer)
+        # Not a part of this module: its own weights are never used.
+        self.shells = [_Loss(member) for member in members]
+
+    def loss(self, *rows: Tensor) -> Tensor:
+        """The members' mean, or that of their mixture where they are judged, with shape (b,)."""
+        losses = self._losses(*rows)
+        if self.training:
+            return losses.mean(0)
+        return math.log(self.count) - torch.logsumexp(-losses, 0)
+
+    def _losses(self, *rows: Tensor) -> Tensor:
+        if not self.stacked:
+            every: list[Any] = list(self.members)
+            return torch.stack([member.loss(*rows) for member in every])
+        shell = self.shells[0].to(rows[0].device).train(self.training)
+
+        def one(state: dict[str, Tensor], *given: Tensor) -> Tensor:
+            losses: Tensor = functional_call(shell, state, given)
+            return losses
+
+        nobody = (None,) * len(rows)
+        mapped = torch.vmap(one, in_dims=(0, *nobody), randomness="different")
+        losses: Tensor = mapped(self._state(), *rows)
+        return losses
+
+    def _state(self) -> dict[str, Tensor]:
+        weights = {f"member.{self.names[key]}": value for key, value in self.weights.items()}
+        buffers = {f"member.{self.names[key]}": getattr(self, key) for key in self.buffer_keys}
+        return weights | buffers
+
+    def apart(self) -> tuple[Any, ...]:
+        """The networks, each with its own weights, in evaluation mode."""
+        if not self.stacked:
+            return tuple(member.eval() for member in self.members)
+        state = self._state()
+        for k, shell in enumerate(self.shells):
+            shell.load_state_dict({name: value[k].detach() for name, value in state.items()})
+        return tuple(shell.member.to(self._device).eval() for shell in self.shells)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+class _Loss(nn.Module):
+    """A network whose call is its loss."""
+
+    def __init__(self, member: nn.Module) -> None:
+        super().__init__()
+        self.member: Any = member
+
+    def forward(self, *rows: Tensor) -> Tensor:
+        losses: Tensor = self.member.loss(*rows)
+        return losses
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "-")
+
+
+def together(build: Build, size: int, seed: int, *, stacked: bool) -> Together:
+    """New networks, each from a seed of its own."""
+    members = []
+    for k in range(size):
+        with torch_scope(number(seed, f"member{k}", "initialise")):
+            members.append(build())
+    return Together(members, stacked=stacked)
+
+
+def member_arrays(members: Sequence[nn.Module]) -> dict[str, NDArray[Any]]:
+    """Weights and buffers of networks as `member0/...`, `member1/...`."""
+    return {
+        f"member{k}/{name}": value.detach().cpu().numpy()
+        for k, member in enumerate(members)
+        for name, value in member.state_dict().items()
+    }
+
+
+def load_members(
+    builds: Sequence[Build], arrays: Mapping[str, NDArray[Any]], device: str = "cpu"
+) -> tuple[Any, ...]:
+    """Networks with the weights that `member_arrays` gave, on a device."""
+    return tuple(member.to(device) for member in _load_members(builds, arrays))
+
+
+def _load_members(
+    builds: Sequence[Build], arrays: Mapping[str, NDArray[Any]]
+) -> Iterator[nn.Module]:
+    for k, build in enumerate(builds):
+        with torch_scope(0):
+            member = build()
+        prefix = f"member{k}/"
+        own = {
+            name.removeprefix(prefix): torch.as_tensor(value)
+            for name, value in arrays.items()
+            if name.startswith(prefix)
+        }
+        member.load_state_dict(own)
+        yield member.eval()
