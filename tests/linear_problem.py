@@ -16,7 +16,6 @@ SIMULATOR = LinearGaussian(dimension=2, observations=3, noise=0.7)
 
 OPTIMISATION: dict[str, Any] = {
     "steps": 320,
-    "falls": 1,
     "patience": 80,
     "batch": 256,
     "learning_rate": 5e-3,

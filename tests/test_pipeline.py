@@ -17,7 +17,7 @@ from sbipipe.gate.controls import control_draws, controls
 from sbipipe.posteriors import groups as groups_file
 
 ROOT = Path(__file__).parents[1]
-QUICK = {"effort": "quick", "ensemble": 1, "optimisation": {"steps": 400, "falls": 1}}
+QUICK = {"effort": "quick", "ensemble": 1, "optimisation": {"steps": 400}}
 PARAMS = {
     "seed": 5,
     "runtime": {"device": "cpu", "workers": 2},

@@ -24,10 +24,17 @@ from pydantic import Field
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning.densities import check_varies, check_vectors
-from sbipipe.learning.ensembles import Ensemble, restored
+from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.portfolio import Effort, fit
 from sbipipe.learning.schedules import MOVED, Annealed
-from sbipipe.learning.shapes import FINALISTS, DensityName, candidates, require_one, shapes
+from sbipipe.learning.shapes import (
+    FINALISTS,
+    DensityName,
+    candidates,
+    require_one,
+    restored,
+    shapes,
+)
 from sbipipe.learning.training import tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin

@@ -38,11 +38,18 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
-from sbipipe.learning.ensembles import Ensemble, restored
+from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.portfolio import Effort, fit
 from sbipipe.learning.schedules import MOVED, Annealed
-from sbipipe.learning.shapes import FINALISTS, DensityName, candidates, require_one, shapes
+from sbipipe.learning.shapes import (
+    FINALISTS,
+    DensityName,
+    candidates,
+    require_one,
+    restored,
+    shapes,
+)
 from sbipipe.learning.training import Rows, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin

@@ -29,9 +29,10 @@ weights, each normalised over the same draws of the mixture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.members import load_members, member_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import Reference
-from sbipipe.learning.schedules import MOVED, Annealed
+from sbipipe.learning.schedules import MOVED, Annealed, Cosine
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, optimise, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
@@ -74,7 +75,7 @@ class Nre:
             perceptron, or linear.
         effort: How many `auto` tries.
         hidden: The units in each hidden layer of a classifier that is named; None takes 64.
-        contrasts: The number K of parameters of the reference beside each true one.
+        contrasts: The number K of parameters of the mixture beside each true one.
         ensemble: The number of members, for each shape that is trained to the end.
         optimisation: How the members are trained.
     """
@@ -82,7 +83,7 @@ class Nre:
     classifier: Literal["auto", "resnet", "mlp", "linear"] = "auto"
     effort: Effort = "standard"
     hidden: Positive | None = None
-    contrasts: Positive = 8
+    contrasts: Annotated[int, Field(ge=2)] = 6
     ensemble: Positive = 3
     optimisation: Annealed = Field(default_factory=Annealed)
 
@@ -118,7 +119,7 @@ class Nre:
         check_vectors(train.data)
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
-        reference, first = _reference((u, x), held_out, self.optimisation, run)
+        reference, first = self._reference((u, x), held_out, run)
         with torch_scope(number(run.seed, "contrasts")):
             rows, judges = (self._rows(reference, *given) for given in ((u, x), held_out))
         fitted = fit(
@@ -150,7 +151,7 @@ class Nre:
         check_same(weights, self._config)
         u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
         with torch_scope(0):
-            reference = Reference(u, x)
+            reference = Reference(u, x, self.contrasts)
         own = {
             name.removeprefix(OWN): torch.as_tensor(value)
             for name, value in weights.arrays.items()
@@ -164,10 +165,26 @@ class Nre:
             prior=prior, reference=reference.to(device).eval(), members=members, meta=weights.meta
         )
 
+    def _reference(self, train: Rows, valid: Rows, run: Run) -> tuple[Reference, History]:
+        """A flow that need not be perfect, and so takes few steps."""
+        own = replace(run, seed=number(run.seed, "reference"))
+        with torch_scope(number(own.seed, "initialise")):
+            reference = Reference(train[0], train[1], self.contrasts)
+        rows, settings = len(train[0]), self.optimisation
+        batch = settings.batch_of(rows)
+        brief = Cosine(
+            epochs=math.ceil(min(REFERENCE, settings.steps) * batch / rows),
+            batch=batch,
+            learning_rate=settings.learning_rate,
+            ema=settings.ema,
+        )
+        arguments = (train, valid, brief, own, "reference")
+        return reference, optimise(reference, reference.loss, *arguments, keep=True)
+
     def _rows(self, reference: Reference, u: Tensor, x: Tensor) -> Rows:
         """Where truths and contrasts lie (N, 1 + K, 2 D), the truth first, and x."""
         noise = torch.randn(self.contrasts, *u.shape)
-        every = torch.cat([u[None], reference.contrasts(noise, x)])
+        every = torch.cat([u[None], reference.draws(noise, x)])
         return reference.coordinates(every, x)[0].transpose(0, 1).contiguous(), x
 
     @property
@@ -195,22 +212,18 @@ class Nre:
 
     @property
     def _config(self) -> dict[str, Any]:
-        names = ("classifier", "effort", "hidden", "ensemble")
+        names = ("classifier", "effort", "hidden", "contrasts", "ensemble")
         return {name: getattr(self, name) for name in names}
 
 
+REFERENCE = 1_500
+"""The steps of the optimiser that the reference takes."""
+
+POINTS = 256
+"""At least so many draws of the mixture normalise a member."""
+
 OWN = "reference/"
 """What the names of the reference's weights begin with."""
-
-
-def _reference(train: Rows, valid: Rows, settings: Annealed, run: Run) -> tuple[Reference, History]:
-    """A flow that need not be perfect: its training ends with the first stall."""
-    own = replace(run, seed=number(run.seed, "reference"))
-    with torch_scope(number(own.seed, "initialise")):
-        reference = Reference(*train)
-    brief = replace(settings, falls=0)
-    history = optimise(reference, reference.loss, train, valid, brief, own, "reference", keep=True)
-    return reference, history
 
 
 class _Ratio(nn.Module):
@@ -275,16 +288,14 @@ class _NrePosterior:
         parts -= digest[:, -members:].T[:, None]
         return np.asarray(mixture_log_prob(parts, equal) + near.numpy())
 
-    def _normalisers(self, x: Array, points: int = 256) -> Array:
-        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K).
-
-        Args:
-            points: How many draws of m, from the same noise for every observation.
-        """
+    def _normalisers(self, x: Array) -> Array:
+        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K),
+        by the same noise for every observation."""
+        points = math.ceil(POINTS / self.reference.contrasts) * self.reference.contrasts
         (given,) = tensors(x)
         with torch_scope(0):
             noise = torch.randn(points, 1, len(self.prior.names)).expand(-1, len(given), -1)
-        u = self.reference.contrasts(noise, given)
+        u = self.reference.draws(noise, given)
         places = self.reference.coordinates(u, given)[0]
         values = [torch.logsumexp(member.log_ratio(places, given), 0) for member in self.members]
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))

@@ -21,10 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sbipipe.interfaces import Array, Generator, Weights
+from sbipipe.interfaces import Array, Generator
 from sbipipe.learning.densities import ConditionalDensity
-from sbipipe.learning.members import load_members, member_arrays
-from sbipipe.learning.shapes import Shape, candidates
+from sbipipe.learning.members import member_arrays
 from sbipipe.seeds import torch_scope
 
 PSEUDO = 30
@@ -103,16 +102,6 @@ class Ensemble:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that was learned, by name."""
         return {"weights": self.weights, **member_arrays(self.members)}
-
-
-def restored(
-    weights: Weights, inputs: Tensor, conditions: Tensor, device: str, **embedding: Any
-) -> Ensemble:
-    """The ensemble that gave these weights, whose meta names the shapes of its `members`."""
-    names = weights.meta["members"]
-    found = candidates(map(Shape.named, names), inputs, conditions, **embedding)
-    members = load_members([found[name].build for name in names], weights.arrays, device)
-    return Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))
 
 
 def _numpy(tensor: Tensor) -> Array:

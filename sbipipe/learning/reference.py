@@ -1,8 +1,9 @@
 """A density near the posterior, against which a classifier learns what is left to learn.
 
-The mixture m(u | x) = a q(u | x) + (1 - a) p(u) of a flow q and the standard normal p, with the
-flow's coordinates, in which q itself is a standard normal. Far from the reference they are large,
-and so bent by asinh.
+The mixture m(u | x) = a q(u | x) + (1 - a) p(u) of a flow q and the standard normal p, of K draws
+from which a K come from q and the others, a quarter but at least one, from p; with the flow's
+coordinates, in which q itself is a standard normal. Far from the reference they are large, and so
+bent by asinh.
 """
 
 from __future__ import annotations
@@ -15,9 +16,6 @@ from torch import Tensor, nn
 
 from sbipipe.learning.densities import PAIRS, build_density, pieces
 
-SHARE = 0.75
-"""a: the share of the flow in the mixture, and among the contrasts, where it is rounded up."""
-
 DENSITY, HIDDEN, TRANSFORMS = "zuko_nsf", 64, 3
 """The flow."""
 
@@ -27,10 +25,13 @@ class Reference(nn.Module):
 
     Args:
         u, x: Training rows (N, D) and (N, L), for their means and scales.
+        contrasts: K, at least 2.
     """
 
-    def __init__(self, u: Tensor, x: Tensor) -> None:
+    def __init__(self, u: Tensor, x: Tensor, contrasts: int) -> None:
         super().__init__()
+        self.contrasts = contrasts
+        self.share = 1 - max(1, contrasts // 4) / contrasts
         self.flow = build_density(
             density=DENSITY, hidden=HIDDEN, transforms=TRANSFORMS, inputs=u, conditions=x
         )
@@ -40,11 +41,14 @@ class Reference(nn.Module):
         return self.flow.loss(u, x)
 
     @torch.no_grad()
-    def contrasts(self, noise: Tensor, x: Tensor) -> Tensor:
-        """Draws (n, N, D) of the mixture for x (N, L), made of normal noise (n, N, D): each of the
-        two densities gives its share of them, so that no row has none of one."""
+    def draws(self, noise: Tensor, x: Tensor) -> Tensor:
+        """Draws (n, N, D) of the mixture for x (N, L), made of normal noise (n, N, D).
+
+        Args:
+            noise: n is a multiple of K, so that each of the two densities gives its very share.
+        """
         count, rows = noise.shape[:2]
-        near = math.ceil(SHARE * count)
+        near = round(self.share * count)
         known, parts = self.flow.embed(x), []
         for part in pieces(torch.arange(near * rows), PAIRS):
             flow = self.flow.net.net(known[part % rows])  # type: ignore[operator]
@@ -69,8 +73,10 @@ class Reference(nn.Module):
             noise, log_q = self._flown(self.flow.inputs(rows), known[part % u.shape[1]])
             log_q = log_q.double() + self.flow.inputs.log_det(rows)
             normal = -0.5 * (rows.double().square() + math.log(2 * math.pi)).sum(-1)
-            near = log_q - normal + math.log(SHARE)
-            ratios.append(torch.logaddexp(near, torch.full_like(near, math.log(1 - SHARE))).cpu())
+            near = log_q - normal + math.log(self.share)
+            ratios.append(
+                torch.logaddexp(near, torch.full_like(near, math.log(1 - self.share))).cpu()
+            )
             places.append(torch.cat([rows, torch.asinh(noise)], -1).cpu())
         shape = u.shape[:2]
         return torch.cat(places).reshape(*shape, -1), torch.cat(ratios).reshape(shape)

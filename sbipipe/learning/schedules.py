@@ -3,8 +3,8 @@
 Two ways, for two prices of an epoch. Where it is dear (networks of fields), the number of epochs is
 given, and the rate falls as a cosine towards the last (`Cosine`). Where it is cheap (densities and
 ratios of vectors), training finds its own end (`Annealed`): the rate stays until the validation
-loss has stalled for some number of *steps*, falls, and after the last of its falls has not paid
-either, training ends. Batches grow as sqrt(N), as the noise of a validation loss falls; so the same
+loss has stalled for some number of *steps*, and falls; where a fall has not paid either, training
+ends. Batches grow as sqrt(N), as the noise of a validation loss falls; so the same
 settings serve a thousand rows, which end early, and a million, which need few epochs.
 
 Rate and end are functions of the step and the learning curve alone, which a checkpoint knows.
@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sbipipe.records import Count, Positive, plugin
+from sbipipe.records import Positive, plugin
 
 Precision = Literal["float32", "bf16"]
 
@@ -83,7 +83,6 @@ class Annealed:
         steps: The largest number of steps of the optimiser.
         patience: The steps without a validation loss better by `tolerance` before the rate falls.
         tolerance: The least gain in the validation loss that pays, in nats a row.
-        falls: The number of falls of the rate; after as many, a stall ends training.
         factor: The ratio of the rates after and before a fall.
         batch: The rows in a batch; None takes the power of two below 3 sqrt(N), from 64 to 1,024.
         learning_rate: The rate at its highest.
@@ -95,8 +94,7 @@ class Annealed:
 
     steps: Positive = 20_000
     patience: Positive = 400
-    tolerance: Annotated[float, Field(ge=0)] = 0.01
-    falls: Count = 3
+    tolerance: Annotated[float, Field(ge=0)] = 0.02
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
     batch: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
@@ -117,23 +115,24 @@ class Annealed:
 
     def rate(self, step: int, losses: Sequence[float], rows: int) -> float:
         """The learning rate of a step after epochs with these validation losses."""
-        stalls = min(self.stalls(losses, rows), self.falls)
-        return self.learning_rate * self.factor**stalls * min(1.0, (step + 1) / self.warm_up)
+        falls = self.stalls(losses, rows)[0]
+        return self.learning_rate * self.factor**falls * min(1.0, (step + 1) / self.warm_up)
 
     def finished(self, losses: Sequence[float], rows: int) -> bool:
         """Whether the epochs with these validation losses were enough."""
-        return len(losses) >= self.epochs_of(rows) or self.stalls(losses, rows) > self.falls
+        return len(losses) >= self.epochs_of(rows) or self.stalls(losses, rows)[1] > 1
 
-    def stalls(self, losses: Sequence[float], rows: int) -> int:
-        """How often the validation loss gained too little for as long as `patience`."""
-        least, since, found = math.inf, 0, 0
+    def stalls(self, losses: Sequence[float], rows: int) -> tuple[int, int]:
+        """How often the validation loss gained too little for as long as `patience`: in all, and
+        at the end without a gain between."""
+        least, since, found, last = math.inf, 0, 0, 0
         patience = math.ceil(self.patience / self._per_epoch(rows))
         for loss in losses:
             gained = loss < least - self.tolerance
-            least, since = (loss, 0) if gained else (least, since + 1)
+            least, since, last = (loss, 0, 0) if gained else (least, since + 1, last)
             if since == patience:
-                found, since = found + 1, 0
-        return found
+                found, since, last = found + 1, 0, last + 1
+        return found, last
 
     def _per_epoch(self, rows: int) -> int:
         return math.ceil(rows / self.batch_of(rows))

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Self
 
+import numpy as np
 from pydantic import AfterValidator
 from torch import Tensor
 
+from sbipipe.interfaces import Weights
 from sbipipe.learning.densities import DENSITIES, STACKED, build_density
+from sbipipe.learning.ensembles import Ensemble
+from sbipipe.learning.members import load_members
 from sbipipe.learning.portfolio import Candidate, Effort
 
 
@@ -124,3 +128,13 @@ def candidates(
         )
         for shape in found
     }
+
+
+def restored(
+    weights: Weights, inputs: Tensor, conditions: Tensor, device: str, **embedding: Any
+) -> Ensemble:
+    """The ensemble that gave these weights, whose meta names the shapes of its `members`."""
+    names = weights.meta["members"]
+    found = candidates(map(Shape.named, names), inputs, conditions, **embedding)
+    members = load_members([found[name].build for name in names], weights.arrays, device)
+    return Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))

@@ -29,30 +29,30 @@ def test_batches_grow_as_the_root_of_the_rows(rows: int, batch: int):
     assert Annealed(batch=7).batch_of(rows) == 7
 
 
-STALLING = Annealed(
-    steps=100, patience=20, tolerance=0.1, falls=2, factor=0.5, batch=10, learning_rate=1.0
-)
+STALLING = Annealed(steps=100, patience=20, tolerance=0.1, factor=0.5, batch=10, learning_rate=1.0)
 """Of 100 rows, an epoch is 10 steps, and two epochs are the patience."""
 
 
 @pytest.mark.parametrize(
-    ("losses", "stalls"),
+    ("losses", "stalls", "ends"),
     [
-        ([], 0),
-        ([3.0, 2.0, 1.0], 0),
-        ([1.0, 1.0], 0),  # equal is not better
-        ([1.0, 1.0, 1.0], 1),
-        ([1.0, 0.95, 0.91], 1),  # too little
-        ([1.0, 0.95, 0.89], 0),  # together enough
-        ([1.0, 2.0, 0.5, 2.0, 2.0], 1),  # what is better begins anew
-        ([1.0, 2.0, 2.0, 2.0, 2.0, 0.5, 2.0, 2.0], 3),
+        ([], 0, False),
+        ([3.0, 2.0, 1.0], 0, False),
+        ([1.0, 1.0], 0, False),
+        ([1.0, 1.0, 1.0], 1, False),
+        ([1.0, 0.95, 0.91], 1, False),  # too little
+        ([1.0, 0.95, 0.89], 0, False),  # together enough
+        ([1.0, 2.0, 0.5, 2.0, 2.0], 1, False),  # what is better begins anew
+        ([1.0, 2.0, 2.0, 0.5, 2.0, 2.0], 2, False),  # the first fall has paid
+        ([1.0, 2.0, 2.0, 2.0, 2.0], 2, True),
     ],
 )
-def test_the_rate_falls_at_every_stall_and_the_last_one_ends(losses: list[float], stalls: int):
-    assert STALLING.stalls(losses, 100) == stalls
-    rate = STALLING.rate(1_000, losses, 100)
-    assert rate == pytest.approx(0.5 ** min(stalls, 2))
-    assert STALLING.finished(losses, 100) == (stalls > 2)
+def test_the_rate_falls_at_every_stall_until_a_fall_does_not_pay(
+    losses: list[float], stalls: int, ends: bool
+):
+    assert STALLING.stalls(losses, 100)[0] == stalls
+    assert STALLING.rate(1_000, losses, 100) == pytest.approx(0.5**stalls)
+    assert STALLING.finished(losses, 100) == ends
 
 
 def test_an_annealed_rate_rises_over_the_first_steps():
@@ -70,5 +70,5 @@ def test_few_rows_and_many_have_the_same_patience_in_steps():
     settings = Annealed(patience=600)
     for rows in (1_000, 100_000):
         per_epoch = -(-rows // settings.batch_of(rows))
-        epochs = next(n for n in range(1, 1000) if settings.stalls([1.0] * (n + 1), rows))
+        epochs = next(n for n in range(1, 1000) if settings.stalls([1.0] * (n + 1), rows)[0])
         assert 600 <= epochs * per_epoch < 600 + per_epoch
