@@ -219,7 +219,7 @@ class Nre:
 REFERENCE = 1_500
 """The steps of the optimiser that the reference takes."""
 
-POINTS = 256
+POINTS = 1_024
 """At least so many draws of the mixture normalise a member."""
 
 OWN = "reference/"

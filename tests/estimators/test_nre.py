@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
 from rows import rows_of
-from sbipipe.estimators.nre import Nre
+from sbipipe.estimators.nre import Nre, _NrePosterior
 from sbipipe.interfaces import Run
+from sbipipe.priors import uniform_prior
 from sbipipe.records import InputError, parse
 
 
@@ -29,6 +33,52 @@ def test_members_of_an_ensemble_count_equally_whatever_their_constants():
     np.testing.assert_allclose(
         shifted.at(TEST.x).log_prob(theta), posterior.at(TEST.x).log_prob(theta), atol=1e-3
     )
+
+
+WIDTH = 0.03
+
+
+class Near:
+    """A reference twice as wide as the posterior, in the unit cube."""
+
+    contrasts = 4
+
+    def draws(self, noise: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.ndtri((x + 2 * WIDTH * noise).double().clip(1e-9, 1 - 1e-9))
+
+    def coordinates(self, u: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return u.double(), gaussian(u, x, 0.0, 2 * WIDTH) - x.shape[1] * np.log(
+            2 * WIDTH * np.sqrt(2 * np.pi)
+        )
+
+
+class Narrow:
+    """A member whose ratio to the reference makes a Gaussian, `shift` widths off."""
+
+    def __init__(self, shift: float) -> None:
+        self.shift = shift
+
+    def log_ratio(self, u: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return gaussian(u, x, self.shift * WIDTH, WIDTH) - Near().coordinates(u, x)[1]
+
+
+def gaussian(u: torch.Tensor, x: torch.Tensor, shift: float, width: float) -> torch.Tensor:
+    """Up to its constant, of the unit cube."""
+    q = torch.special.ndtr(u.double())
+    return -0.5 * ((q - x.double() - shift) ** 2).sum(-1) / width**2
+
+
+def test_members_count_equally_however_narrow_they_are():
+    """Of three parameters, 0.03 of the prior wide: log Z is 3 log(0.03 sqrt(2 pi))."""
+    prior = uniform_prior(a=(0, 1), b=(0, 1), c=(0, 1))
+    members: tuple[Any, ...] = tuple(Narrow(shift) for shift in (-1.0, 0.0, 1.0))
+    reference: Any = Near()
+    posterior = _NrePosterior(prior=prior, reference=reference, members=members, meta={})
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 3))
+    log_z = posterior.digest(x)[:, 3:]
+    np.testing.assert_allclose(log_z, 3 * np.log(WIDTH * np.sqrt(2 * np.pi)), atol=0.15)
+    weights = np.exp(-log_z) / np.exp(-log_z).sum(1, keepdims=True)
+    assert weights.max() < 0.37
 
 
 def test_fields_are_an_error():
