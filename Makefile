@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check deps bench clean
+.PHONY: help repro test check deps bench known clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -28,7 +28,11 @@ deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the i
 	python tools/dependencies.py
 
 bench: $(STAMP)  ## Measure the ratios that the documentation quotes
-	for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark; done
+	for benchmark in $(filter-out benchmarks/known_posteriors.py,$(wildcard benchmarks/*.py)); do \
+	  echo "== $$benchmark"; python $$benchmark; done
+
+known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on where it stopped
+	python benchmarks/known_posteriors.py --out reports/known_posteriors.json
 
 clean:  ## Remove the environment and every result
 	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \

@@ -1,0 +1,20 @@
+"""Problems whose posterior is known, by name."""
+
+from __future__ import annotations
+
+from problems.g_and_k import GAndK
+from problems.gaussian_mixture import GaussianMixture
+from problems.linear_uniform import LinearUniform
+from problems.problem import KnownPosterior, Problem
+from problems.sir import Sir
+from problems.two_moons import TwoMoons
+
+__all__ = ["PROBLEMS", "KnownPosterior", "Problem"]
+
+PROBLEMS: dict[str, Problem] = {
+    "two_moons": TwoMoons(),
+    "gaussian_mixture": GaussianMixture(),
+    "g_and_k": GAndK(),
+    "linear_uniform": LinearUniform(),
+    "sir": Sir(),
+}
