@@ -11,6 +11,8 @@ on standardised x. Bayes' theorem then gives the posterior,
 normalised and drawn from in `sbipipe.sampling`. Which density is right is tried
 (`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
 densities, weighted by stacking. x are vectors of a few components; for fields, take a summary.
+Counts are spread over the unit around them (`learning.lattice`), and components that never vary,
+which say nothing, are left out.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning.densities import check_varies, check_vectors
 from sbipipe.learning.ensembles import Ensemble
+from sbipipe.learning.lattice import spacings
 from sbipipe.learning.portfolio import Effort, fit
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.shapes import (
@@ -35,10 +39,11 @@ from sbipipe.learning.shapes import (
     restored,
     shapes,
 )
-from sbipipe.learning.training import tensors
+from sbipipe.learning.training import Rows, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
+from sbipipe.seeds import number, torch_scope
 from sbipipe.storage import check_same
 
 
@@ -85,14 +90,19 @@ class Nle:
         """Choose and train on `train`; stop and stack on `valid`.
 
         Raises:
-            InputError: If x are fields, or a component of x never varies.
+            InputError: If x are fields, or no component of x varies.
         """
         check_vectors(train.data)
-        check_varies(train.x)
-        x, u = tensors(train.x, prior.to_unbounded(train.theta))
-        held_out = tensors(valid.x, prior.to_unbounded(valid.theta))
+        varies = check_varies(train.x)
+        spacing = torch.from_numpy(spacings(train.x[:, varies])).float()
+        (x, u), (y, v) = (
+            tensors(rows.x[:, varies], prior.to_unbounded(rows.theta)) for rows in (train, valid)
+        )
+        with torch_scope(number(run.seed, "spread")):
+            x, held_out = _spread(spacing, x, u)[0], _spread(spacing, y, v)
+        found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
-            candidates(shapes(self.density, self.hidden, self.transforms, self.effort), x, u),
+            candidates(found, x, u),
             (x, u),
             held_out,
             finalists=FINALISTS[self.effort],
@@ -101,7 +111,12 @@ class Nle:
             run=run,
         )
         ensemble = Ensemble.stacked(fitted.networks, *held_out)
-        meta = {"config": self._config, "x": list(x.shape[1:]), "members": list(fitted.names)}
+        meta = {
+            "config": self._config,
+            "x": list(x.shape[1:]),
+            "varies": varies.tolist(),
+            "members": list(fitted.names),
+        }
         posterior = _NlePosterior(prior=prior, ensemble=ensemble, meta=meta)
         return posterior, fitted.with_weights(ensemble.weights)
 
@@ -125,6 +140,11 @@ class Nle:
         return {name: getattr(self, name) for name in names}
 
 
+def _spread(spacing: Tensor, x: Tensor, u: Tensor) -> Rows:
+    """Counts spread over the unit around them, from torch's generator."""
+    return x + spacing * (torch.rand(x.shape) - 0.5), u
+
+
 @dataclass(frozen=True, kw_only=True)
 class _NlePosterior:
     prior: Prior
@@ -132,8 +152,8 @@ class _NlePosterior:
     meta: Mapping[str, Any]
 
     def digest(self, x: Array) -> Array:
-        """The vectors themselves, (B, L)."""
-        return x
+        """The components that varied in training, (B, L)."""
+        return x[:, self.meta["varies"]]
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(x | theta) in nats, (n, B, D) and (B, L) -> (n, B)."""

@@ -109,7 +109,7 @@ class Npe:
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
-        found = shapes(self.density, self.hidden, self.transforms, self.effort)
+        found = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
         fitted = fit(
             candidates(found, u, x, **self._embedding(periodic)),
             (u, x),

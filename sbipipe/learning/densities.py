@@ -19,7 +19,7 @@ import torch
 from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, Data, Fields
+from sbipipe.interfaces import Array, Data, Fields, Mask
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.standardise import Standardise
 from sbipipe.records import InputError
@@ -160,12 +160,12 @@ def check_vectors(data: Data) -> None:
         )
 
 
-def check_varies(x: Array) -> None:
-    """Raise InputError where a density over x would be degenerate."""
-    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
-    if len(constant):
-        columns = ", ".join(map(str, constant))
+def check_varies(x: Array) -> Mask:
+    """The components that vary, with shape (L,); raise InputError where none does."""
+    varies = np.asarray(np.ptp(x, axis=0) > 0)
+    if not varies.any():
         raise InputError(
-            f"x: components {columns} are the same in all {len(x)} training rows; "
-            "a density over x needs components that vary"
+            f"x: all {x.shape[1]} components are the same in all {len(x)} training rows; "
+            "a density over x needs one that varies"
         )
+    return varies

@@ -51,11 +51,12 @@ class Shape:
 
 
 PORTFOLIO = {
-    "quick": (Shape("zuko_nsf", 64, 3),),
+    "quick": (Shape("zuko_nsf", 64, 3), Shape("zuko_maf", 64, 5)),
     "standard": (
         Shape("zuko_nsf", 64, 5),
         Shape("zuko_maf", 64, 5),
         Shape("zuko_nsf", 128, 3),
+        Shape("zuko_maf", 128, 5),
         Shape("mdn", 64, 1),
     ),
     "thorough": (
@@ -70,6 +71,10 @@ PORTFOLIO = {
     ),
 }
 """What `auto` tries, by effort."""
+
+SPLINE_DIMENSIONS = 8
+"""Dimensions above which a step of a spline flow costs several of an affine one, and only
+"thorough" tries it."""
 
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 3}
 """How many of them are trained to the end."""
@@ -86,11 +91,17 @@ DensityName = Annotated[str, AfterValidator(_known)]
 
 
 def shapes(
-    density: str, hidden: int | None, transforms: int | None, effort: Effort
+    density: str, hidden: int | None, transforms: int | None, effort: Effort, dimensions: int
 ) -> tuple[Shape, ...]:
-    """The shapes to try: those of the portfolio, or the one that is named."""
+    """The shapes to try: those of the portfolio, or the one that is named.
+
+    Args:
+        dimensions: Of what the density is over.
+    """
     if density == "auto":
-        return PORTFOLIO[effort]
+        smooth = effort != "thorough" and dimensions > SPLINE_DIMENSIONS
+        found = [s for s in PORTFOLIO[effort] if not (smooth and "nsf" in s.density)]
+        return tuple(found[:1] if effort == "quick" else found)
     return (Shape(density, hidden or 64, transforms or 5),)
 
 

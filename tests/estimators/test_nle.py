@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
 from rows import rows_of
 from sbipipe.estimators.nle import Nle
-from sbipipe.interfaces import Run
+from sbipipe.interfaces import Dataset, Run
+from sbipipe.priors import uniform_prior
 from sbipipe.records import InputError, parse
 
 SHAPE = {"density": "zuko_maf", "hidden": 8}
@@ -42,12 +44,43 @@ def test_an_ensemble_is_the_mixture_of_its_members():
     np.testing.assert_allclose(posterior.log_ratio(theta, x), expected, atol=1e-8)
 
 
-def test_a_component_that_never_varies_is_an_error():
-    x = np.random.default_rng(0).normal(size=(20, 3))
+def test_components_that_never_vary_are_left_out():
+    x = TEST.x[:40].copy()
     x[:, 1] = 4.0
-    data = rows_of(theta=TEST.theta[:20], x=x, group=np.arange(20))
-    with pytest.raises(InputError, match="components 1 are the same in all 20"):
+    data, bare = (rows_of(theta=TEST.theta[:40], x=rows) for rows in (x, np.delete(x, 1, 1)))
+    estimator = parse(Nle, Nle.quick(), "nle")
+    one, other = (estimator.fit(d, d, SIMULATOR.prior, Run(seed=0))[0] for d in (data, bare))
+    theta = TEST.theta[None, :5]
+    moved = np.insert(bare.x[:5], 1, -9.0, 1)
+    np.testing.assert_allclose(
+        one.at(moved).log_prob(theta), other.at(bare.x[:5]).log_prob(theta), atol=1e-6
+    )
+
+
+def test_nothing_that_varies_is_an_error():
+    data = rows_of(theta=TEST.theta[:20], x=np.ones((20, 3)))
+    with pytest.raises(InputError, match="all 3 components are the same in all 20"):
         Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))
+
+
+def test_counts_have_the_posterior_of_counts():
+    """A Poisson count under a flat prior of its rate: a gamma density, cut at its ends."""
+    prior = uniform_prior(rate=(0.2, 6.0))
+    rng = np.random.default_rng(6)
+
+    def simulate(n: int) -> Dataset:
+        theta = prior.sample(n, rng)
+        return rows_of(theta=theta, x=rng.poisson(theta).astype(float))
+
+    config = SHAPE | {"density": "zuko_nsf", "optimisation": {"steps": 400, "batch": 256}}
+    posterior, _ = parse(Nle, config, "nle").fit(simulate(4000), simulate(500), prior, Run(seed=1))
+    counts = np.arange(5.0)[:, None]
+    rate = np.linspace(0.2, 6.0, 500)
+    found = posterior.at(counts).log_prob(np.broadcast_to(rate[:, None, None], (500, 5, 1)))
+    exact = stats.gamma.logpdf(rate[:, None], counts.T + 1)
+    exact -= np.log(np.diff(stats.gamma.cdf([[0.2], [6.0]], counts.T + 1), axis=0))
+    kl = (np.exp(exact) * (exact - found)).sum(0) * (rate[1] - rate[0])
+    assert (kl < 0.05).all()
 
 
 def test_fields_are_an_error():
