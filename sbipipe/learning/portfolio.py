@@ -22,7 +22,7 @@ from sbipipe.seeds import number
 Effort = Literal["quick", "standard", "thorough"]
 """How much is tried: the first of a portfolio alone, its first few, or all of it."""
 
-RUNG = 300
+RUNG = 200
 """The steps of the first round of trials."""
 
 GROWTH = 3
