@@ -26,6 +26,9 @@ from sbipipe.interfaces import Array
 CLOSE = {"xatol": 1e-12, "xrtol": 1e-12, "fatol": 0.0, "frtol": 0.0}
 """How near a root has to be."""
 
+MARGIN = 1e-9
+"""Of a root's bracket, in deviations: more than rounding takes from it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
@@ -91,16 +94,21 @@ def _log_normal(z: Array) -> Array:
 
 
 def _root(weights: Array, centre: Array, deviation: Array, q: Array) -> Array:
-    """Where one-dimensional mixtures have the quantiles q, (..., K) and (...) -> (...)."""
-    ends = centre + deviation * special.ndtri(q)[..., None]
+    """Where one-dimensional mixtures have the quantiles q, (..., K) and (...) -> (...).
+
+    Upper tails are mirrored, since numbers near zero are known better than those near one.
+    """
+    sign = np.where(q > 0.5, -1.0, 1.0)
+    tail, centre = np.minimum(q, 1 - q), sign[..., None] * centre
+    ends = centre + deviation * special.ndtri(tail)[..., None]
     if (k := len(deviation)) == 1:
-        return np.asarray(ends[..., 0])
+        return np.asarray(sign * ends[..., 0])
 
-    def excess(x: Array, quantile: Array, *parts: Array) -> Array:
+    def excess(x: Array, wanted: Array, *parts: Array) -> Array:
         terms = zip(parts[:k], parts[k:], deviation, strict=True)
-        return np.asarray(sum(w * special.ndtr((x - c) / s) for w, c, s in terms) - quantile)
+        return np.asarray(sum(w * special.ndtr((x - c) / s) for w, c, s in terms) - wanted)
 
-    columns = (q, *np.moveaxis(weights, -1, 0), *np.moveaxis(centre, -1, 0))
-    bracket = (ends.min(-1), ends.max(-1))
+    columns = (tail, *np.moveaxis(weights, -1, 0), *np.moveaxis(centre, -1, 0))
+    bracket = (ends.min(-1) - MARGIN * deviation.max(), ends.max(-1) + MARGIN * deviation.max())
     found: Any = elementwise.find_root(excess, bracket, args=columns, tolerances=CLOSE)  # type: ignore[call-overload]
-    return np.asarray(found.x)
+    return np.asarray(sign * found.x)
