@@ -29,11 +29,12 @@ def constant(theta: Array, names: tuple[str, ...]) -> Iterator[str]:
 def ungrouped(theta: Array) -> Iterator[str]:
     """A line where rows (N, D) without groups must be several of each simulation.
 
-    Rounding makes some equal, so there have to be two for each theta.
+    Rounding makes some equal, so there have to be two for each theta. That all are is another
+    problem (`constant`).
     """
     same = _numbered(theta)
     distinct = len(np.unique(same))
-    if len(theta) >= 2 * distinct:
+    if 1 < distinct <= len(theta) / 2:
         first, second = _first_pair(same)
         yield (
             f"group: missing, while {len(theta)} rows have {distinct} different theta (rows "

@@ -65,6 +65,6 @@ def _explained(features: Array | Index, rank: Array, seed: int) -> Array:
 
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=LEAF, oob_score=True, random_state=seed
-    ).fit(features, rank)
+    ).fit(features, rank if rank.shape[1] > 1 else rank[:, 0])
     error = rank - forest.oob_prediction_.reshape(rank.shape)
     return np.asarray(np.clip(1 - (error**2).mean(0) / rank.var(0), 0, 1))
