@@ -45,6 +45,9 @@ TERMS = np.arange(1, 50)
 SMALL = 0.1
 """The value of N V^2 below which the tail is 1 to twelve digits."""
 
+SMALLEST = 1e-100
+"""A p-value that is told as it is."""
+
 
 def require(theta: Array, prior: Prior, where: str) -> None:
     """Raise InputError where the parameters (S, D) of a design depart from the prior.
@@ -136,7 +139,7 @@ def _margin(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) 
     return (
         f"{prior.names[i]}: given {len(theta)} simulations with quartiles {_words(quartiles)} and "
         f"standard deviation {theta[:, i].std():.3g}, for a prior with {_words(declared)} and "
-        f"{np.sqrt(prior.variance[i]):.3g} (p = {p_value:.1g}); {_ALLOWED}"
+        f"{np.sqrt(prior.variance[i]):.3g} ({_p(p_value)}); {_ALLOWED}"
     )
 
 
@@ -146,8 +149,12 @@ def _pair(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) ->
     return (
         f"{prior.names[i]} and {prior.names[j]}: given {len(theta)} simulations with rank "
         f"correlation {correlation:.2f}, for a prior under which they are independent "
-        f"(p = {p_value:.1g}); {_ALLOWED}"
+        f"({_p(p_value)}); {_ALLOWED}"
     )
+
+
+def _p(p_value: float) -> str:
+    return f"p = {p_value:.1g}" if p_value > SMALLEST else f"p < {SMALLEST:g}"
 
 
 def _words(numbers: Array) -> str:
