@@ -10,9 +10,9 @@ from scipy import stats
 
 from sbipipe import as_drawn
 from sbipipe.as_drawn import AsDrawn, DrawnPrior
-from sbipipe.config import parse
-from sbipipe.interfaces import Array, InputError
+from sbipipe.interfaces import Array
 from sbipipe.priors import uniform_prior
+from sbipipe.records import InputError, parse
 from sbipipe.simulators.arrays import Arrays
 
 WITHIN = uniform_prior(a=(0.0, 1.0), b=(-1.0, 1.0))

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from sbipipe import plugins, project, storage
+from sbipipe import paths, plugins, project, storage
 from sbipipe.as_drawn import DrawnPrior
-from sbipipe.config import Params, parse
-from sbipipe.interfaces import Array, InputError
+from sbipipe.config import Params
+from sbipipe.interfaces import Array
+from sbipipe.records import InputError, parse
 from sbipipe.sets import campaign
 
 UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}
@@ -51,14 +52,14 @@ def imported(prior: Any, theta: Array, x: Array | None = None) -> Params:
         given.simulate["mine"],
         "mine",
         given.seed,
-        project.SETS / "mine",
+        paths.SETS / "mine",
         Path("aside"),
     )
     return given
 
 
 def about() -> dict[str, Any]:
-    return dict(storage.open_set(project.SETS / "mine").about)
+    return dict(storage.open_set(paths.SETS / "mine").about)
 
 
 def test_the_declared_prior_is_compared_with_theta() -> None:
@@ -69,7 +70,7 @@ def test_the_declared_prior_is_compared_with_theta() -> None:
         "simulate.mine.config.prior: a",
         "simulate.mine.config.prior: b",
     ]
-    assert not project.SETS.exists()
+    assert not paths.SETS.exists()
 
 
 def test_simulations_that_failed_were_drawn_from_the_prior_too() -> None:

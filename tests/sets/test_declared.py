@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 from scipy.stats import qmc
 
-from sbipipe.interfaces import Array, InputError
+from sbipipe.interfaces import Array
 from sbipipe.priors import Normal, ProductPrior, Uniform, uniform_prior
+from sbipipe.records import InputError
 from sbipipe.sets.declared import (
     departures,
     margin_p_value,
