@@ -48,8 +48,7 @@ def known(rows: Dataset, parameters: tuple[str, ...], rng: Generator) -> Trivial
     """What trivial features of these rows know; one row of each simulation is looked at."""
     rows = rows.rows(finite_rows(rows)).one_per_group(rng)
     rows = rows.rows(np.sort(rng.permutation(len(rows))[:MOST]))
-    x = rows.x.reshape(len(rows), -1).astype(np.float64)
-    moments = np.stack([x.min(1), x.mean(1), x.std(1)], 1)
+    moments = np.array([(x.min(), x.mean(dtype=float), x.std(dtype=float)) for x in rows.x])
     rank = stats.rankdata(rows.theta, axis=0) / len(rows)
     seed = int(rng.integers(2**32))
     return Trivial(
