@@ -13,6 +13,7 @@ from sbipipe.as_drawn import AsDrawn, DrawnPrior
 from sbipipe.interfaces import Array
 from sbipipe.priors import uniform_prior
 from sbipipe.records import InputError, parse
+from sbipipe.sampling.condition import condition
 from sbipipe.simulators.arrays import Arrays
 
 WITHIN = uniform_prior(a=(0.0, 1.0), b=(-1.0, 1.0))
@@ -111,6 +112,17 @@ def test_its_samples_have_the_moments_of_theta(case: tuple[str, DrawnPrior, Arra
     np.testing.assert_allclose(drawn.mean(0), theta.mean(0), atol=0.04)
     np.testing.assert_allclose(drawn.std(0), theta.std(0), rtol=0.08)
     np.testing.assert_allclose(prior.variance, theta.var(0), rtol=0.1)
+
+
+def test_data_that_say_nothing_leave_the_prior(case: tuple[str, DrawnPrior, Array]) -> None:
+    """Whatever samples an unnormalised density takes the prior to be flat in its unit cube."""
+    _, prior, theta = case
+    given = condition(lambda theta, x: np.zeros(theta.shape[:2]), prior, np.zeros((1, 1)))
+    found = given.log_prob(theta[:200, None])[:, 0]
+    np.testing.assert_allclose(found, prior.log_prob(theta[:200]), atol=1e-3)
+    drawn = given.sample(3000, np.random.default_rng(1)).draws[:, 0]
+    for q in prior.to_unit(drawn).T:
+        assert stats.kstest(q, "uniform").pvalue > 0.001
 
 
 def test_outside_there_is_nothing(case: tuple[str, DrawnPrior, Array]) -> None:

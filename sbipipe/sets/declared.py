@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from sbipipe.interfaces import Array, Index
@@ -81,22 +82,22 @@ def significant(theta: Array, distinct: int, prior: Prior) -> Mapping[tuple[int,
         theta: One row for each simulation, with shape (S, D).
         distinct: The number of different rows.
     """
-    q = prior.to_unit(theta)
-    parameters = range(q.shape[1])
-    degree = 2 if distinct >= 2 * q.shape[1] ** 2 else 1
-    found: dict[tuple[int, ...], float] = {
-        (i,): margin_p_value(q[:, i], distinct) for i in parameters
-    }
+    q, parameters = prior.to_unit(theta).T, range(theta.shape[1])
+    degree = 2 if distinct >= 2 * len(parameters) ** 2 else 1
+    polynomials = [scores(column, degree) for column in q]
+    found: dict[tuple[int, ...], float] = {(i,): margin_p_value(q[i], distinct) for i in parameters}
     for i, j in combinations(parameters, 2):
-        found[i, j] = pair_p_value(q[:, i], q[:, j], distinct, degree)
+        found[i, j] = pair_p_value(polynomials[i], polynomials[j], distinct)
     return {which: p_value for which, p_value in found.items() if p_value < LEVEL / len(found)}
 
 
 def simulated(theta: Array, group: Index) -> tuple[Array, int]:
     """theta of every simulation, with shape (S, D), and the number of different ones."""
     finite = np.isfinite(theta).all(1)
-    each = np.unique(np.column_stack([group[finite], theta[finite]]), axis=0)[:, 1:]
-    return each, len(np.unique(each, axis=0))
+    rows = pd.DataFrame(theta[finite])
+    parameters = [*rows.columns]
+    each = rows.assign(group=group[finite]).drop_duplicates()
+    return each[parameters].to_numpy(), len(each.drop_duplicates(parameters))
 
 
 def margin_p_value(q: Array, distinct: int) -> float:
@@ -111,17 +112,16 @@ def margin_p_value(q: Array, distinct: int) -> float:
     return float(np.clip(2 * ((4 * square - 1) * np.exp(-2 * square)).sum(), 0, 1))
 
 
-def pair_p_value(a: Array, b: Array, distinct: int, degree: int) -> float:
-    """The probability that independent parameters depend on each other more than a and b (S,)."""
-    scores = [_scores(column, degree) for column in (a, b)]
-    freedom = scores[0].shape[1] * scores[1].shape[1]
+def pair_p_value(a: Array, b: Array, distinct: int) -> float:
+    """The probability that independent parameters depend on each other more than those with the
+    scores a and b, (S, K) and (S, L)."""
+    freedom = a.shape[1] * b.shape[1]
     if not freedom:
         return 1.0
-    statistic = (distinct - 1) * ((scores[0].T @ scores[1]) ** 2).sum()
-    return float(stats.chi2(freedom).sf(statistic))
+    return float(stats.chi2(freedom).sf((distinct - 1) * ((a.T @ b) ** 2).sum()))
 
 
-def _scores(column: Array, degree: int) -> Array:
+def scores(column: Array, degree: int) -> Array:
     """Orthonormal polynomials of the ranks of (S,), with shape (S, K); K is the degree, or less
     where there are not more different values than that."""
     rank = stats.rankdata(column) / len(column) - 0.5

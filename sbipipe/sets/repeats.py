@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from sbipipe.interfaces import Array, Dataset, Index
 from sbipipe.protocols import Prior
@@ -33,7 +34,7 @@ def ungrouped(theta: Array) -> Iterator[str]:
     problem (`constant`).
     """
     same = _numbered(theta)
-    distinct = len(np.unique(same))
+    distinct = int(same.max()) + 1
     if 1 < distinct <= len(theta) / 2:
         first, second = _first_pair(same)
         yield (
@@ -104,7 +105,8 @@ def on_the_edge(theta: Array, prior: Prior) -> Iterator[str]:
 
 def _numbered(rows: Array | Index) -> Index:
     """A number for each row (N, K), equal for equal rows."""
-    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+    frame = pd.DataFrame(rows)
+    return np.asarray(frame.groupby([*frame.columns], sort=False).ngroup(), np.int64)
 
 
 def _shared(same: Index, group: Index) -> Index:

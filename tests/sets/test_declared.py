@@ -17,6 +17,7 @@ from sbipipe.sets.declared import (
     margin_p_value,
     pair_p_value,
     require,
+    scores,
     significant,
     simulated,
 )
@@ -54,7 +55,7 @@ def test_p_values_are_upper_bounds(n: int) -> None:
     rng, repeats = np.random.default_rng(n), 4000
     q = rng.random((repeats, n, 2))
     margins = np.array([margin_p_value(one[:, 0], n) for one in q])
-    pairs = np.array([pair_p_value(*one.T, n, 2) for one in q])
+    pairs = np.array([pair_p_value(*(scores(c, 2) for c in one.T), n) for one in q])
     for level in (0.1, 0.01):
         most = stats.binom(repeats, level).ppf(0.9999) / repeats
         assert (margins < level).mean() <= most
