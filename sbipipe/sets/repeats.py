@@ -31,14 +31,15 @@ def ungrouped(theta: Array) -> Iterator[str]:
     """A line where rows (N, D) without groups must be several of each simulation.
 
     Rounding makes some equal, so there have to be two for each theta. That all are is another
-    problem (`constant`).
+    problem (`constant`). Rows with NaN are passed over.
     """
-    same = _numbered(theta)
-    distinct = int(same.max()) + 1
-    if 1 < distinct <= len(theta) / 2:
-        first, second = _first_pair(same)
+    index = np.flatnonzero(np.isfinite(theta).all(1))
+    same = _numbered(theta[index])
+    distinct = int(same.max(initial=0)) + 1
+    if 1 < distinct <= len(same) / 2:
+        first, second = index[_first_pair(same)]
         yield (
-            f"group: missing, while {len(theta)} rows have {distinct} different theta (rows "
+            f"group: missing, while {len(same)} rows have {distinct} different theta (rows "
             f"{first} and {second} have the same); allowed: a group for each row, the simulation "
             "that it came from, or a number of its own where it is independent"
         )

@@ -44,6 +44,14 @@ def test_rows_of_one_simulation_need_a_group(maps: int, count: int) -> None:
         assert "(rows 0 and 1 have the same)" in lines[0]
 
 
+def test_rows_without_parameters_are_no_copies() -> None:
+    theta = THETA.copy()
+    theta[:40] = np.nan
+    assert not list(repeats.ungrouped(theta))
+    (line,) = repeats.ungrouped(theta.repeat(2, 0))
+    assert "while 20 rows have 10 different theta (rows 80 and 81 have the same)" in line
+
+
 def test_rounded_parameters_need_no_group() -> None:
     assert not list(repeats.ungrouped(np.random.default_rng(0).random((500, 1)).round(3)))
 
