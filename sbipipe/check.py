@@ -15,14 +15,17 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sbipipe import plugins, project
+from sbipipe.as_drawn import support, unnamed
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
 from sbipipe.interfaces import SPLITS, Array, Dataset
 from sbipipe.names import dangling, entries
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.records import InputError, parse
-from sbipipe.seeds import number
+from sbipipe.seeds import number, stream
+from sbipipe.sets import brought
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
 from sbipipe.sets.tables import finite_rows
+from sbipipe.sets.trivial import Trivial, known
 
 T = TypeVar("T")
 
@@ -61,11 +64,13 @@ class Checked:
         problems: One line each, with the dotted key or the file; empty where nothing is wrong.
         params: The parameters, where they could be read.
         data: Simulations made elsewhere, by the name of their entry.
+        remarks: What is worth a look, but not wrong, a line each.
     """
 
     problems: tuple[str, ...]
     params: Params | None
     data: Mapping[str, Dataset]
+    remarks: tuple[str, ...] = ()
 
 
 def check(path: Path = Path("params.yaml")) -> Checked:
@@ -79,17 +84,26 @@ def check(path: Path = Path("params.yaml")) -> Checked:
     problems += broken
     made = {section: _plugins(section, values, problems) for section in plugins.FAMILIES}
     data: dict[str, Dataset] = {}
+    remarks: list[str] = []
     for name, entry in entries(values, "simulate").items():
         sizes = _attempt(problems, _split_sizes, entry, name)
         reader = made["simulate"].get(name)
         if isinstance(reader, Reader):
             rows = _attempt(problems, _read, reader, sizes, name, values.get("seed"))
-            data |= {name: rows} if rows is not None else {}
+            if rows is not None:
+                data[name] = rows
+                found = _attempt(problems, brought.look, rows, reader, f"simulate.{name}")
+                remarks += found or ()
     problems += _impossible(values, made["simulate"])
     if params and not broken:
         problems += [*_contradicting(params), *_unmendable(params)]
         problems += [*_unscored(params, made["emulate"], made["train"])]
-    return Checked(problems=tuple(dict.fromkeys(problems)), params=params, data=data)
+    return Checked(
+        problems=tuple(dict.fromkeys(problems)),
+        params=params,
+        data=data,
+        remarks=tuple(remarks),
+    )
 
 
 def _attempt(problems: list[str], work: Callable[..., T], *given: Any) -> T | None:
@@ -231,6 +245,20 @@ def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]
             yield name, _cost_of_reading(checked.data[name], entry)
         else:
             yield name, _cost_of_simulating(checked.params, name, measured)
+
+
+def trivial(checked: Checked) -> Iterator[tuple[str, Trivial]]:
+    """What trivial features know of simulations made elsewhere, by the name of their entry.
+
+    Raises:
+        InputError: If there were problems.
+    """
+    if checked.params is None or checked.problems:
+        raise InputError(*checked.problems)
+    for name, rows in checked.data.items():
+        within = support(plugins.simulator(checked.params, name).prior)
+        names = within.names if within else unnamed(rows.theta.shape[1])
+        yield name, known(rows, names, stream(checked.params.seed, "trivial", name))
 
 
 def _cost_of_reading(rows: Dataset, entry: Simulate) -> Cost:

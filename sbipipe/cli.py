@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sbipipe.check import Cost
     from sbipipe.posteriors.comparison import Pair
     from sbipipe.posteriors.file import PosteriorFile
+    from sbipipe.sets.trivial import Trivial
     from sbipipe.simulators.particle_mesh import ParticleMesh
 
 app = typer.Typer(
@@ -113,6 +114,10 @@ def check(
     if checked.problems:
         raise InputError(*checked.problems)
     print(f"{params}: nothing wrong")
+    for remark in checked.remarks:
+        print(remark)
+    if known := dict(checking.trivial(checked)):
+        _show(_trivial_table(known))
     _show(_costs_table(dict(checking.costs(checked, measured=not fast))))
 
 
@@ -230,6 +235,21 @@ def _pairs_table(pairs: tuple[Pair, ...]) -> Table:
                 f"{pair.c2st:.3f}",
             )
     table.caption = "C2ST: 0.5 where nothing tells the draws apart, 1 where everything does"
+    return table
+
+
+def _trivial_table(known: dict[str, Trivial]) -> Table:
+    """What features that take no inference know of each parameter."""
+    from rich.table import Table
+
+    table = Table("simulate", "parameter", "row number", "moments of x", box=None)
+    for name, one in known.items():
+        for parameter, number, moments in zip(one.parameters, one.number, one.moments, strict=True):
+            table.add_row(name, parameter, f"{number:.0%}", f"{moments:.0%}")
+    table.caption = (
+        "how much of the variance of a parameter's ranks is explained by the row number alone, and "
+        "by the least value, mean and standard deviation of a row"
+    )
     return table
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
-from sbipipe import plugins, runtime, storage
+from sbipipe import as_drawn, plugins, runtime, storage
+from sbipipe.as_drawn import AsDrawn
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, LogLikelihood, Weights
 from sbipipe.paths import EMULATORS, ESTIMATORS, SETS
@@ -73,13 +75,14 @@ def needs_calibrate(name: str, simulator: str) -> str:
 
 
 def prior_of(params: Params, of: str) -> Prior:
-    """The prior behind a set.
+    """The prior behind a set: what is declared, or was estimated when its simulations were read.
 
     Raises:
         InputError: If its names have changed order since the set was made.
     """
     simulator = params.simulator_of(of)
-    prior = plugins.simulator(params, simulator).prior
+    declared = plugins.simulator(params, simulator).prior
+    prior = _estimated(simulator) if isinstance(declared, AsDrawn) else cast(Prior, declared)
     made = tuple(storage.open_set(SETS / of).about["parameters"])
     if prior.names != made:
         raise InputError(
@@ -87,6 +90,14 @@ def prior_of(params: Params, of: str) -> Prior:
             f"{SETS / of} was made with {', '.join(made)}: delete that folder"
         )
     return prior
+
+
+def _estimated(simulator: str) -> Prior:
+    """The prior that was estimated when simulations were read."""
+    about = storage.open_set(SETS / simulator).about
+    if "prior" not in about:
+        raise InputError(f"{SETS / simulator}: made with another prior; delete that folder")
+    return as_drawn.read(about["prior"])
 
 
 def stamped(weights: Weights, params: Params, name: str) -> Weights:

@@ -27,7 +27,7 @@ from sbipipe.interfaces import (
 
 
 class Prior(Protocol):
-    """A distribution over theta with independent, named parameters."""
+    """A distribution over theta with named parameters, independent unless it is an estimate."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +51,8 @@ class Prior(Protocol):
         """Whether theta lies in the support, (..., D) -> (...)."""
 
     def from_unit(self, q: Array) -> Array:
-        """Quantiles in (0, 1) to parameters, (..., D) -> (..., D)."""
+        """Quantiles in (0, 1), each given the parameters before it, to parameters,
+        (..., D) -> (..., D)."""
 
     def to_unit(self, theta: Array) -> Array:
         """Parameters to quantiles, the inverse of `from_unit`."""
@@ -64,6 +65,13 @@ class Prior(Protocol):
 
     def log_det_unbounded(self, theta: Array) -> Array:
         """log |du/dtheta| of `to_unbounded`, (..., D) -> (...)."""
+
+
+class UnknownPrior(Protocol):
+    """Stands for a prior that is known from parameters alone."""
+
+    def fit(self, train: Array, valid: Array, seed: int) -> Prior:
+        """Learn from parameters `train` (N, D), choose on `valid` (M, D)."""
 
 
 @runtime_checkable
@@ -92,8 +100,8 @@ class Reader(Protocol):
     """A simulator's stand-in for simulations made elsewhere."""
 
     @property
-    def prior(self) -> Prior:
-        """The declared prior of the simulations."""
+    def prior(self) -> Prior | UnknownPrior:
+        """The declared prior of the simulations, or what stands for it until they are a set."""
 
     def read(self) -> Dataset:
         """The rows as they are on disk, NaN included; raises InputError."""

@@ -123,6 +123,43 @@ def test_an_empty_split_is_found_before_the_run():
     assert problem.startswith("simulate.mine: the split ")
 
 
+def test_theta_from_another_prior_is_refused():
+    bring(theta=np.random.default_rng(0).beta(8, 8, (500, 1)))
+    (problem,) = checked(simulate={**GOOD["simulate"], "mine": MINE}).problems
+    assert problem.startswith("simulate.mine.config.prior: a: given 500 simulations with quartiles")
+    assert "for a prior with 0.25, 0.5, 0.75 and 0.289" in problem
+    drawn = {**MINE, "config": {**MINE["config"], "prior": {"kind": "as_drawn"}}}
+    assert checked(simulate={**GOOD["simulate"], "mine": drawn}).problems == ()
+
+
+def test_copies_and_constants_are_problems_and_edges_remarks():
+    rng = np.random.default_rng(0)
+    theta, x = rng.random((500, 1)), rng.random((500, 3))
+    theta[0] = 0.0
+    bring(theta=theta, x=x)
+    found = checked(simulate={**GOOD["simulate"], "mine": MINE})
+    assert found.problems == ()
+    (remark,) = found.remarks
+    assert remark.startswith("simulate.mine: theta: 1 rows lie on the edge of the prior of a")
+    bring(theta=np.full((500, 1), 0.3), x=x)
+    (problem,) = checked(simulate={**GOOD["simulate"], "mine": MINE}).problems
+    assert problem == "simulate.mine: theta: given 0.3 for a in all rows; allowed: different values"
+    theta[9], x[9] = theta[3], x[3]
+    bring(theta=theta, x=x)
+    (problem,) = checked(simulate={**GOOD["simulate"], "mine": MINE}).problems
+    assert problem.startswith("simulate.mine: theta and x: 2 rows have a copy in another group")
+
+
+def test_what_trivial_features_know_is_told():
+    theta = np.sort(np.random.default_rng(0).random((500, 1)), 0)
+    bring(theta=theta, x=theta * np.ones((500, 3)))
+    found = checked(simulate={**GOOD["simulate"], "mine": MINE})
+    ((name, known),) = check.trivial(found)
+    assert (name, known.parameters) == ("mine", ("a",))
+    assert known.number[0] > 0.99
+    assert known.moments[0] > 0.99
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -193,5 +230,6 @@ def test_the_fast_command_simulates_nothing(monkeypatch, capsys):
     assert end.value.code == 0
     printed = capsys.readouterr().out
     assert "nothing wrong" in printed
+    assert "moments of x" in printed
     assert "not measured" in printed
     assert "500" in printed

@@ -147,7 +147,8 @@ def one_at_a_time(prior: Prior) -> Array:
     q = np.full((1 + min(D, VARIED) * len(QUANTILES), D), 0.5)
     for row, (i, quantile) in enumerate(itertools.product(range(min(D, VARIED)), QUANTILES), 1):
         q[row, i] = quantile
-    return prior.from_unit(q)
+    theta = prior.from_unit(q)
+    return np.where(q == 0.5, theta[0], theta)
 
 
 # What is simulated

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import paths, plugins, storage
+from sbipipe import paths, project, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
 from sbipipe.protocols import Prior
 from sbipipe.seeds import stream
+from sbipipe.sets.trivial import Trivial, known
 from sbipipe.statistics.power_spectrum import PowerSpectrum
 
 SPECTRA = 120
@@ -104,6 +105,7 @@ class Suite:
         about: The content of `set.json`.
         example_fields: Fields over the prior, where these are fields.
         spectra: The spectra of fields, where they have any.
+        trivial: What can be known of the parameters without looking.
     """
 
     name: str
@@ -111,6 +113,12 @@ class Suite:
     about: Mapping[str, Any]
     example_fields: ExampleFields | None
     spectra: Spectra | None
+    trivial: Trivial
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is worth a look in simulations made elsewhere."""
+        return tuple(self.about.get("remarks", ()))
 
     @property
     def reasons(self) -> Mapping[str, int]:
@@ -122,7 +130,7 @@ class Suite:
 def suite(params: Params, name: str) -> Suite:
     """A set of simulations; one of vectors has neither example fields nor spectra."""
     found = storage.open_set(paths.SETS / name)
-    prior = plugins.simulator(params, name).prior
+    prior = project.prior_of(params, name)
     rows = _rows(params, name) if isinstance(found.data, Fields) else None
     return Suite(
         name=name,
@@ -130,6 +138,7 @@ def suite(params: Params, name: str) -> Suite:
         about=found.about,
         example_fields=_example_fields(name, rows, prior) if rows else None,
         spectra=_spectra(name, rows, prior) if rows else None,
+        trivial=known(found.split("train"), prior.names, stream(params.seed, "trivial", name)),
     )
 
 

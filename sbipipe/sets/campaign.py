@@ -9,10 +9,9 @@ excluded and counted. Simulations of another simulator are set aside, and taken 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zarr
@@ -22,10 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
-from sbipipe.protocols import Reader, Simulator
+from sbipipe.protocols import Prior, Reader, Simulator
 from sbipipe.records import InputError
 from sbipipe.seeds import number
-from sbipipe.sets import fingerprint, set_aside
+from sbipipe.sets import brought, declared, fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
 from sbipipe.sets.tables import finite_rows
 from sbipipe.sets.trial import on_every_worker
@@ -59,17 +58,19 @@ def run_simulations(
         tell: Called with a line for everything that moves there or back.
 
     Raises:
-        InputError: If a split has no simulation that succeeded.
+        InputError: If the simulator's design does not follow its prior, or a split has no
+            simulation that succeeded.
     """
     seed = number(seed, "simulate", name)
     wanted = counts(entry.simulations, f"simulate.{name}.simulations")
+    designs = {split: design(simulator.prior, split, wanted[split], seed) for split in SPLITS}
+    declared.require(np.concatenate([*designs.values()]), simulator.prior, f"simulate.{name}")
     made = fingerprint.of(simulator, entry.kind, entry.config, seed)
     trials = on_every_worker(client, _simulate_one, simulator, number(seed, "shape"))
     shape = tuple(next(as_completed(trials)).result().shape[1:])
     set_aside.begin(path, aside, made, tell)
     set_aside.keep_longer(path, aside, wanted, tell)
-    for split in SPLITS:
-        theta = design(simulator.prior, split, wanted[split], seed)
+    for split, theta in designs.items():
         seeds = np.array([number(seed, split, i) for i in range(len(theta))], np.int64)
         group = np.arange(len(theta))
         storage.create_split(path, split, theta, group, simulator.maps, shape, seeds)
@@ -89,7 +90,7 @@ def run_simulations(
         "excluded": 0,
         "reasons": reasons,
     }
-    _refuse_empty(about, f"simulate.{name}")
+    _refuse_empty(about["simulations"], reasons, f"simulate.{name}")
     storage.finish_set(path, about)
 
 
@@ -105,31 +106,36 @@ def import_simulations(
     """Copy simulations made elsewhere into a set, assigned to splits by hashing.
 
     Rows with NaN or infinite values are excluded and counted. Simulations of a campaign that lie
-    at `path` are set aside.
+    at `path` are set aside. A prior that is estimated lies in `set.json`, and so do remarks.
 
     Raises:
-        InputError: If the files are wrong, or a split is empty.
+        InputError: If the files are wrong, theta does not follow the declared prior, or a split is
+            empty.
     """
     seed = number(seed, "simulate", name)
     rows = reader.read()
+    remarks = brought.look(rows, reader, f"simulate.{name}")
     keep = finite_rows(rows)
     rows = rows.rows(keep)
     shares = entry.simulations or DEFAULT_SHARES
     chosen = assign(rows.group, shares, seed)
+    _refuse_empty(_numbers(rows, chosen), {}, f"simulate.{name}")
+    prior, estimated = brought.prior_of(rows, chosen, reader.prior, seed)
     about = {
         "name": name,
         "kind": entry.kind,
-        "fingerprint": _digest(rows),
-        "parameters": reader.prior.names,
+        "fingerprint": _digest(rows, prior),
+        "parameters": prior.names,
         **storage.describe(rows.data),
         "shape": rows.x.shape[1:],
         "maps": 1,
-        "simulations": {split: len(np.unique(rows.group[chosen[split]])) for split in SPLITS},
+        "simulations": _numbers(rows, chosen),
         "failed": dict.fromkeys(SPLITS, 0),
         "excluded": int((~keep).sum()),
         "reasons": {},
+        "remarks": remarks,
+        **estimated,
     }
-    _refuse_empty(about, f"simulate.{name}")
     with storage.whole_folder(path) as folder:
         for split in SPLITS:
             storage.save_split(folder, split, rows.rows(chosen[split]))
@@ -137,18 +143,25 @@ def import_simulations(
         set_aside.make_way(path, aside, None, tell)
 
 
-def _digest(rows: Dataset) -> str:
+def _digest(rows: Dataset, prior: Prior) -> str:
+    """Of rows and of the prior that they stand for, which estimators are made of as well."""
     digest = hashlib.blake2b(digest_size=16)
-    for array in (rows.theta, rows.x, rows.group):
+    quantiles = np.linspace(0.1, 0.9, 9)[:, None].repeat(len(prior.names), 1)
+    for array in (rows.theta, rows.x, rows.group, prior.from_unit(quantiles)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _refuse_empty(about: dict[str, Any], where: str) -> None:
+def _numbers(rows: Dataset, chosen: Mapping[str, Index]) -> dict[str, int]:
+    """The simulations of each split, from its rows."""
+    return {split: len(np.unique(rows.group[chosen[split]])) for split in SPLITS}
+
+
+def _refuse_empty(simulations: Mapping[str, int], reasons: Mapping[str, str], where: str) -> None:
     """`calibrate` may be left empty; nothing can be done without the others."""
-    empty = [s for s in SPLITS if about["simulations"][s] == 0 and s != "calibrate"]
+    empty = [s for s in SPLITS if simulations[s] == 0 and s != "calibrate"]
     if empty:
-        why = "; ".join(sorted(set(about["reasons"].values()))[:3]) or "too few simulations"
+        why = "; ".join(sorted(set(reasons.values()))[:3]) or "too few simulations"
         raise InputError(f"{where}: the split {', '.join(empty)} is empty ({why})")
 
 

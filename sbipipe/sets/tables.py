@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, Index, Mask, Vectors
 from sbipipe.protocols import Prior
 from sbipipe.records import InputError
+from sbipipe.sets.repeats import ungrouped
 
 FEWEST_ROWS = 10
 """A table with fewer rows is a mistake."""
@@ -28,10 +29,13 @@ FEWEST_ROWS = 10
 Columns = Mapping[str, NDArray[Any]]
 
 
-def read_table(path: Path, prior: Prior) -> Dataset:
+def read_table(path: Path, prior: Prior | None) -> Dataset:
     """The rows of a table, NaN included.
 
     Fields without a channel axis (N, n, n) get one (N, 1, n, n), numbers (N,) become (N, 1).
+
+    Args:
+        prior: What holds all of theta; None where any column may be a parameter.
 
     Raises:
         InputError: With every problem of the file, each in a line that names it.
@@ -62,12 +66,12 @@ def outside(theta: Array, prior: Prior) -> list[str]:
         if len(wrong):
             problems.append(
                 f"theta: {len(wrong)} rows lie outside the prior of {name}, the first in row "
-                f"{wrong[0]}: given {theta[wrong[0], i]:g}; allowed: {low:g} to {high:g}"
+                f"{wrong[0]}: given {theta[wrong[0], i]:.9g}; allowed: {low:g} to {high:g}"
             )
     return problems
 
 
-def _problems(columns: Columns, prior: Prior) -> list[str]:
+def _problems(columns: Columns, prior: Prior | None) -> list[str]:
     missing = [key for key in ("theta", "x") if key not in columns]
     if missing:
         found = ", ".join(columns) or "nothing"
@@ -82,7 +86,11 @@ def _problems(columns: Columns, prior: Prior) -> list[str]:
     theta, x = columns["theta"], columns["x"]
     if not theta.ndim or not x.ndim:
         return ["theta and x: given single numbers; allowed: one row for each simulated map"]
-    return [*_shape_problems(theta, x, columns.get("group")), *_prior_problems(theta, prior)]
+    problems = _shape_problems(theta, x, columns.get("group"))
+    problems += _prior_problems(theta, prior) if prior else []
+    if "group" not in columns and not problems:
+        problems += ungrouped(theta.reshape(len(theta), -1))
+    return problems
 
 
 def _shape_problems(theta: Array, x: Array, group: NDArray[Any] | None) -> list[str]:

@@ -1,7 +1,8 @@
 """Simulations made elsewhere, as arrays in one file.
 
 The file holds `theta` (N, D), `x` (N, ...) and optionally `group` (N,), which names the simulation
-each row came from; rows of one group go to one split together. npz, HDF5, netCDF and Zarr are read.
+each row came from; rows of one group go to one split together. Without it every row is a simulation
+of its own. npz, HDF5, netCDF and Zarr are read.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sbipipe.as_drawn import DeclaredPrior, support
 from sbipipe.interfaces import Dataset, Vectors
-from sbipipe.priors import PriorField
 from sbipipe.records import plugin
 from sbipipe.sets.tables import read_table
 
@@ -24,7 +25,8 @@ class Arrays:
 
     Attributes:
         path: The path of the file, from the folder of `params.yaml`.
-        prior: The prior that theta was drawn from, in the order of its columns.
+        prior: The prior that theta was drawn from, in the order of its columns, or
+            `{kind: as_drawn}`, an estimate of it.
         box: The length of the first axis of fields [unit]; None counts in sides.
         unit: The unit of `box`.
         periodic: Whether opposite sides of fields meet.
@@ -32,7 +34,7 @@ class Arrays:
     """
 
     path: str
-    prior: PriorField
+    prior: DeclaredPrior
     box: Annotated[float, Field(gt=0)] | None = None
     unit: str = "Mpc/h"
     periodic: bool = True
@@ -44,7 +46,7 @@ class Arrays:
         Raises:
             InputError: With every problem of the file.
         """
-        rows = read_table(Path(self.path), self.prior)
+        rows = read_table(Path(self.path), support(self.prior))
         if isinstance(rows.data, Vectors):
             return rows
         geometry = replace(rows.data.geometry, box=self.box, unit=self.unit, periodic=self.periodic)

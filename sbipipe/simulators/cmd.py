@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sbipipe.as_drawn import DeclaredPrior, support
 from sbipipe.interfaces import Array, Dataset, Fields, Geometry
-from sbipipe.priors import PriorField
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sets import cmd_layout
 from sbipipe.sets.tables import outside
@@ -41,7 +41,8 @@ class Cmd:
         suite: The suite, for instance "IllustrisTNG" or "sbipipe".
         set: The set, "LH" or another that was sampled from the prior.
         prior: The prior of as many leading columns of the parameter file: two for N-body suites,
-            six for the others.
+            six for the others. `{kind: as_drawn}`, an estimate of what they were drawn from, is of
+            all columns where it says nothing of parameters.
         overdensity: Whether to give log10(1 + delta) instead of the values in the file.
         pixels: The number of pixels along each side of a map after averaging; that of the file by
             default.
@@ -52,7 +53,7 @@ class Cmd:
     field: str = "Mcdm"
     suite: str
     set: str = "LH"
-    prior: PriorField
+    prior: DeclaredPrior
     overdensity: bool = True
     pixels: Positive | None = None
     box: Annotated[float, Field(gt=0)] = 25.0
@@ -64,6 +65,7 @@ class Cmd:
             InputError: With every problem found.
         """
         maps, columns = self._open()
+        within = support(self.prior)
         problems = [f"{self.folder}: {problem}" for problem in self._problems(maps, columns)]
         if problems:
             raise InputError(*problems)
@@ -74,7 +76,7 @@ class Cmd:
         quantity = "log10(1 + delta)" if self.overdensity else self.field
         return Dataset(
             data=Fields(geometry=geometry, channels=(self.field,), quantity=quantity),
-            theta=columns[group, : len(self.prior.names)],
+            theta=columns[group, : len(within.names) if within else columns.shape[1]],
             x=x[:, None],
             group=group,
         )
@@ -96,7 +98,7 @@ class Cmd:
 
     def _problems(self, maps: NDArray[Any], columns: Array) -> list[str]:
         problems = []
-        side, simulations, names = maps.shape[1], len(maps) // cmd_layout.MAPS, self.prior.names
+        side, simulations = maps.shape[1], len(maps) // cmd_layout.MAPS
         if simulations != len(columns):
             problems.append(
                 f"{len(maps)} maps are {simulations} simulations, but {len(columns)} rows of "
@@ -104,13 +106,15 @@ class Cmd:
             )
         if self.pixels is not None and side % self.pixels:
             problems.append(f"maps of {side} pixels; allowed for pixels: a divisor of it")
+        within = support(self.prior)
+        names = within.names if within else ()
         if columns.shape[1] < len(names):
             problems.append(
                 f"{columns.shape[1]} columns of parameters; allowed: at least {len(names)}, for "
                 f"the prior of {', '.join(names)}"
             )
-        else:
-            problems += outside(columns[:, : len(names)], self.prior)
+        elif within:
+            problems += outside(columns[:, : len(names)], within)
         return problems
 
     def _convert(self, maps: NDArray[Any]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import pytest
 
 from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out
 from rows import rows_of
+from sbipipe.as_drawn import AsDrawn
 from sbipipe.emulation import drawing, emulated, truth
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
@@ -77,6 +78,14 @@ def test_one_parameter_moves_at_a_time() -> None:
     assert (moved.sum(1) == 1).all()
     assert not moved[:, truth.VARIED :].any()
     np.testing.assert_allclose(theta[1:5, 0], truth.QUANTILES)
+
+
+def test_where_parameters_depend_on_each_other_the_others_stay() -> None:
+    normal = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]], 600)
+    theta = PRIOR.from_unbounded(normal)
+    prior = AsDrawn(kind="as_drawn", within=PRIOR).fit(theta[:500], theta[500:], 0)
+    moved = truth.one_at_a_time(prior)
+    assert ((moved[1:] != moved[0]).sum(1) == 1).all()
 
 
 @pytest.mark.parametrize(("maps", "rows", "each"), [(1, 15, 1), (2, 16, 2), (15, 15, 3)])

@@ -70,3 +70,11 @@ def test_components_are_those_of_sets_of_vectors(run_results: Results) -> None:
     (components,) = run_results.components
     assert (components.set, components.names, components.total) == ("vectors", ("s0", "s1"), 2)
     assert components.x.shape == components.theta.shape == (100, 2)
+
+
+def test_what_trivial_features_know_is_a_share_of_every_parameter(run_results: Results) -> None:
+    known = run_results.suites[0].trivial
+    assert known.parameters == ("omega_m", "sigma_8")
+    for share in (known.number, known.moments):
+        assert share.shape == (2,)
+        assert ((share >= 0) & (share <= 1)).all()

@@ -111,6 +111,6 @@ def test_failures_are_recorded_and_an_empty_split_is_refused(
     assert failed == {1: "FloatingPointError: too dense"}
     assert np.isnan(storage.open_split(path, "test")["x"][1]).all()
 
-    about = {"simulations": dict.fromkeys(SPLITS, 0), "reasons": {"test/1": "too dense"}}
+    none, reasons = dict.fromkeys(SPLITS, 0), {"test/1": "too dense"}
     with pytest.raises(InputError, match=r"simulate\.toy: the split .* is empty \(too dense\)"):
-        campaign._refuse_empty(about, "simulate.toy")
+        campaign._refuse_empty(none, reasons, "simulate.toy")

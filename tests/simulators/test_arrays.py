@@ -73,6 +73,7 @@ def test_rows_with_nan_are_read_and_known(tmp_path: Path) -> None:
         ({"theta": np.full((20, 2), 1.5)}, "20 rows lie outside the prior of a.*given 1.5"),
         ({"group": np.arange(7)}, r"group: given shape \(7,\); allowed: \(20,\)"),
         ({"x": np.array(["a"] * 20)}, "x: given values of type"),
+        ({"theta": GOOD["theta"][:10].repeat(2, 0)}, "group: missing, while 20 rows have 10"),
     ],
 )
 def test_wrong_columns_are_named(tmp_path: Path, change: Any, line: str) -> None:
@@ -87,6 +88,19 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         reader(path).read()
     assert len(error.value.problems) == 3
+
+
+def test_groups_of_their_own_say_that_rows_are_independent(tmp_path: Path) -> None:
+    theta = GOOD["theta"][:10].repeat(2, 0)
+    path = saved(tmp_path, **GOOD | {"theta": theta}, group=np.arange(20))
+    assert np.array_equal(reader(path).read().theta, theta)
+
+
+def test_where_nothing_is_declared_any_columns_are_parameters(tmp_path: Path) -> None:
+    path = saved(tmp_path, theta=5 * np.random.default_rng(0).random((20, 7)), x=GOOD["x"])
+    prior = {"kind": "as_drawn"}
+    made = parse(Arrays, {"path": str(path), "prior": prior}, "simulate.mine.config")
+    assert made.read().theta.shape == (20, 7)
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:

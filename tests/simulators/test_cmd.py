@@ -108,6 +108,14 @@ def test_parameters_that_are_no_numbers(folder):
         reader(folder).read()
 
 
+def test_an_estimated_prior_is_of_all_columns_or_of_those_it_names(folder, simulations):
+    np.savetxt(folder / "params_LH_sbipipe.txt", np.column_stack([simulations[0], np.arange(3)]))
+    within = {"omega_m": {"kind": "uniform", "low": 0.1, "high": 0.5}}
+    for prior, columns in (({"kind": "as_drawn"}, 3), ({"kind": "as_drawn", "within": within}, 1)):
+        config = {"folder": str(folder), "suite": "sbipipe", "prior": prior}
+        assert parse(Cmd, config, "simulate.x.config").read().theta.shape == (45, columns)
+
+
 def test_missing_keys_are_named():
     with pytest.raises(InputError, match=r"simulate\.x\.config\.folder: missing"):
         parse(Cmd, {"suite": "s"}, "simulate.x.config")
