@@ -200,8 +200,8 @@ def _looked_at(mended: _Reweighted, rows: Dataset, seed: int) -> dict[str, Any]:
 
 
 def _median(values: Array) -> float | None:
-    """Of those that are there."""
-    known = values[~np.isnan(values)]
+    """Of those that are finite, if any is."""
+    known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else None
 
 
