@@ -16,7 +16,7 @@ LEVEL = 0.68
 
 
 def price(gained: Array, without: Array, rank: tuple[Array, Array], group: Index) -> dict[str, Any]:
-    """Figures for a person.
+    """Figures for a person; None where one is not finite, as where q is zero at a truth.
 
     Args:
         gained: log q' - log q at the truth, with shape (N,).
@@ -26,10 +26,10 @@ def price(gained: Array, without: Array, rank: tuple[Array, Array], group: Index
     """
     before, after = rank
     return {
-        "nats_gained": float(gained.mean()),
-        "nats_gained_error": standard_error(gained, group),
-        "mean_log_density_at_truth_without_it": float(without.mean()),
-        "mean_log_density_at_truth_with_it": float((without + gained).mean()),
+        "nats_gained": finite(gained.mean()),
+        "nats_gained_error": finite(standard_error(gained, group)),
+        "mean_log_density_at_truth_without_it": finite(without.mean()),
+        "mean_log_density_at_truth_with_it": finite((without + gained).mean()),
         "share_in_68_%_regions_without_it": float((before < LEVEL).mean()),
         "share_in_68_%_regions_with_it": float((after < LEVEL).mean()),
         "simulations": len(np.unique(group)),
@@ -43,10 +43,15 @@ def standard_error(values: Array, group: Index) -> float:
     return float(np.sqrt((sums**2).sum()) / len(values))
 
 
+def finite(value: Any) -> float | None:
+    """A number, or None in its place where a file could not hold it."""
+    return float(value) if np.isfinite(value) else None
+
+
 def some(rows: Dataset, most: int) -> Dataset:
     """At most so many rows, evenly chosen."""
     count = min(most, len(rows))
     return rows.rows(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))
 
 
-__all__ = ["price", "some", "standard_error"]
+__all__ = ["finite", "price", "some", "standard_error"]
