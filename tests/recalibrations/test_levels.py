@@ -10,10 +10,10 @@ import pytest
 from scipy import special, stats
 
 from rows import rows_of
-from sbipipe.config import parse
-from sbipipe.interfaces import Array, Dataset, Generator, InputError, Run, Samples, Weights
+from sbipipe.interfaces import Array, Dataset, Generator, Run, Samples, Weights
 from sbipipe.priors import ProductPrior, uniform_prior
 from sbipipe.recalibrations.levels import Levels, _log_f, _statistics
+from sbipipe.records import InputError, parse
 
 CALIBRATE, TEST = 800, 1600
 

@@ -11,11 +11,11 @@ from scipy import stats
 
 import linear_problem
 from closed_form import exact_posterior
-from sbipipe.config import parse
 from sbipipe.estimators.exact import Exact
 from sbipipe.interfaces import Array, Generator, History, Run, Samples, Weights
 from sbipipe.protocols import Posterior
 from sbipipe.recalibrations.reweighted import Reweighted
+from sbipipe.records import parse
 
 SIMULATOR = linear_problem.SIMULATOR
 PRIOR = SIMULATOR.prior
