@@ -154,11 +154,10 @@ def test_tails_that_are_too_light_are_mended_as_far_as_draws_reach(dims: int) ->
 
 @pytest.mark.parametrize("dims", [1, 2, 4])
 def test_what_is_right_is_hardly_touched(dims: int) -> None:
-    """Whether one term is taken is chance; it costs 1 / 2N on average."""
+    """Whether terms are taken is chance; each costs 1 / 2N on average."""
     _, levels, lost, notes = mend(Noise(dims), Noise(dims))
-    assert notes["terms"] <= 1
-    assert abs(notes["nats_gained"]) < 3 / CALIBRATE
-    assert abs(lost.mean()) < 3 / CALIBRATE
+    assert notes["nats_gained"] < 2 * notes["nats_gained_error"] + 1 / CALIBRATE
+    assert abs(lost.mean()) < 6 / CALIBRATE
     assert fits(levels, 0.68)
 
 
