@@ -96,7 +96,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
                 remarks += found or ()
     problems += _impossible(values, made["simulate"])
     if params and not broken:
-        problems += [*_contradicting(params), *_unmendable(params)]
+        problems += [*_contradicting(params), *_unmendable(params, made["recalibrate"])]
         problems += [*_unscored(params, made["emulate"], made["train"])]
     return Checked(
         problems=tuple(dict.fromkeys(problems)),
@@ -187,13 +187,17 @@ def _contradicting(params: Params) -> Iterator[str]:
         )
 
 
-def _unmendable(params: Params) -> Iterator[str]:
-    """Estimators to be recalibrated, where no simulation is kept for that."""
-    for name in params.recalibrate:
+def _unmendable(params: Params, recalibrations: Mapping[str, Any]) -> Iterator[str]:
+    """Recalibrations with too few simulations to be fitted to, or with a target that is none."""
+    for name, kind in recalibrations.items():
         simulator = params.simulator_of(params.set_of(name))
-        sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
-        if not sizes.calibrate:
-            yield project.needs_calibrate(name, simulator)
+        given = (params.simulate[simulator].simulations or DEFAULT_SHARES).calibrate
+        fewest = getattr(kind, "fewest", 1)
+        if not given or (_simulates(params.simulate[simulator].kind) and given < fewest):
+            yield project.needs_calibrate(name, simulator, int(given), fewest)
+        problem = project.targeted(params, name, kind)
+        if problem:
+            yield problem
 
 
 def _unscored(
@@ -208,7 +212,7 @@ def _unscored(
                 yield f"train.{name}.of: {project.cannot_score(emulator, entry.kind)}"
                 continue
             needed = ["test", *(["train", "valid"] if estimator.learns else [])]
-            mended = [key for key, one in params.recalibrate.items() if one.of == name]
+            mended = [key for key, one in params.recalibrate.items() if params.set_of(key) == of]
             needed += ["calibrate"] if mended else []
             missing = [split for split in needed if split not in entry.score]
             if missing:

@@ -73,11 +73,23 @@ Split = Literal["train", "valid", "calibrate", "test"]
 
 @plugin
 class Made:
-    """An entry of `summarise:`, `train:` or `recalibrate:`, made of another entry."""
+    """An entry of `summarise:` or `train:`, made of another entry."""
 
     kind: str
     of: str
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Recalibrate(Made):
+    """An entry of `recalibrate:`.
+
+    Attributes:
+        of: An estimator of `train:`, or one of `recalibrate:` written above it.
+        target: An estimator of `train:` beside it, for kinds that take one.
+    """
+
+    target: str | None = None
 
 
 @plugin
@@ -180,7 +192,7 @@ class Params:
     emulate: dict[EntryName, Emulate]
     join: dict[EntryName, Join]
     train: dict[EntryName, Made] = Field(min_length=1)
-    recalibrate: dict[EntryName, Made]
+    recalibrate: dict[EntryName, Recalibrate]
     draw: Draw
     diagnose: dict[EntryName, Entry] = Field(min_length=1)
     gate: Gate
@@ -210,14 +222,25 @@ class Params:
             for simulator in dict.fromkeys(of.values())
         }
 
+    def mends(self, estimator: str) -> tuple[str, ...]:
+        """The estimators that one is made of: none, the one it mends, or that and its target."""
+        entry = self.recalibrate.get(estimator)
+        return tuple(filter(None, [entry.of, entry.target])) if entry else ()
+
     def section_of(self, estimator: str) -> str:
         """The section that an estimator is an entry of."""
         return "train" if estimator in self.train else "recalibrate"
 
     def set_of(self, estimator: str) -> str:
-        """The set that an estimator reads."""
-        mended = self.recalibrate.get(estimator)
-        return self.train[mended.of if mended else estimator].of
+        """The set that an estimator reads: its simulator, where it is made of two that read
+        different sets."""
+        if estimator in self.train:
+            return self.train[estimator].of
+        entry = self.recalibrate[estimator]
+        of = self.set_of(entry.of)
+        if entry.target is None or self.set_of(entry.target) == of:
+            return of
+        return self.simulator_of(of)
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
@@ -258,6 +281,7 @@ __all__ = [
     "Made",
     "ParameterName",
     "Params",
+    "Recalibrate",
     "Runtime",
     "Simulate",
     "Simulations",

@@ -223,11 +223,13 @@ class Samples:
         log_prob: Normalised log posterior density at the draws in nats, with shape (n, B).
         effective_sample_size: Per observation, with shape (B,); at most n, and zero where an
             observation could not be sampled.
+        figures: Other figures of each observation, with shape (B,), by name: its evidence, say.
     """
 
     draws: Array
     log_prob: Array
     effective_sample_size: Array
+    figures: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +246,7 @@ class PosteriorDraws:
         effective_sample_size: With shape (B,).
         prior_variance: Of each parameter under the prior, with shape (D,).
         seconds: Wall time of drawing, for one observation.
+        figures: Other figures of each observation, with shape (B,), by name (`Samples`).
     """
 
     parameters: tuple[str, ...]
@@ -255,6 +258,7 @@ class PosteriorDraws:
     effective_sample_size: Array
     prior_variance: Array
     seconds: float
+    figures: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def failed(self) -> Mask:

@@ -35,8 +35,11 @@ def dangling(values: Any) -> list[str]:
             sets.append(name)
     for name, entry in made["train"].items():
         problems += _unknown(f"train.{name}", entry, [*sets, *made["simulate"]])
+    fitted = [*made["train"]]
     for name, entry in made["recalibrate"].items():
-        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]])
+        problems += _unknown(f"recalibrate.{name}", entry, fitted)
+        problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]], ("target",))
+        fitted.append(name)
     return problems
 
 
@@ -55,11 +58,16 @@ def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> 
     return problems
 
 
-def _unknown(where: str, entry: Mapping[str, Any], allowed: list[str]) -> list[str]:
-    """A line for each `of` and `beside` that is not allowed."""
+def _unknown(
+    where: str,
+    entry: Mapping[str, Any],
+    allowed: list[str],
+    keys: tuple[str, ...] = ("of", "beside"),
+) -> list[str]:
+    """A line for each of these keys whose entry is not allowed."""
     return [
         f"{where}.{key}: given {entry[key]!r}; allowed: {', '.join(dict.fromkeys(allowed))}"
-        for key in ("of", "beside")
+        for key in keys
         if isinstance(entry.get(key), str) and entry[key] not in allowed
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 SETS = Path("data/sets")
 SET_ASIDE = Path("data/set_aside")
 ESTIMATORS = Path("data/estimators")
+TRAINED = Path("data/trained")
 DRAWS = Path("data/draws")
 EMULATORS = Path("data/emulators")
 TRUTHS = Path("data/truths")
@@ -27,6 +28,17 @@ def history_path(section: str, name: str) -> Path:
     """Where the stage of an entry records how its work went: apart from its results, so that a
     slower machine re-runs nothing."""
     return HISTORIES / f"{section}.{name}.json"
+
+
+def weights_path(name: str) -> Path:
+    """Where the weights of an estimator lie."""
+    return ESTIMATORS / f"{name}.safetensors"
+
+
+def stamp_path(name: str) -> Path:
+    """Where the hash of a trained estimator's weights lies: apart from those of recalibrations,
+    which depend on the whole folder, since one of them may have a second estimator."""
+    return TRAINED / f"{name}.json"
 
 
 def posterior_path(name: str, published: bool) -> Path:

@@ -27,6 +27,7 @@ from sbipipe.protocols import (
     Recalibration,
     Simulator,
     Summary,
+    Targeted,
 )
 from sbipipe.records import InputError, parse
 
@@ -98,10 +99,11 @@ def emulator(params: Params, name: str) -> EmulatorKind:
     return cast(EmulatorKind, make("emulate", entry.kind, entry.config, f"emulate.{name}"))
 
 
-def recalibration(params: Params, name: str) -> Recalibration:
-    """The recalibration of the entry `recalibrate.<name>`."""
+def recalibration(params: Params, name: str) -> Recalibration | Targeted:
+    """The recalibration of the entry `recalibrate.<name>`, before it has a target."""
     entry = params.recalibrate[name]
-    return cast(Recalibration, make("recalibrate", entry.kind, entry.config, f"recalibrate.{name}"))
+    made = make("recalibrate", entry.kind, entry.config, f"recalibrate.{name}")
+    return cast(Recalibration | Targeted, made)
 
 
 def estimator(params: Params, name: str) -> Estimator:

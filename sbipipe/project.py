@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -12,8 +13,18 @@ from sbipipe import as_drawn, plugins, runtime, storage
 from sbipipe.as_drawn import AsDrawn
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, LogLikelihood, Weights
-from sbipipe.paths import EMULATORS, ESTIMATORS, SETS
-from sbipipe.protocols import Emulator, HasLikelihood, Posterior, Prior, Scores, Summariser
+from sbipipe.paths import EMULATORS, SETS, weights_path
+from sbipipe.posteriors.observed import Observed
+from sbipipe.protocols import (
+    Emulator,
+    HasLikelihood,
+    Posterior,
+    Prior,
+    Recalibration,
+    Scores,
+    Summariser,
+    Targeted,
+)
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 from sbipipe.sets import fingerprint
@@ -62,15 +73,16 @@ def calibrate_rows(params: Params, name: str) -> Dataset:
     of = params.set_of(name)
     found = rows(params, of, "calibrate")
     if not len(found):
-        raise InputError(needs_calibrate(name, params.simulator_of(of)))
+        raise InputError(needs_calibrate(name, params.simulator_of(of), 0))
     return found
 
 
-def needs_calibrate(name: str, simulator: str) -> str:
-    """The line for an estimator that is to be recalibrated on nothing."""
+def needs_calibrate(name: str, simulator: str, given: int, fewest: int = 1) -> str:
+    """The line for an estimator that is to be recalibrated on too few simulations."""
+    allowed = "more" if fewest == 1 else f"at least {fewest}"
     return (
-        f"simulate.{simulator}.simulations.calibrate: given 0; allowed with recalibrate.{name}: "
-        "more"
+        f"simulate.{simulator}.simulations.calibrate: given {given}; allowed with "
+        f"recalibrate.{name}: {allowed}"
     )
 
 
@@ -101,12 +113,13 @@ def _estimated(simulator: str) -> Prior:
 
 
 def stamped(weights: Weights, params: Params, name: str) -> Weights:
-    """An estimator's weights with a hash of the rows and the code they were made from, so that the
-    file changes with these, and all that depends on the file is made again."""
+    """An estimator's weights with a hash of the rows, the code and the other weights they were made
+    from, so that the file changes with these, and all that depends on the file is made again."""
     kind = params.estimators[name].kind
     family = plugins.FAMILIES[params.section_of(name)]
     code = fingerprint.of_code(plugins.plugin_class(family, kind).__module__)
-    made_from = storage.joint_hash(identity(params, params.set_of(name)), *code.values())
+    others = [storage.file_hash(weights_path(one)) for one in params.mends(name)]
+    made_from = storage.joint_hash(identity(params, params.set_of(name)), *code.values(), *others)
     return replace(weights, meta={**weights.meta, "made_from": made_from})
 
 
@@ -127,13 +140,53 @@ def posterior(params: Params, name: str) -> Posterior:
     """
     of = params.set_of(name)
     prior = prior_of(params, of)
-    weights = storage.load_weights(ESTIMATORS / f"{name}.safetensors")
+    weights = storage.load_weights(weights_path(name))
     if name in params.recalibrate:
-        mended = posterior(params, params.recalibrate[name].of)
-        return plugins.recalibration(params, name).restore(weights, mended, prior)
+        raw = posterior_on(params, params.recalibrate[name].of, of)
+        return recalibration(params, name).restore(weights, raw, prior)
     return plugins.estimator(params, name).restore(
         weights, prior, log_likelihood(params, of), device=runtime.device(params.runtime)
     )
+
+
+def posterior_on(params: Params, name: str, of: str) -> Posterior:
+    """A fitted estimator, as one of the rows of its own set or of its simulator's.
+
+    Args:
+        of: Either set.
+    """
+    own, found = params.set_of(name), posterior(params, name)
+    return found if own == of else Observed(posterior=found, observe=partial(observe, params, own))
+
+
+def recalibration(params: Params, name: str) -> Recalibration:
+    """The recalibration of the entry `recalibrate.<name>`, towards its target where it has one.
+
+    Raises:
+        InputError: If it has a target and should have none, or the other way round.
+    """
+    kind, entry = plugins.recalibration(params, name), params.recalibrate[name]
+    problem = targeted(params, name, kind)
+    if problem:
+        raise InputError(problem)
+    if entry.target is None:
+        return cast(Recalibration, kind)
+    return cast(Targeted, kind).towards(posterior_on(params, entry.target, params.set_of(name)))
+
+
+def targeted(params: Params, name: str, kind: Recalibration | Targeted) -> str | None:
+    """The line for a target that is not there, or is none; or nothing."""
+    entry, where = params.recalibrate[name], f"recalibrate.{name}.target"
+    simulator = params.simulator_of(params.set_of(entry.of))
+    others = [one for one in params.tested_on[simulator] if one in params.train and one != entry.of]
+    if not isinstance(kind, Targeted):
+        given = f"{where}: given {entry.target!r}; allowed for kind {entry.kind}: none"
+        return given if entry.target is not None else None
+    if entry.target in others:
+        return None
+    given = "missing" if entry.target is None else f"given {entry.target!r}"
+    allowed = ", ".join(others) or f"another estimator of {simulator}, of which there is none"
+    return f"{where}: {given}; allowed: {allowed}"
 
 
 def summariser(params: Params, name: str) -> Summariser:

@@ -269,6 +269,14 @@ class Recalibration(Protocol):
         """The mended posterior that gave these weights, from the one it mends."""
 
 
+@runtime_checkable
+class Targeted(Protocol):
+    """A recalibration that moves a posterior towards another one."""
+
+    def towards(self, target: Posterior) -> Recalibration:
+        """The recalibration towards this posterior, of the same parameters and observations."""
+
+
 class Diagnostic(Protocol):
     """Asks whether a posterior may be believed. Works from stored draws alone, so it never asks
     which estimator made them."""

@@ -185,23 +185,24 @@ def save_draws(path: Path, draws: PosteriorDraws) -> None:
         )
     }  # fmt: skip
     controls = {f"control/{name}": value for name, value in draws.log_prob_controls.items()}
+    figures = {f"figure/{name}": value for name, value in draws.figures.items()}
     meta = {"parameters": draws.parameters, "seconds": draws.seconds}
-    save_weights(path, Weights(arrays={**arrays, **controls}, meta=meta))
+    save_weights(path, Weights(arrays={**arrays, **controls, **figures}, meta=meta))
 
 
 def load_draws(path: Path) -> PosteriorDraws:
     """Read what `save_draws` wrote."""
     weights = load_weights(path)
-    controls = {
-        name.removeprefix("control/"): value
-        for name, value in weights.arrays.items()
-        if name.startswith("control/")
-    }
-    plain = {k: v for k, v in weights.arrays.items() if not k.startswith("control/")}
+    named: dict[str, dict[str, NDArray[Any]]] = {"control": {}, "figure": {}}
+    plain: dict[str, Any] = {}
+    for key, value in weights.arrays.items():
+        group, _, name = key.rpartition("/")
+        (named[group] if group else plain)[name] = value
     return PosteriorDraws(
         parameters=tuple(weights.meta["parameters"]),
         seconds=weights.meta["seconds"],
-        log_prob_controls=controls,
+        log_prob_controls=named["control"],
+        figures=named["figure"],
         **plain,
     )
 

@@ -49,6 +49,7 @@ def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
             draws=draws.draws,
             log_prob=draws.log_prob,
             effective_sample_size=draws.effective_sample_size,
+            figures=draws.figures,
         ),
         x=project.test_rows(params, of).x,
         prior=prior.sample(PRIOR_DRAWS, stream(params.seed, "prior", simulator)),

@@ -1,7 +1,7 @@
 """Stage `recalibrate`: a fitted estimator, mended on `calibrate` -> data/estimators/<name> and
 data/draws/<name>."""
 
-from sbipipe import paths, plugins, project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import drawing
 from sbipipe.seeds import number, stream
@@ -11,14 +11,13 @@ def main(name: str) -> None:
     params = read_params()
     of = params.set_of(name)
     prior, test = project.prior_of(params, of), project.test_rows(params, of)
-    raw = project.posterior(params, params.recalibrate[name].of)
+    raw = project.posterior_on(params, params.recalibrate[name].of, of)
     calibrate = project.calibrate_rows(params, name)
     run = runtime.fit_run(
         number(params.seed, "recalibrate", name), params.runtime, paths.CHECKPOINTS / name
     )
-    mended, history = plugins.recalibration(params, name).fit(raw, calibrate, prior, run)
-    path = paths.ESTIMATORS / f"{name}.safetensors"
-    storage.save_weights(path, project.stamped(mended.weights, params, name))
+    mended, history = project.recalibration(params, name).fit(raw, calibrate, prior, run)
+    storage.save_weights(paths.weights_path(name), project.stamped(mended.weights, params, name))
     storage.save_history(paths.history_path("recalibrate", name), history)
     rng = stream(params.seed, "draw", name)
     draws = drawing.draw(mended, test, prior, params.draw, rng)

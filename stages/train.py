@@ -28,8 +28,9 @@ def main(name: str) -> None:
         return
     if left_out:
         history = replace(history, notes={**history.notes, "rows_left_out": left_out})
-    path = paths.ESTIMATORS / f"{name}.safetensors"
+    path = paths.weights_path(name)
     storage.save_weights(path, project.stamped(posterior.weights, params, name))
+    storage.save_json(paths.stamp_path(name), {"weights": storage.file_hash(path)})
     storage.save_history(paths.history_path("train", name), history)
 
 

@@ -109,6 +109,57 @@ def test_what_is_to_be_recalibrated_needs_simulations_for_it():
     assert checked(**given).problems == ()
 
 
+TWO = {
+    "simulate": {
+        name: {"kind": "lognormal", "simulations": {**COUNTS, "calibrate": 40}}
+        for name in ("maps", "others")
+    },
+    "summarise": {"statistics": {"kind": "field_statistics", "of": "maps"}},
+    "train": {
+        "npe": {"kind": "npe", "of": "statistics"},
+        "exact": {"kind": "exact", "of": "maps"},
+        "elsewhere": {"kind": "exact", "of": "others"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"kind": "reweighted", "of": "npe", "target": "exact"}, None),
+        ({"kind": "reweighted", "of": "npe"}, "missing; allowed: exact"),
+        (
+            {"kind": "reweighted", "of": "npe", "target": "npe"},
+            "given 'npe'; allowed: exact",
+        ),
+        (
+            {"kind": "reweighted", "of": "npe", "target": "elsewhere"},
+            "given 'elsewhere'; allowed: exact",
+        ),
+        (
+            {"kind": "reweighted", "of": "elsewhere", "target": "npe"},
+            "given 'npe'; allowed: another estimator of others, of which there is none",
+        ),
+        (
+            {"kind": "levels", "of": "npe", "target": "exact"},
+            "given 'exact'; allowed for kind levels: none",
+        ),
+    ],
+)
+def test_a_target_is_another_estimator_of_the_same_simulations(entry, line):
+    expected = () if line is None else (f"recalibrate.it.target: {line}",)
+    assert checked(**TWO, recalibrate={"it": entry}).problems == expected
+
+
+def test_a_kind_says_how_many_simulations_it_needs():
+    few = {**TWO["simulate"]["maps"], "simulations": {**COUNTS, "calibrate": 39}}
+    simulate = {**TWO["simulate"], "maps": few}
+    given = {**TWO, "simulate": simulate, "recalibrate": {"it": {"kind": "levels", "of": "npe"}}}
+    assert checked(**given).problems == (
+        "simulate.maps.simulations.calibrate: given 39; allowed with recalibrate.it: at least 40",
+    )
+
+
 def test_more_draws_cannot_be_asked_for_than_are_made():
     bring()
     found = checked(draw={"draws": 30}, gate={"fewest_draws": 40})

@@ -1,6 +1,8 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sbipipe.config import Params, read_params
 from sbipipe.records import InputError, parse
@@ -102,3 +104,38 @@ def test_missing_and_broken_files_are_named(tmp_path: Any) -> None:
     (tmp_path / "broken.yaml").write_text("a: [1")
     with pytest.raises(InputError, match=r"broken\.yaml: not YAML"):
         read_params(tmp_path / "broken.yaml")
+
+
+def test_an_estimator_made_of_two_that_read_different_sets_reads_their_simulator() -> None:
+    """And what mends it, too; but a target of the same set, or none, changes nothing."""
+    values = changed("summarise.other", {"kind": "identity", "of": "sims"})
+    values["train"] |= {
+        "nle": {"kind": "nle", "of": "raw"},
+        "nre": {"kind": "nre", "of": "other"},
+    }
+    values["recalibrate"] = {
+        "alone": {"kind": "levels", "of": "npe"},
+        "same": {"kind": "reweighted", "of": "npe", "target": "nle"},
+        "different": {"kind": "reweighted", "of": "alone", "target": "nre"},
+        "after": {"kind": "levels", "of": "different"},
+    }
+    params = parse(Params, values, "")
+    found = {name: params.set_of(name) for name in params.recalibrate}
+    assert found == {"alone": "raw", "same": "raw", "different": "sims", "after": "sims"}
+    assert params.mends("different") == ("alone", "nre")
+    assert params.mends("npe") == ()
+
+
+def test_what_is_mended_stands_above_and_a_target_is_trained(tmp_path: Path) -> None:
+    entries = {
+        "first": {"kind": "levels", "of": "second"},
+        "second": {"kind": "reweighted", "of": "npe", "target": "first"},
+    }
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(changed("recalibrate", entries)))
+    with pytest.raises(InputError) as raised:
+        read_params(path)
+    assert raised.value.problems == (
+        "recalibrate.first.of: given 'second'; allowed: npe",
+        "recalibrate.second.target: given 'first'; allowed: npe",
+    )

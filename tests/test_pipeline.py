@@ -24,7 +24,7 @@ PARAMS = {
     "simulate": {
         "vectors": {
             "kind": "linear_gaussian",
-            "simulations": {"train": 3000, "valid": 500, "calibrate": 20, "test": 400},
+            "simulations": {"train": 3000, "valid": 500, "calibrate": 60, "test": 400},
         }
     },
     "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
@@ -36,7 +36,12 @@ PARAMS = {
         "nre": {"kind": "nre", "of": "raw", "config": QUICK},
         "exact": {"kind": "exact", "of": "vectors"},
     },
-    "recalibrate": {"nle+tempered": {"kind": "tempered", "of": "nle"}},
+    "recalibrate": {
+        "nle+tempered": {"kind": "tempered", "of": "nle"},
+        "npe+levels": {"kind": "levels", "of": "npe"},
+        "npe+exact": {"kind": "reweighted", "of": "npe", "target": "exact"},
+        "twice": {"kind": "levels", "of": "nle+tempered"},
+    },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
@@ -129,6 +134,7 @@ def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
         ("summaries/identity.py", {"summarise@raw"}),
         ("simulators/linear_gaussian.py", {"simulate@vectors", "truth@vectors"}),
         ("recalibrations/tempered.py", {"recalibrate@nle+tempered", "compare"}),
+        ("recalibrations/levels.py", {"recalibrate@npe+levels", "recalibrate@twice", "compare"}),
         ("diagnostics/tarp.py", {"diagnose"}),
         ("emulators/diffusion/film.py", set()),
         ("simulators/lognormal.py", set()),
@@ -146,8 +152,9 @@ def test_editing_a_kind_is_seen_by_its_own_stages(run: Path, edited: str, seen: 
 
 def test_estimators_are_near_the_exact_posterior(run: Path) -> None:
     found = json.loads((run / "reports/comparison.json").read_text())["estimators"]
-    for name in ("npe", "nle", "nre"):
+    for name in ("npe", "nle", "nre", *PARAMS["recalibrate"]):
         assert found[name]["kl_from_exact"]["mean"] < 0.15, name
+    assert found["npe+exact"]["kl_from_exact"]["mean"] == pytest.approx(0, abs=0.01)
     assert found["exact"]["kl_from_exact"] is None or found["exact"]["kl_from_exact"]["mean"] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,80 @@ def test_check_names_it_beforehand() -> None:
     linear_run.write_params(Path(), **{**PARAMS, "simulate": {"maps": maps}})
     (line,) = check.check().problems
     assert line.startswith("simulate.maps.simulations.calibrate: given 0")
+
+
+REWEIGHTED = {
+    **linear_run.PARAMS,
+    "draw": {"draws": 50},
+    "train": {
+        "exact": {"kind": "exact", "of": "vectors"},
+        "tiny": {
+            "kind": "npe",
+            "of": "raw",
+            "config": {"hidden": 8, "transforms": 1, "optimisation": {"epochs": 20, "batch": 64}},
+        },
+    },
+    "recalibrate": {
+        "tiny+exact": {"kind": "reweighted", "of": "tiny", "target": "exact"},
+    },
+}
+
+
+@pytest.fixture
+def reweighted() -> None:
+    """An NPE of a summary, and the exact posterior of what it is made of, trained."""
+    linear_run.write_params(Path(), **REWEIGHTED)
+    linear_run.simulate()
+    linear_run.stage("summarise", "raw")
+    for name in REWEIGHTED["train"]:
+        linear_run.stage("train", name)
+
+
+@pytest.mark.usefixtures("reweighted")
+def test_draws_of_one_set_are_weighted_towards_a_posterior_of_another() -> None:
+    """The estimator reads its simulator's rows, and its density is the target's."""
+    name = "tiny+exact"
+    linear_run.stage("draw", "exact")
+    linear_run.stage("recalibrate", name)
+    params = read_params()
+    assert params.set_of(name) == "vectors"
+    exact, found = (
+        storage.load_draws(paths.DRAWS / f"{one}.safetensors") for one in ("exact", name)
+    )
+    kept = ~found.failed
+    assert kept.mean() > 0.9
+    difference = (found.log_prob_truth - exact.log_prob_truth)[kept]
+    assert np.abs(difference).mean() < 0.1
+    assert (found.figures["pareto_k"][kept] <= 0.7).all()
+    assert np.isfinite(found.figures["log_evidence"][kept]).all()
+    notes = storage.load_history(paths.history_path("recalibrate", name)).notes
+    assert notes["share_refused"] < 0.1
+    assert notes["nats_gained"] is not None
+
+
+@pytest.mark.usefixtures("reweighted")
+def test_its_weights_change_with_those_of_either_estimator() -> None:
+    def stamped() -> str:
+        linear_run.stage("recalibrate", "tiny+exact")
+        return storage.file_hash(paths.weights_path("tiny+exact"))
+
+    first = stamped()
+    assert stamped() == first
+    seen = {first}
+    for name in ("exact", "tiny"):
+        path = paths.weights_path(name)
+        weights = storage.load_weights(path)
+        storage.save_weights(path, replace(weights, meta={**weights.meta, "made_from": name}))
+        seen.add(stamped())
+    assert len(seen) == 3
+
+
+@pytest.mark.usefixtures("reweighted")
+def test_what_is_not_refused_beforehand_is_refused_by_the_stage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entry = {"kind": "reweighted", "of": "tiny", "target": "tiny"}
+    linear_run.write_params(Path(), **{**REWEIGHTED, "recalibrate": {"it": entry}})
+    with pytest.raises(SystemExit, match="2"):
+        linear_run.stage("recalibrate", "it")
+    assert capsys.readouterr().err == "recalibrate.it.target: given 'tiny'; allowed: exact\n"

@@ -19,6 +19,7 @@ from sbipipe.gate.sharpness import estimate
 from sbipipe.gate.verdict import Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
+from sbipipe.results.learning import Recalibrated
 from sbipipe.results.posteriors import EXAMPLES
 from sbipipe.results.run import Results
 
@@ -220,3 +221,17 @@ def test_what_is_not_known_is_a_dash() -> None:
 )  # fmt: skip
 def test_durations_in_words(seconds: float | None, words: str) -> None:
     assert report.duration(seconds) == words
+
+
+def test_what_a_recalibration_gains_is_on_the_page(
+    run_results: Results, run_gallery: Gallery
+) -> None:
+    notes = {"nats_gained": 0.125, "rows_without_a_posterior": 0, "median_pareto_k": None}
+    mended = Recalibrated(entry="npe+nle", kind="reweighted", of="npe", target="nle", notes=notes)
+    page = report.page(replace(run_results, recalibrated=(mended,)), run_gallery)
+    line = (
+        "npe+nle, reweighted of npe towards nle: nats gained 0.125; "
+        f"rows without a posterior 0; median pareto k {report.NONE}."
+    )
+    assert line in page
+    assert "recalibration" not in report.page(run_results, run_gallery)

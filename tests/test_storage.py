@@ -152,12 +152,14 @@ def test_draws_come_back(tmp_path: Path) -> None:
         effective_sample_size=np.full(3, 9.0),
         prior_variance=np.ones(2),
         seconds=0.1,
+        figures={"pareto_k": np.array([0.1, -np.inf, np.nan])},
     )
     storage.save_draws(tmp_path / "d", draws)
     found = storage.load_draws(tmp_path / "d")
     assert found.parameters == ("a", "b")
     assert np.array_equal(found.draws, draws.draws)
     assert np.isneginf(found.log_prob_controls["narrowed"][1])
+    np.testing.assert_array_equal(found.figures["pareto_k"], draws.figures["pareto_k"])
 
 
 def test_nan_is_no_json(tmp_path: Path) -> None:

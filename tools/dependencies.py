@@ -43,9 +43,13 @@ WHOLE = {
 }
 """Families, and rooms whose files are found by folder, of which a stage may use every one."""
 
-SHARED = {"recalibrate": ("estimators",)}
+SHARED = {
+    "recalibrate": ("estimators", "summaries", "emulators"),
+    "compare": ("summaries", "emulators"),
+}
 """Families of which a stage uses a kind that is named elsewhere: the weights that it reads change
-with the kind's own code (`project.stamped`), but not with what the kind imports."""
+with the kind's own code (`project.stamped`), but not with what the kind imports. Estimators of
+different sets see a simulator's row through the summaries and emulators behind these."""
 
 
 def kinds(family: str) -> list[Path]:

@@ -32,4 +32,5 @@ def draw(
         effective_sample_size=samples.effective_sample_size,
         prior_variance=prior.variance,
         seconds=seconds,
+        figures=samples.figures,
     )

@@ -3,7 +3,7 @@
 | group | content |
 |---|---|
 | `posterior` | one variable for each parameter, with dims (chain, draw, observation) |
-| `sample_stats` | `log_prob` [nats], normalised, and `weights`, which sum to one |
+| `sample_stats` | `log_prob` [nats], normalised; `weights`, which sum to one; `Samples.figures` |
 | `observed_data` | `x`, what the estimator is conditioned on; `fields`, what it was made of |
 | `constant_data` | the truth of each parameter where it is known; `effective_sample_size` |
 | `prior` | draws from the prior, with dims (chain, draw) |
@@ -30,7 +30,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sbipipe import __version__
-from sbipipe.config import Params
+from sbipipe.config import Params, Recalibrate
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Samples
 from sbipipe.posteriors import groups as groups_file
@@ -104,6 +104,7 @@ def attributes(
         observed: What `observation_hash` takes.
     """
     entry, of = params.estimators[name], params.set_of(name)
+    target = entry.target if isinstance(entry, Recalibrate) else None
     return {
         "verdict": outcome(diagnosis),
         "published": int(diagnosis is not None and diagnosis.published),
@@ -113,6 +114,7 @@ def attributes(
         "estimator_of": entry.of,
         "observation_hash": observation_hash(observed),
         "created_by": f"sbipipe {__version__}",
+        **({"estimator_target": target} if target else {}),
         **provenance(params, of),
     }
 
@@ -159,6 +161,11 @@ def load(path: Path) -> PosteriorFile:
         draws=np.stack([_draws(groups["posterior"][name]) for name in parameters], -1),
         log_prob=_draws(groups["sample_stats"]["log_prob"]),
         effective_sample_size=constants["effective_sample_size"].to_numpy(),
+        figures={
+            str(name): values.to_numpy()
+            for name, values in groups["sample_stats"].items()
+            if values.dims == ("observation",)
+        },
     )
     return PosteriorFile(
         parameters=parameters,
@@ -184,7 +191,7 @@ def _sample_stats(content: PosteriorFile) -> xr.Dataset:
     weights = np.broadcast_to(sampled / len(log_prob), log_prob.shape)
     stats = _chains({"log_prob": log_prob, "weights": weights})
     stats["log_prob"].attrs["units"] = "nats"
-    return stats
+    return stats.merge(_columns(content.samples.figures))
 
 
 def _observed(content: PosteriorFile) -> xr.Dataset:

@@ -18,7 +18,15 @@ from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.calibration import Judged, TestCurves, by_test, judged
 from sbipipe.results.emulation import Emulation
-from sbipipe.results.learning import Learning, Stage, histories, learning, stages
+from sbipipe.results.learning import (
+    Learning,
+    Recalibrated,
+    Stage,
+    histories,
+    learning,
+    recalibrated,
+    stages,
+)
 from sbipipe.results.posteriors import Example, Recovery, examples, recoveries
 from sbipipe.results.simulations import Components, Suite, components, suite
 
@@ -41,6 +49,7 @@ class Results:
         suites: The sets of simulations.
         components: The sets of vectors.
         learning: The learning curves.
+        recalibrated: The figures of the recalibrations.
         stages: The times of the stages.
         emulations: The emulators, beside the truth.
         unchecked: Those of them that could not be checked, with the reason.
@@ -59,6 +68,7 @@ class Results:
     suites: tuple[Suite, ...]
     components: tuple[Components, ...]
     learning: tuple[Learning, ...]
+    recalibrated: tuple[Recalibrated, ...]
     stages: tuple[Stage, ...]
     emulations: tuple[Emulation, ...]
     unchecked: Mapping[str, str]
@@ -105,6 +115,7 @@ def read() -> Results:
         suites=tuple(suite(params, name) for name in params.simulate),
         components=tuple(components(params)),
         learning=learning(fits),
+        recalibrated=recalibrated(params, fits),
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,

@@ -18,12 +18,10 @@ from scipy import special
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.sampling.chains import TOGETHER, WALKERS, Chain, evidence, run
 from sbipipe.sampling.mixture import Mixture, adapt, log_normal, refine
+from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
-
-LARGEST_K = 0.7
-"""Pareto shape beyond which importance sampling is not trusted."""
 
 EASY_K = 0.5
 """Pareto shape beyond which weights have no variance, and one component does not do."""
@@ -97,7 +95,7 @@ class ImportancePosterior(FromDensity):
         log_weight = self._likelihood(u, x) + log_normal(u) - mixture.log_prob(u)
         failed = ~(log_weight < np.inf).all(0) | (np.isfinite(log_weight).sum(0) < 50)
         log_weight[:, failed] = 0.0
-        smoothed, k_hat = _smooth(log_weight)
+        smoothed, k_hat = smooth(log_weight)
         log_evidence = special.logsumexp(smoothed, 0) - np.log(len(u))
         return _Weighed(
             u=u,
@@ -148,7 +146,7 @@ class ImportancePosterior(FromDensity):
         value = self._likelihood(u, x)
         log_weight = value + log_normal(u) - mixture.log_prob(u)
         log_weight[:, ~(log_weight < np.inf).all(0)] = -np.inf
-        weights = relative(_smooth(log_weight)[0])
+        weights = relative(smooth(log_weight)[0])
         index = resample(weights, n, rng)
         size = np.minimum(effective_size(weights), n**2 / (counts(index, 4 * n) ** 2).sum(0))
         return pick(u, index), pick(value, index), size
@@ -192,16 +190,4 @@ class _Weighed:
         )
 
 
-def _smooth(log_weight: Array) -> tuple[Array, Array]:
-    """Pareto-smoothed log weights (S, b), not normalised, and k-hat (b,)."""
-    import arviz  # seconds to import, and a grid needs none of it
-
-    top = log_weight.max(0)
-    floor = np.maximum(log_weight, np.where(np.isfinite(top), top, 0.0) - 700.0)
-    smoothed, k_hat = arviz.psislw(  # type: ignore[no-untyped-call]
-        floor.T.copy(), normalize=False
-    )
-    return smoothed.T, np.atleast_1d(np.asarray(k_hat))
-
-
-__all__ = ["LARGEST_K", "ImportancePosterior"]
+__all__ = ["ImportancePosterior"]

@@ -52,7 +52,10 @@ def content(diagnosis) -> PosteriorFile:
     return PosteriorFile(
         parameters=("omega_m", "sigma_8"),
         samples=Samples(
-            draws=draws, log_prob=log_prob, effective_sample_size=np.array([400.0, 380.0, 9.0])
+            draws=draws,
+            log_prob=log_prob,
+            effective_sample_size=np.array([400.0, 380.0, 9.0]),
+            figures={"log_evidence": np.array([-1.0, 3.5, np.nan])},
         ),
         x=rng.normal(size=(3, 4)),
         fields=rng.normal(size=(3, 1, 8, 8)).astype(np.float32),
@@ -71,6 +74,9 @@ def test_what_is_saved_is_loaded(content, tmp_path):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(content, name))
     for name in ("draws", "log_prob", "effective_sample_size"):
         np.testing.assert_array_equal(getattr(loaded.samples, name), getattr(content.samples, name))
+    evidence = content.samples.figures["log_evidence"]
+    np.testing.assert_array_equal(loaded.samples.figures["log_evidence"], evidence)
+    assert loaded.samples.figures.keys() == {"log_evidence"}
     assert loaded.attributes["seed"] == 2**62
     assert json.loads(loaded.attributes["versions"]) == {"a": "1"}
     assert dump(loaded.diagnosis) == dump(content.diagnosis)
