@@ -69,6 +69,12 @@ class AsDrawn:
         u, held_out = within.to_unbounded(train), within.to_unbounded(valid)
         return DrawnPrior(within=within, mixture=_mixture(u, held_out, seed), variance=train.var(0))
 
+    def read(self, values: Mapping[str, Any]) -> DrawnPrior:
+        """The estimate that `written` wrote."""
+        within: ProductPrior = TypeAdapter(PriorField).validate_python(values["within"])
+        mixture = Mixture(**{name: np.array(values[name]) for name in _ARRAYS})
+        return DrawnPrior(within=within, mixture=mixture, variance=np.array(values["variance"]))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnPrior:
@@ -124,7 +130,7 @@ class DrawnPrior:
 
 
 def written(prior: ProductPrior | DrawnPrior) -> dict[str, Any]:
-    """A prior as plain values: what `read` reads, and for independent parameters `params.yaml`."""
+    """A prior as plain values: what `AsDrawn.read` reads, and for independent parameters `params.yaml`."""
     if isinstance(prior, ProductPrior):
         return {name: asdict(marginal) for name, marginal in prior.marginals.items()}
     return {
@@ -136,13 +142,6 @@ def written(prior: ProductPrior | DrawnPrior) -> dict[str, Any]:
 
 
 _ARRAYS = ("weights", "means", "covariances")
-
-
-def read(values: Mapping[str, Any]) -> DrawnPrior:
-    """The estimate that `written` wrote."""
-    within: ProductPrior = TypeAdapter(PriorField).validate_python(values["within"])
-    mixture = Mixture(**{name: np.array(values[name]) for name in _ARRAYS})
-    return DrawnPrior(within=within, mixture=mixture, variance=np.array(values["variance"]))
 
 
 def _around(theta: Array) -> ProductPrior:
@@ -209,4 +208,4 @@ def support(declared: Prior | UnknownPrior) -> Prior | None:
     return declared.within if isinstance(declared, AsDrawn) else cast(Prior, declared)
 
 
-__all__ = ["AsDrawn", "DeclaredPrior", "DrawnPrior", "read", "support", "unnamed", "written"]
+__all__ = ["AsDrawn", "DeclaredPrior", "DrawnPrior", "support", "unnamed", "written"]

@@ -24,7 +24,6 @@ from sbipipe.records import InputError, parse
 from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
-from sbipipe.sets.tables import finite_rows
 from sbipipe.sets.trivial import Trivial, known
 
 T = TypeVar("T")
@@ -156,7 +155,7 @@ def _read(reader: Reader, sizes: Simulations | None, name: str, seed: Any) -> Da
         lines = [p if p.startswith(where) else f"{key}: {p}" for p in error.problems]
         raise InputError(*lines) from error
     if isinstance(seed, int):
-        group = rows.group[finite_rows(rows)]
+        group = rows.group[rows.finite]
         chosen = assign(group, sizes or DEFAULT_SHARES, number(seed, "simulate", name))
         empty = [split for split in SPLITS if not len(chosen[split]) and split != "calibrate"]
         if empty:
@@ -266,7 +265,7 @@ def trivial(checked: Checked) -> Iterator[tuple[str, Trivial]]:
 
 
 def _cost_of_reading(rows: Dataset, entry: Simulate) -> Cost:
-    kept, shares = int(finite_rows(rows).sum()), entry.simulations or DEFAULT_SHARES
+    kept, shares = int(rows.finite.sum()), entry.simulations or DEFAULT_SHARES
     total = sum(shares[split] for split in SPLITS)
     row = int(np.prod(rows.x.shape[1:])) * BYTES
     return Cost(

@@ -6,41 +6,16 @@ are the fields of its kind. `records` says how values are checked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from sbipipe.moved import KEYS, MAY_BE_EMPTY
-from sbipipe.names import dangling
+from sbipipe.names import EntryName, dangling
 from sbipipe.records import InputError, Positive, parse, plugin
-
-
-def _identifier(pattern: str, allowed: str) -> AfterValidator:
-    def check(name: str) -> str:
-        if not re.fullmatch(pattern, name):
-            raise ValueError(f"the name {name!r} is not allowed; allowed: {allowed}")
-        return name
-
-    return AfterValidator(check)
-
-
-_TAKEN = "chain|draw|observation|effective_sample_size"
-"""Words with a meaning of their own in posterior files."""
-
-ParameterName = Annotated[
-    str,
-    _identifier(
-        rf"(?!({_TAKEN})$)[A-Za-z][A-Za-z0-9_]*",
-        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}",
-    ),
-]
-EntryName = Annotated[
-    str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
-]
 
 
 @plugin

@@ -158,6 +158,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.theta)
 
+    @property
+    def finite(self) -> Mask:
+        """Rows whose parameters and data are all finite, with shape (N,)."""
+        x = self.x.reshape(len(self), -1)
+        return np.asarray(np.isfinite(self.theta).all(1) & np.isfinite(x).all(1))
+
     def rows(self, index: Index | Mask | slice) -> Dataset:
         """The chosen rows."""
         return replace(self, theta=self.theta[index], x=self.x[index], group=self.group[index])

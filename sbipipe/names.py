@@ -1,18 +1,45 @@
-"""The names in `params.yaml`: used twice, or naming nothing.
+"""The names in `params.yaml`: what they may be, and those used twice or naming nothing.
 
-They are looked at in plain values, before anything is known to be right.
+The latter are looked for in plain values, before anything is known to be right.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 SETS = ("simulate", "summarise", "emulate", "join")
 """Sections whose entries make a set."""
 
 ESTIMATORS = ("train", "recalibrate")
 """Sections whose entries are estimators."""
+
+
+def _identifier(pattern: str, allowed: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name):
+            raise ValueError(f"the name {name!r} is not allowed; allowed: {allowed}")
+        return name
+
+    return AfterValidator(check)
+
+
+_TAKEN = "chain|draw|observation|effective_sample_size"
+"""Words with a meaning of their own in posterior files."""
+
+ParameterName = Annotated[
+    str,
+    _identifier(
+        rf"(?!({_TAKEN})$)[A-Za-z][A-Za-z0-9_]*",
+        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}",
+    ),
+]
+EntryName = Annotated[
+    str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
+]
 
 
 def dangling(values: Any) -> list[str]:

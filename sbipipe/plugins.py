@@ -16,18 +16,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sbipipe import collector
+from sbipipe import collector, storage
 from sbipipe.config import Params
 from sbipipe.moved import KINDS
+from sbipipe.paths import SETS
 from sbipipe.protocols import (
     Diagnostic,
     EmulatorKind,
     Estimator,
+    Prior,
     Reader,
     Recalibration,
     Simulator,
     Summary,
     Targeted,
+    UnknownPrior,
 )
 from sbipipe.records import InputError, parse
 
@@ -85,6 +88,32 @@ def simulator(params: Params, name: str) -> Simulator | Reader:
     """The simulator (or reader) of the entry `simulate.<name>`."""
     entry = params.simulate[name]
     return cast(Simulator | Reader, make("simulate", entry.kind, entry.config, f"simulate.{name}"))
+
+
+def prior_of(params: Params, of: str) -> Prior:
+    """The prior behind a set: what is declared, or was estimated when its simulations were read.
+
+    Raises:
+        InputError: If its names have changed order since the set was made.
+    """
+    name = params.simulator_of(of)
+    declared = simulator(params, name).prior
+    prior = _estimated(declared, name) if isinstance(declared, UnknownPrior) else declared
+    made = tuple(storage.open_set(SETS / of).about["parameters"])
+    if prior.names != made:
+        raise InputError(
+            f"simulate.{name}: given parameters {', '.join(prior.names)}; "
+            f"{SETS / of} was made with {', '.join(made)}: delete that folder"
+        )
+    return prior
+
+
+def _estimated(declared: UnknownPrior, name: str) -> Prior:
+    """The prior that was estimated when simulations were read."""
+    about = storage.open_set(SETS / name).about
+    if "prior" not in about:
+        raise InputError(f"{SETS / name}: made with another prior; delete that folder")
+    return declared.read(about["prior"])
 
 
 def summary(params: Params, name: str) -> Summary:

@@ -21,8 +21,8 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter
 from scipy import special, stats
 
-from sbipipe.config import ParameterName
 from sbipipe.interfaces import Array, Generator, Mask
+from sbipipe.names import ParameterName
 from sbipipe.records import plugin
 
 _EDGE = np.finfo(np.float64).eps

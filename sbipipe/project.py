@@ -9,8 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from sbipipe import as_drawn, plugins, runtime, storage
-from sbipipe.as_drawn import AsDrawn
+from sbipipe import plugins, runtime, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, LogLikelihood, Weights
 from sbipipe.paths import EMULATORS, SETS, weights_path
@@ -19,7 +18,6 @@ from sbipipe.protocols import (
     Emulator,
     HasLikelihood,
     Posterior,
-    Prior,
     Recalibration,
     Scores,
     Summariser,
@@ -86,32 +84,6 @@ def needs_calibrate(name: str, simulator: str, given: int, fewest: int = 1) -> s
     )
 
 
-def prior_of(params: Params, of: str) -> Prior:
-    """The prior behind a set: what is declared, or was estimated when its simulations were read.
-
-    Raises:
-        InputError: If its names have changed order since the set was made.
-    """
-    simulator = params.simulator_of(of)
-    declared = plugins.simulator(params, simulator).prior
-    prior = _estimated(simulator) if isinstance(declared, AsDrawn) else cast(Prior, declared)
-    made = tuple(storage.open_set(SETS / of).about["parameters"])
-    if prior.names != made:
-        raise InputError(
-            f"simulate.{simulator}: given parameters {', '.join(prior.names)}; "
-            f"{SETS / of} was made with {', '.join(made)}: delete that folder"
-        )
-    return prior
-
-
-def _estimated(simulator: str) -> Prior:
-    """The prior that was estimated when simulations were read."""
-    about = storage.open_set(SETS / simulator).about
-    if "prior" not in about:
-        raise InputError(f"{SETS / simulator}: made with another prior; delete that folder")
-    return as_drawn.read(about["prior"])
-
-
 def stamped(weights: Weights, params: Params, name: str) -> Weights:
     """An estimator's weights with a hash of the rows, the code and the other weights they were made
     from, so that the file changes with these, and all that depends on the file is made again."""
@@ -139,7 +111,7 @@ def posterior(params: Params, name: str) -> Posterior:
             no such device.
     """
     of = params.set_of(name)
-    prior = prior_of(params, of)
+    prior = plugins.prior_of(params, of)
     weights = storage.load_weights(weights_path(name))
     if name in params.recalibrate:
         raw = posterior_on(params, params.recalibrate[name].of, of)
@@ -198,7 +170,7 @@ def summariser(params: Params, name: str) -> Summariser:
 
 def emulator(params: Params, name: str) -> Emulator:
     """The fitted emulator of the entry `emulate.<name>`."""
-    prior = prior_of(params, params.simulator_of(name))
+    prior = plugins.prior_of(params, params.simulator_of(name))
     weights = storage.load_weights(EMULATORS / f"{name}.safetensors")
     return plugins.emulator(params, name).restore(
         weights, prior, device=runtime.device(params.runtime)

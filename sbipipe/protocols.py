@@ -68,11 +68,15 @@ class Prior(Protocol):
         """log |du/dtheta| of `to_unbounded`, (..., D) -> (...)."""
 
 
+@runtime_checkable
 class UnknownPrior(Protocol):
     """Stands for a prior that is known from parameters alone."""
 
     def fit(self, train: Array, valid: Array, seed: int) -> Prior:
         """Learn from parameters `train` (N, D), choose on `valid` (M, D)."""
+
+    def read(self, values: Mapping[str, Any]) -> Prior:
+        """The prior that was learned, from what the set of simulations says of it."""
 
 
 @runtime_checkable

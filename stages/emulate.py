@@ -27,7 +27,7 @@ def fit(
 ) -> tuple[Emulator, History]:
     """The emulator, begun from the one it is `of` where that is an emulator."""
     kind, of = plugins.emulator(params, name), params.emulate[name].of
-    prior = project.prior_of(params, params.simulator_of(name))
+    prior = plugins.prior_of(params, params.simulator_of(name))
     try:
         if of not in params.emulate:
             return kind.fit(train, valid, prior, run)

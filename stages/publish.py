@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sbipipe import paths, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Samples
@@ -41,7 +41,7 @@ def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
     draws = storage.load_draws(paths.DRAWS / f"{name}.safetensors")
     of = params.set_of(name)
     simulator = params.simulator_of(of)
-    prior = project.prior_of(params, simulator)
+    prior = plugins.prior_of(params, simulator)
     fields = project.test_rows(params, simulator).x
     return PosteriorFile(
         parameters=draws.parameters,

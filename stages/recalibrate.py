@@ -1,7 +1,7 @@
 """Stage `recalibrate`: a fitted estimator, mended on `calibrate` -> data/estimators/<name> and
 data/draws/<name>."""
 
-from sbipipe import paths, project, runtime, storage
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import drawing
 from sbipipe.seeds import number, stream
@@ -10,7 +10,7 @@ from sbipipe.seeds import number, stream
 def main(name: str) -> None:
     params = read_params()
     of = params.set_of(name)
-    prior, test = project.prior_of(params, of), project.test_rows(params, of)
+    prior, test = plugins.prior_of(params, of), project.test_rows(params, of)
     raw = project.posterior_on(params, params.recalibrate[name].of, of)
     calibrate = project.calibrate_rows(params, name)
     run = runtime.fit_run(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import paths, project, runtime, storage
+from sbipipe import paths, project, runtime, storage, plugins
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import SPLITS, Dataset, History, Scored
 from sbipipe.learning.chebyshev import surface_data
@@ -42,7 +42,7 @@ def main(name: str) -> None:
 
 def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
     """Write the surfaces of every split; returns what they are, and the rows that were refused."""
-    prior = project.prior_of(params, params.simulator_of(name))
+    prior = plugins.prior_of(params, params.simulator_of(name))
     data = surface_data(len(prior.names), emulator.degree)
     refused, noise = {}, {}
     for split in SPLITS:
@@ -63,7 +63,7 @@ def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str
 
 def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
     """Write the surfaces of every split; returns what they are, and the rows that were refused."""
-    prior = project.prior_of(params, params.simulator_of(name))
+    prior = plugins.prior_of(params, params.simulator_of(name))
     data = surface_data(len(prior.names), emulator.degree)
     refused, noise = {}, {}
     for split in SPLITS:

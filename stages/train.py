@@ -8,7 +8,6 @@ from sbipipe.interfaces import Dataset
 from sbipipe.learning import processes
 from sbipipe.records import InputError
 from sbipipe.seeds import number
-from sbipipe.sets.tables import finite_rows
 
 
 def main(name: str) -> None:
@@ -19,11 +18,11 @@ def main(name: str) -> None:
     left_out = 0
     if estimator.learns:
         require(params, name, train, valid)
-        left_out = sum(int((~finite_rows(rows)).sum()) for rows in (train, valid))
-        train, valid = (rows.rows(finite_rows(rows)) for rows in (train, valid))
+        left_out = sum(int((~rows.finite).sum()) for rows in (train, valid))
+        train, valid = (rows.rows(rows.finite) for rows in (train, valid))
     seed = number(params.seed, "train", name)
     run = runtime.fit_run(seed, params.runtime, paths.CHECKPOINTS / name)
-    posterior, history = estimator.fit(train, valid, project.prior_of(params, of), run)
+    posterior, history = estimator.fit(train, valid, plugins.prior_of(params, of), run)
     if not processes.first():
         return
     if left_out:

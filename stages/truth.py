@@ -32,7 +32,7 @@ def find(params: Params, name: str) -> Truth | Unchecked:
     simulator = plugins.simulator(params, name)
     test = project.rows(params, name, "test")
     with runtime.parallel(params.runtime):
-        return truth.find(simulator, project.prior_of(params, name), test, name, params.seed)
+        return truth.find(simulator, plugins.prior_of(params, name), test, name, params.seed)
 
 
 if __name__ == "__main__":

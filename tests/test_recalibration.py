@@ -60,7 +60,7 @@ def test_the_strength_is_that_of_calibrate_and_the_raw_one_stands_beside_it() ->
     assert storage.file_hash(paths.ESTIMATORS / "exact.safetensors") == raw
 
     params = read_params()
-    of, prior = project.posterior(params, "exact"), project.prior_of(params, "maps")
+    of, prior = project.posterior(params, "exact"), plugins.prior_of(params, "maps")
     kind, seed = plugins.recalibration(params, NAME), number(params.seed, "recalibrate", NAME)
     again, _ = kind.fit(of, ROWS.rows(PARTS["calibrate"]), prior, Run(seed=seed))
     other, _ = kind.fit(of, ROWS.rows(PARTS["valid"]), prior, Run(seed=seed))

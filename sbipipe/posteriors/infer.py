@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sbipipe import paths, project, storage
+from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Array, Index
@@ -57,7 +57,7 @@ def infer(
     found = novelty(params, *beside(params, of, fields, x))
     rng = stream(params.seed, "infer", name, posterior_file.observation_hash(fields))
     samples = project.posterior(params, name).at(x).sample(draws, rng)
-    prior = project.prior_of(params, simulator)
+    prior = plugins.prior_of(params, simulator)
     attributes = posterior_file.attributes(params, name, diagnosis, fields)
     return PosteriorFile(
         parameters=prior.names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sbipipe import project
+from sbipipe import plugins
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, PosteriorDraws
 from sbipipe.protocols import Prior
@@ -63,7 +63,7 @@ def examples(
     params: Params, of: str, names: tuple[str, ...], draws: Mapping[str, PosteriorDraws]
 ) -> Iterator[Example]:
     """The first test simulations, which chance has drawn from the prior; nobody chose them."""
-    prior = project.prior_of(params, of)
+    prior = plugins.prior_of(params, of)
     first = draws[names[0]]
     for number in range(min(EXAMPLES, len(first.theta))):
         sampled = {n: draws[n].draws[:, number] for n in names if not draws[n].failed[number]}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import paths, project, storage
+from sbipipe import paths, plugins, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
@@ -130,7 +130,7 @@ class Suite:
 def suite(params: Params, name: str) -> Suite:
     """A set of simulations; one of vectors has neither example fields nor spectra."""
     found = storage.open_set(paths.SETS / name)
-    prior = project.prior_of(params, name)
+    prior = plugins.prior_of(params, name)
     rows = _rows(params, name) if isinstance(found.data, Fields) else None
     return Suite(
         name=name,

@@ -18,7 +18,7 @@ from scipy import special
 from sklearn.mixture import GaussianMixture
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.sampling.mixture import log_normal
+from sbipipe.sampling.particles import log_normal
 
 WALKERS = 128
 """Walkers of each observation."""

@@ -17,9 +17,9 @@ from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.sampling.chains import TOGETHER, WALKERS, Chain, evidence, run
-from sbipipe.sampling.mixture import Mixture, adapt, log_normal, refine
+from sbipipe.sampling.mixture import Mixture, adapt, refine
 from sbipipe.sampling.pareto import LARGEST_K, smooth
-from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
+from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
 

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
-from sbipipe.sampling.particles import effective_size, pick, relative, resample
+from sbipipe.sampling.particles import effective_size, log_normal, pick, relative, resample
 
 COMPONENTS = 16
 """Of the mixture that takes over where one component fails."""
@@ -28,11 +28,6 @@ _FREEDOM = 5.0
 _WIDER = 1.2
 _DEFENSIVE = 0.05
 _LEAST_SHARE = 1e-3
-
-
-def log_normal(u: Array) -> Array:
-    """log N(u; 0, I), (..., D) -> (...)."""
-    return np.asarray(-0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,4 +196,4 @@ def _next_power(base: Array, value: Array, beta: Array, least: float) -> Array:
     return lower
 
 
-__all__ = ["COMPONENTS", "Mixture", "adapt", "log_normal", "refine"]
+__all__ = ["COMPONENTS", "Mixture", "adapt", "refine"]

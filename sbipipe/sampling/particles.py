@@ -7,6 +7,11 @@ import numpy as np
 from sbipipe.interfaces import Array, Generator, Index
 
 
+def log_normal(u: Array) -> Array:
+    """log N(u; 0, I), (..., D) -> (...)."""
+    return np.asarray(-0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
+
+
 def resample(weights: Array, n: int, rng: Generator) -> Index:
     """Systematic resampling of each observation's particles, shuffled.
 

@@ -18,7 +18,6 @@ from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets import repeats
 from sbipipe.sets.declared import departures, significant, simulated
-from sbipipe.sets.tables import finite_rows
 
 
 def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
@@ -34,7 +33,7 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
     known = np.isfinite(rows.theta).all(1)
     within = support(reader.prior)
     names = within.names if within else unnamed(rows.theta.shape[1])
-    whole = finite_rows(rows)
+    whole = rows.finite
     sound, index = rows.rows(whole), np.flatnonzero(whole)
     problems = [
         f"{where}: {line}"

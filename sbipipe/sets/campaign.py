@@ -26,7 +26,6 @@ from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets import brought, declared, fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
-from sbipipe.sets.tables import finite_rows
 from sbipipe.sets.trial import on_every_worker
 
 
@@ -115,7 +114,7 @@ def import_simulations(
     seed = number(seed, "simulate", name)
     rows = reader.read()
     remarks = brought.look(rows, reader, f"simulate.{name}")
-    keep = finite_rows(rows)
+    keep = rows.finite
     rows = rows.rows(keep)
     shares = entry.simulations or DEFAULT_SHARES
     chosen = assign(rows.group, shares, seed)

@@ -3,7 +3,7 @@
 A table holds `theta` (N, D), `x` (N, ...) and optionally `group` (N,), which names the simulation
 each row came from, as npz, HDF5, netCDF or Zarr. What is wrong with a file is named all at once.
 Rows with NaN or infinite values are not wrong: they are read as they are, and whoever uses them
-excludes and counts them (`finite_rows`).
+excludes and counts them (`Dataset.finite`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, Index, Mask, Vectors
+from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, Index, Vectors
 from sbipipe.protocols import Prior
 from sbipipe.records import InputError
 from sbipipe.sets.repeats import ungrouped
@@ -48,12 +48,6 @@ def read_table(path: Path, prior: Prior | None) -> Dataset:
     theta = theta.reshape(len(theta), -1)
     x = _with_channel(x)
     return Dataset(data=_data(x), theta=theta, x=x, group=_group(columns, len(theta)))
-
-
-def finite_rows(rows: Dataset) -> Mask:
-    """Rows whose parameters and data are all finite, with shape (N,)."""
-    x = rows.x.reshape(len(rows), -1)
-    return np.asarray(np.isfinite(rows.theta).all(1) & np.isfinite(x).all(1))
 
 
 def outside(theta: Array, prior: Prior) -> list[str]:

@@ -19,7 +19,6 @@ import numpy as np
 from scipy import stats
 
 from sbipipe.interfaces import Array, Dataset, Generator, Index
-from sbipipe.sets.tables import finite_rows
 
 MOST = 2000
 """Simulations that are enough."""
@@ -46,7 +45,7 @@ class Trivial:
 
 def known(rows: Dataset, parameters: tuple[str, ...], rng: Generator) -> Trivial:
     """What trivial features of these rows know; one row of each simulation is looked at."""
-    rows = rows.rows(finite_rows(rows)).one_per_group(rng)
+    rows = rows.rows(rows.finite).one_per_group(rng)
     rows = rows.rows(np.sort(rng.permutation(len(rows))[:MOST]))
     moments = np.array([(x.min(), x.mean(dtype=float), x.std(dtype=float)) for x in rows.x])
     rank = stats.rankdata(rows.theta, axis=0) / len(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sbipipe import paths, plugins, project, storage
+from sbipipe import paths, plugins, storage
 from sbipipe.as_drawn import DrawnPrior
 from sbipipe.config import Params
 from sbipipe.interfaces import Array
@@ -85,7 +85,7 @@ def test_simulations_that_failed_were_drawn_from_the_prior_too() -> None:
 def test_an_estimated_prior_comes_back_with_its_set() -> None:
     theta = np.random.default_rng(0).beta(8, 8, (1000, 2))
     given = imported({"kind": "as_drawn", "within": WITHIN}, theta)
-    prior = project.prior_of(given, "mine")
+    prior = plugins.prior_of(given, "mine")
     assert isinstance(prior, DrawnPrior)
     assert prior.names == tuple(about()["parameters"]) == ("a", "b")
     np.testing.assert_allclose(prior.sample(4000, np.random.default_rng(0)).std(0), 0.121, rtol=0.1)
@@ -96,7 +96,7 @@ def test_a_prior_that_was_never_estimated_is_named() -> None:
     theta = np.random.default_rng(0).random((400, 2))
     imported(WITHIN, theta)
     with pytest.raises(InputError, match="data/sets/mine: made with another prior"):
-        project.prior_of(params({"kind": "as_drawn"}), "mine")
+        plugins.prior_of(params({"kind": "as_drawn"}), "mine")
 
 
 def test_what_an_estimate_misses_is_recorded() -> None:

@@ -7,7 +7,6 @@ import pytest
 import zarr
 
 from sbipipe.records import InputError, parse
-from sbipipe.sets.tables import finite_rows
 from sbipipe.simulators.arrays import Arrays
 
 PRIOR = {
@@ -62,7 +61,7 @@ def test_rows_with_nan_are_read_and_known(tmp_path: Path) -> None:
     theta, x = GOOD["theta"].copy(), GOOD["x"].copy()
     theta[3, 0], x[5, 1], x[7, 0] = np.nan, np.inf, np.nan
     rows = reader(saved(tmp_path, theta=theta, x=x)).read()
-    assert np.flatnonzero(~finite_rows(rows)).tolist() == [3, 5, 7]
+    assert np.flatnonzero(~rows.finite).tolist() == [3, 5, 7]
 
 
 @pytest.mark.parametrize(
