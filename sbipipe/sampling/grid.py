@@ -1,60 +1,96 @@
 """Draws by an adaptive grid, for up to three parameters.
 
 In the prior's unit cube q = F(theta) the prior is flat, so the posterior is proportional to exp l.
-Starting from a coarse grid, the cells that lose most are cut in three along the axis on which l
-varies most. Where l varies within a cell by the variance v, uniform draws from the cell lose the
-share v of its mass m in effective size, so the m v are the score and their sum, relative to the
-total mass, is the criterion; a cell with v > 1 is not resolved and scores the mass that its slopes
-would allow. So any number of modes and any width is found that the coarse grid has a hint of. Draws
-are importance resampled with the density at the draws themselves.
+The cube is cut into cells (`cells`), whose seeds are points spread evenly over the prior. Draws are
+importance resampled with the density at the draws themselves.
+
+**A second opinion on log Z.** With g the grid's density and G its integral, n_1 points from g / G
+and n_2 even ones that the grid has not seen have the density m = (n_1 g / G + n_2) / (n_1 + n_2),
+and
+
+    Z = G + mean over these points of  (exp l - g) / m
+
+(the balance heuristic of Veach & Guibas 1995 with g as control variate). Where this is not the
+grid's own log Z, the points have hit what the grid has missed: they become seeds of another
+attempt, and an observation whose two estimates never agree counts as one that could not be sampled.
+A spike that straddles two coarse cells may be resolved in one of them: points from around the cells
+are seeds of another attempt, too, where they show mass that is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
+from sbipipe.sampling.cells import Cells, coarse_cells, locate, propose, subdivide
+from sbipipe.sampling.even import even_points
 from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
 
-_COARSE = {1: 256, 2: 24, 3: 10}
-_SPLIT = {1: 32, 2: 128, 3: 384}
-_LEVELS = 60
 _LOSS = {1: 0.03, 2: 0.03, 3: 0.08}
 _LEAST_SHARE = 0.5
 _ATTEMPTS = 3
+_SEEDS = {1: 1024, 2: 4096, 3: 16384}
+_FRESH = {1: 256, 2: 1024, 3: 2048}
+_PAIRS = 128
+_EDGE = 256
+_MISSED = 0.1
+"""Share of the mass that a point may show to be missing."""
+
+_DISAGREEMENT = 0.1
+"""Nats between two estimates of log Z."""
 
 
 @dataclass(kw_only=True)
 class GridPosterior(FromDensity):
     """Posteriors on adaptive grids, for up to three parameters."""
 
-    _cells: list[_Cells] = field(init=False, default_factory=list)
+    _cells: list[Cells] = field(init=False, default_factory=list)
 
     def _prepare(self, rows: slice) -> Array:
         x = self.x[rows]
-        dims = len(self.prior.names)
-        cells, loss = coarse_cells(dims, len(x)), np.full(len(x), _LOSS[dims])
+        loss = np.full(len(x), _LOSS[self._dims])
         log_evidence, active = np.full(len(x), np.nan), np.arange(len(x))
+        seeds = self._even(_SEEDS, 0, len(x))
+        height = self._in_cube(x)(seeds)
+        cells = coarse_cells(self._dims, len(x)).sown(seeds, height)
         self._cells += [None] * len(x)  # type: ignore[list-item]
         for attempt in range(_ATTEMPTS):
-            density = self._in_cube(x[active])
-            split = subdivide(density, cells.of(active), loss[active])
-            for b, own in zip(active, split, strict=True):
-                self._cells[rows.start + b] = own
-            rng = stream(0, "evidence", rows.start, attempt)
-            log_evidence[active], share = _evidence(density, split, rng)
-            active = active[share < _LEAST_SHARE]
-            loss[active] /= 5
+            density, rng = self._in_cube(x[active]), stream(0, "evidence", rows.start, attempt)
+            split = subdivide(density, cells, loss[active])
+            for b, one in zip(active, split, strict=True):
+                self._cells[rows.start + b] = one
+            found, points = _evidence(density, split, rng), self._fresh(split, attempt, rng)
+            seen = density(points)
+            log_evidence[active] = found.log_evidence
+            even = len(points) - _EDGE
+            differ = found.differs(split, points[:even], seen[:even])
+            log_evidence[active[differ]] = np.nan
+            poor = found.share < _LEAST_SHARE
+            loss[active[poor]] /= 5
+            again = poor | differ | _missed(split, points[even:], seen[even:])
+            active, cells = active[again], cells.sown(points, seen).of(again)
             if not len(active):
                 break
+        log_evidence[~(height < np.inf).all(0)] = np.nan
         return log_evidence
+
+    def _fresh(self, cells: Sequence[Cells], attempt: int, rng: Generator) -> Array:
+        """Points that the cells of b observations have not seen, with shape (n, b, D): even ones,
+        and the last `_EDGE` around the cells, from boxes three times as wide."""
+        centre, offset, _ = propose(cells, rng.random((_EDGE, len(cells))), rng)
+        even = self._even(_FRESH, 1 + attempt, len(cells))
+        return np.concatenate([even, np.clip(centre + 3 * offset, 0, 1)])
+
+    def _even(self, count: Mapping[int, int], scramble: int, observations: int) -> Array:
+        """The same points for all observations, with shape (n, b, D)."""
+        points = even_points(count[self._dims], self._dims, scramble)
+        return np.asarray(points[:, None].repeat(observations, 1))
 
     def _draw(self, rows: slice, n: int, rng: Generator) -> tuple[Array, Array, Array]:
         centre, offset, proposal = propose(
@@ -75,177 +111,82 @@ class GridPosterior(FromDensity):
 
         return density
 
+    @property
+    def _dims(self) -> int:
+        return len(self.prior.names)
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Cells:
-    """Boxes of the unit cube, for each of b observations.
+class _Evidence:
+    """What points drawn from the cells of b observations say of them.
 
     Attributes:
-        centre: With shape (m, b, D), and so are
-        width: of the cell, and
-        spread: the variance of the log density along each axis of the cell.
-        value: Log density at the centre, with shape (m, b).
+        midpoint: log Z by the midpoint rule, with shape (b,); NaN for an observation that cannot
+            be sampled.
+        ratio: exp l / g at the points, with shape (n, b).
+        density: g / G at the points, relative to the prior, with shape (n, b).
     """
 
-    centre: Array
-    width: Array
-    spread: Array
-    value: Array
-
-    def of(self, which: Index | Mask) -> _Cells:
-        """The cells of these observations."""
-        return _Cells(
-            centre=self.centre[:, which],
-            width=self.width[:, which],
-            spread=self.spread[:, which],
-            value=self.value[:, which],
-        )
+    midpoint: Array
+    ratio: Array
+    density: Array
 
     @property
-    def log_mass(self) -> Array:
-        return np.asarray(self.value + np.log(self.width).sum(-1))
+    def log_evidence(self) -> Array:
+        """log Z: the midpoint rule times the mean ratio, with shape (b,)."""
+        return np.asarray(self.midpoint + np.log(self.ratio.mean(0)))
 
     @property
-    def log_score(self) -> Array:
-        """Log of the share of the draws that is lost in each cell, with shape (m, b): m v where
-        v < 1, and the most that the slopes allow elsewhere."""
-        variance, log_mass = self.spread.sum(-1), self.log_mass
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rise = np.where(variance < 1, np.log(variance), np.sqrt(3 * self.spread).sum(-1))
-            return np.asarray(log_mass - special.logsumexp(log_mass, 0) + rise)
+    def error(self) -> Array:
+        """The standard error of log Z, with shape (b,)."""
+        return np.asarray(self.ratio.std(0) / self.ratio.mean(0) / np.sqrt(len(self.ratio)))
 
-    def split(self, worst: Index, density: Callable[[Array], Array]) -> _Cells:
-        """Cut the cells `worst` (k, b) in three along the axis of their largest spread."""
-        centre, width = pick(self.centre, worst), pick(self.width, worst)
-        spread, value = pick(self.spread, worst), pick(self.value, worst)
-        along = np.eye(self.centre.shape[-1], dtype=bool)[spread.argmax(-1)]
-        width = np.where(along, width / 3, width)
-        step = np.where(along, width, 0.0)
-        outer = np.concatenate([centre - step, centre + step])
-        new = density(outer)
-        slope = _difference(new, np.concatenate([value, value])) ** 2 / 12
-        slope = np.maximum(*np.split(slope, 2))[..., None]
-        spread = np.where(along, slope, spread)
-        middle = _Cells(centre=centre, width=width, spread=spread, value=value)
-        return self._with(worst, middle, outer, new)
+    @property
+    def share(self) -> Array:
+        """The relative effective size of the points, with shape (b,)."""
+        return effective_size(self.ratio) / len(self.ratio)
 
-    def _with(self, worst: Index, middle: _Cells, outer: Array, value: Array) -> _Cells:
-        """The middle third in its parent's place, the outer thirds at the end."""
-        place = worst[..., None]
-        width, spread = self.width.copy(), self.spread.copy()
-        np.put_along_axis(width, place, middle.width, 0)
-        np.put_along_axis(spread, place, middle.spread, 0)
-        return _Cells(
-            centre=np.concatenate([self.centre, outer]),
-            width=np.concatenate([width, middle.width, middle.width]),
-            spread=np.concatenate([spread, middle.spread, middle.spread]),
-            value=np.concatenate([self.value, value]),
-        )
+    def differs(self, cells: Sequence[Cells], fresh: Array, height: Array) -> Mask:
+        """Whether log Z with fresh points is another, with shape (b,)."""
+        with np.errstate(invalid="ignore"):
+            away = np.abs(self.second(cells, fresh, height) - self.log_evidence)
+        return np.asarray(~(away <= np.maximum(_DISAGREEMENT, 4 * self.error)))
 
-
-def coarse_cells(dims: int, observations: int) -> _Cells:
-    """A regular grid, not evaluated yet."""
-    size = _COARSE[dims]
-    axis = (np.arange(size) + 0.5) / size
-    grid = np.stack(np.meshgrid(*[axis] * dims, indexing="ij"), -1).reshape(-1, 1, dims)
-    centre = np.repeat(grid, observations, 1)
-    nothing = np.zeros(centre.shape[:2])
-    return _Cells(
-        centre=centre, width=np.full(centre.shape, 1 / size), spread=0 * centre, value=nothing
-    )
-
-
-def subdivide(density: Callable[..., Array], coarse: _Cells, loss: Array) -> list[_Cells]:
-    """Split the worst cells of each observation until at most the share `loss` (b,) is lost.
-
-    Args:
-        density: `(q (n, a, D), which (a,)) -> (n, a)`, of the observations `which`.
-
-    Returns:
-        The cells of each observation; values of NaN where one cannot be sampled.
-    """
-    dims = coarse.centre.shape[-1]
-    which = np.arange(len(loss))
-    value = density(coarse.centre, which)
-    spread = _grid_spread(value, _COARSE[dims], dims)
-    cells = _Cells(centre=coarse.centre, width=coarse.width, spread=spread, value=value)
-    done: list[_Cells] = [cells] * len(loss)
-    for level in range(_LEVELS):
-        score = cells.log_score
-        more = (special.logsumexp(score, 0) > np.log(loss[which])) & (level < _LEVELS - 1)
-        for a in np.flatnonzero(~more):
-            done[which[a]] = cells.of(np.array([a]))
-        which, cells, score = which[more], cells.of(more), score[:, more]
-        if not len(which):
-            break
-        worst = np.argpartition(-score, _SPLIT[dims], 0)[: _SPLIT[dims]]
-        cells = cells.split(worst, partial(density, which=which))
-    return done
-
-
-def propose(cells: Sequence[_Cells], levels: Array, rng: Generator) -> tuple[Array, Array, Array]:
-    """Points from the cells of b observations: the centres of their cells and their offsets
-    (n, b, D), and the log density (n, b) they are drawn with, up to a constant.
-
-    Args:
-        levels: Uniform on [0, 1), with shape (n, b): the share of the mass in cells less dense.
-    """
-    n = len(levels)
-    centre, width, value = [], [], []
-    for own, level in zip(cells, levels.T, strict=True):
-        order = own.value[:, 0].argsort()
-        share = relative(own.log_mass)[order, 0].cumsum()
-        index = np.searchsorted(share, level * share[-1], side="right")
-        index = order[np.minimum(index, len(share) - 1)]
-        centre.append(own.centre[index, 0])
-        width.append(own.width[index, 0])
-        value.append(own.value[index, 0])
-    offset = rng.random((n, len(cells), centre[0].shape[-1])) - 0.5
-    return np.stack(centre, 1), offset * np.stack(width, 1), np.stack(value, 1)
+    def second(self, cells: Sequence[Cells], fresh: Array, height: Array) -> Array:
+        """log Z from these points and fresh ones (n, b, D), log densities (n, b); shape (b,)."""
+        n_1, n_2 = len(self.ratio), len(fresh)
+        mixture = (n_1 * self.density + n_2) / (n_1 + n_2)
+        total = ((self.ratio - 1) * self.density / mixture).sum(0)
+        for b, own in enumerate(cells):
+            density = np.exp(height[:, b] - self.midpoint[b])
+            gridded = np.exp(own.value[locate(own, fresh[:, b]), 0] - self.midpoint[b])
+            total[b] += ((density - gridded) / (n_1 * gridded + n_2)).sum() * (n_1 + n_2)
+        return np.asarray(self.midpoint + np.log1p(total / (n_1 + n_2)))
 
 
 def _evidence(
-    density: Callable[[Array], Array], cells: Sequence[_Cells], rng: Generator, pairs: int = 128
-) -> tuple[Array, Array]:
-    """log Z and the relative effective size of proposals, each with shape (b,).
-
-    log Z is that of the midpoint rule, times the mean importance weight of points from the cells:
-    pairs of opposite points in a cell, in which the gradient cancels, stratified by density, along
-    which the curvature varies.
-    """
+    density: Callable[[Array], Array], cells: Sequence[Cells], rng: Generator, pairs: int = _PAIRS
+) -> _Evidence:
+    """From pairs of opposite points in a cell, in which the gradient cancels, stratified by
+    density, along which the curvature varies."""
     levels = (np.arange(pairs)[:, None] + rng.random((pairs, len(cells)))) / pairs
-    centre, offset, proposal = propose(cells, levels, rng)
+    centre, offset, value = propose(cells, levels, rng)
+    value = np.concatenate([value, value])
+    midpoint = np.array([special.logsumexp(own.log_mass) for own in cells])
     with np.errstate(invalid="ignore"):
-        log_weight = density(np.concatenate([centre + offset, centre - offset]))
-        log_weight -= np.concatenate([proposal, proposal])
-    log_evidence = np.array([special.logsumexp(own.log_mass) for own in cells])
-    failed = ~np.isfinite(log_evidence) | ~(log_weight < np.inf).all(0)
-    log_weight[:, failed], log_evidence[failed] = 0.0, np.nan
-    log_evidence += special.logsumexp(log_weight, 0) - np.log(2 * pairs)
-    share = effective_size(relative(log_weight)) / (2 * pairs)
-    return log_evidence, np.where(failed, 1.0, share)
+        log_ratio = density(np.concatenate([centre + offset, centre - offset])) - value
+        failed = ~np.isfinite(midpoint) | ~(log_ratio < np.inf).all(0)
+        log_ratio[:, failed], midpoint[failed] = 0.0, np.nan
+        return _Evidence(
+            midpoint=midpoint, ratio=np.exp(log_ratio), density=np.exp(value - midpoint)
+        )
 
 
-def _difference(value: Array, reference: Array) -> Array:
-    """value - reference, where both may be minus infinity: zero there, large where one is."""
-    one, other = value == -np.inf, reference == -np.inf
-    plain = np.where(one, 0.0, value) - np.where(other, 0.0, reference)
-    return np.asarray(np.where(one & other, 0.0, np.where(one | other, 1e3, plain)))
-
-
-def _grid_spread(value: Array, size: int, dims: int) -> Array:
-    """Variance of the log density along each axis of each cell of a regular grid, (size**D, b) ->
-    (size**D, b, D), from the steeper of two slopes: to its neighbours, or, at an edge, to the one
-    neighbour and on. A single slope vanishes where a peak lies between two centres."""
-    grid = value.reshape(*[size] * dims, -1)
-    spreads = []
-    for axis in range(dims):
-        lower, upper = np.take(grid, range(size - 1), axis), np.take(grid, range(1, size), axis)
-        step = _difference(upper, lower) ** 2 / 12
-        before = np.concatenate([np.take(step, [1], axis), step], axis)
-        after = np.concatenate([step, np.take(step, [-2], axis)], axis)
-        spreads.append(np.maximum(before, after).reshape(value.shape))
-    return np.stack(spreads, -1)
+def _missed(cells: Sequence[Cells], points: Array, height: Array) -> Mask:
+    """Whether points (n, b, D) show that mass is missing, with shape (b,)."""
+    pairs = enumerate(cells)
+    found = [one.missed(points[:, b], height[:, b]) for b, one in pairs]
+    return np.asarray(np.array(found) > _MISSED)
 
 
 __all__ = ["GridPosterior"]

@@ -67,3 +67,41 @@ def test_posterior_at_the_edge_of_the_prior():
         posterior.log_prob(theta)[:, 0], exact.logpdf(theta[:, 0, 0]), atol=0.02
     )
     assert prior.inside(samples.draws).all()
+
+
+@pytest.mark.parametrize(
+    ("dims", "width", "observations", "missed"), [(2, 0.003, 40, 0), (3, 0.008, 16, 1)]
+)
+def test_a_spike_beside_a_broad_part_keeps_its_half(
+    dims: int, width: float, observations: int, missed: int
+):
+    """Half of the mass in a Gaussian of width 0.15, half in a spike anywhere in the unit cube."""
+    prior = uniform_prior(**{f"p{i}": (0.0, 1.0) for i in range(dims)})
+    x = np.concatenate(
+        [0.25 + 0.5 * rng().random((observations, dims)), rng(1).random((observations, dims))], 1
+    )
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        parts = zip((x[:, :dims], x[:, dims:]), (0.15, width), strict=True)
+        values = [stats.norm(centre, sd).logpdf(theta).sum(-1) for centre, sd in parts]
+        return np.logaddexp(*values)
+
+    posterior = condition(log_density, prior, x)
+    masses = [
+        np.prod(stats.norm(centre, sd).cdf(1.0) - stats.norm(centre, sd).cdf(0.0), 1)
+        for centre, sd in ((x[:, :dims], 0.15), (x[:, dims:], width))
+    ]
+    right = np.abs(posterior.log_evidence - np.log(sum(masses))) < 0.1
+    assert (~right).sum() <= missed
+    near = np.abs(posterior.sample(N, rng(2)).draws - x[:, dims:]).max(-1) < 5 * width
+    np.testing.assert_allclose(near.mean(0)[right], (masses[1] / sum(masses))[right], atol=0.12)
+
+
+def test_a_density_that_is_undefined_anywhere_is_one_that_cannot_be_sampled():
+    prior = uniform_prior(a=(0, 1), b=(0, 1))
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.where(theta[..., 0] < 0.01 * x[:, 0], np.nan, 0.0)
+
+    posterior = condition(log_density, prior, np.array([[0.0], [1.0]]))
+    assert posterior.failed.tolist() == [False, True]
