@@ -15,7 +15,9 @@ normalised, in `sbipipe.sampling`,
 Among the losses of Miller et al. (2022, arXiv 2210.06170) this is NRE-C in the limit of large
 gamma; it spends no capacity on c(x), which a normalised posterior does not need.
 
-An ensemble averages ratios with equal weights, each normalised over the same draws of the prior.
+An ensemble is the mixture of its members' posteriors with equal weights: each is normalised by its
+own Z(x), also from `sbipipe.sampling`, so that a member's free c(x) carries no weight. Unlike the
+mean of the log-ratios, the mixture is wide where members disagree.
 """
 
 from __future__ import annotations
@@ -29,8 +31,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from sbi.neural_nets import classifier_nn
-from scipy import special
-from scipy.stats import qmc
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
@@ -183,8 +183,8 @@ class _NrePosterior:
         return condition(self.log_ratio, self.prior, self.digest(x))
 
     def digest(self, x: Array) -> Array:
-        """The vectors and behind them the members' normalisers, with shape (B, L + K)."""
-        return np.concatenate([x, self._normalisers(x)], 1)
+        """The vectors and behind them the members' log Z, with shape (B, L + K)."""
+        return np.concatenate([x, self._log_evidence(x)], 1)
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
@@ -195,14 +195,20 @@ class _NrePosterior:
         equal = np.full(members, 1 / members)
         return mixture_log_prob(parts - digest[:, -members:].T[:, None], equal)
 
-    def _normalisers(self, x: Array, points: int = 512) -> Array:
-        """log E_prior[exp f] of each observation and member, with shape (B, K)."""
-        points_in_cube = qmc.Sobol(len(self.prior.names), rng=0).random(points)
-        u = torch.as_tensor(special.ndtri(points_in_cube)).float()
-        u = u[:, None].expand(points, len(x), -1)
-        (given,) = tensors(x)
-        values = [torch.logsumexp(member.log_ratio(u, given), 0) for member in self.members]
-        return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
+    def _log_evidence(self, x: Array) -> Array:
+        """log E_prior[exp f] of each observation and member, with shape (B, K); NaN where one
+        cannot be normalised. Of a single member, which needs none, zero."""
+        if len(self.members) == 1:
+            return np.zeros((len(x), 1))
+        found = [
+            condition(partial(self._ratio, k), self.prior, x) for k in range(len(self.members))
+        ]
+        return np.stack([one.log_evidence for one in found], 1)
+
+    def _ratio(self, k: int, theta: Array, x: Array) -> Array:
+        """f of one member, (n, B, D) and (B, L) -> (n, B)."""
+        u, given = tensors(self.prior.to_unbounded(theta), x)
+        return np.asarray(self.members[k].log_ratio(u, given).numpy())
 
     @property
     def weights(self) -> Weights:

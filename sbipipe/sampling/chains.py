@@ -18,6 +18,7 @@ from scipy import special
 from sklearn.mixture import GaussianMixture
 
 from sbipipe.interfaces import Array, Generator
+from sbipipe.sampling.mixture import log_normal
 
 WALKERS = 128
 """Walkers of each observation."""
@@ -26,11 +27,6 @@ TOGETHER = 64
 """Observations whose walkers move together."""
 
 _FEWEST = 50.0
-
-
-def log_normal(u: Array) -> Array:
-    """log N(u; 0, I), (..., D) -> (...)."""
-    return np.asarray(-0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,4 +143,4 @@ def evidence(target: Callable[[Array], Array], chain: Chain, rng: Generator) -> 
     return log_z
 
 
-__all__ = ["TOGETHER", "WALKERS", "Chain", "evidence", "log_normal", "run"]
+__all__ = ["TOGETHER", "WALKERS", "Chain", "evidence", "run"]

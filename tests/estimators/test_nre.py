@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from linear_problem import OPTIMISATION, SIMULATOR, TEST, check_draws, fit, kl_from_exact
 from rows import rows_of
-from sbipipe.estimators.nre import Nre
+from sbipipe.estimators.nre import Nre, _NrePosterior
 from sbipipe.interfaces import Run
+from sbipipe.priors import uniform_prior
 from sbipipe.records import InputError, parse
 
 
@@ -27,6 +31,33 @@ def test_members_of_an_ensemble_count_equally_whatever_their_constants():
     np.testing.assert_allclose(
         shifted.at(TEST.x).log_prob(theta), posterior.at(TEST.x).log_prob(theta), atol=1e-3
     )
+
+
+class Narrow(torch.nn.Module):
+    """A member whose ratio is Gaussian, `shift` widths off."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def log_ratio(self, u: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        q = torch.special.ndtr(u.double())
+        return -0.5 * ((q - x.double() - self.shift * WIDTH) ** 2).sum(-1) / WIDTH**2
+
+
+WIDTH = 0.03
+
+
+def test_members_count_equally_however_narrow_they_are():
+    """Of three parameters, 0.03 of the prior wide: log Z is 3 log(0.03 sqrt(2 pi))."""
+    prior = uniform_prior(a=(0, 1), b=(0, 1), c=(0, 1))
+    members: tuple[Any, ...] = tuple(Narrow(shift) for shift in (-1.0, 0.0, 1.0))
+    posterior = _NrePosterior(prior=prior, members=members, meta={})
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 3))
+    log_z = posterior.digest(x)[:, 3:]
+    np.testing.assert_allclose(log_z, 3 * np.log(WIDTH * np.sqrt(2 * np.pi)), atol=0.06)
+    weights = np.exp(-log_z) / np.exp(-log_z).sum(1, keepdims=True)
+    assert weights.max() < 0.36
 
 
 def test_fields_are_an_error():

@@ -3,7 +3,8 @@
 import numpy as np
 from linear_posteriors import check_moments, rng
 
-from sbipipe.sampling.chains import WALKERS, evidence, log_normal, run
+from sbipipe.sampling.chains import WALKERS, evidence, run
+from sbipipe.sampling.mixture import log_normal
 
 BEND, WIDTH = 0.8, 0.1
 

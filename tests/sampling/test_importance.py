@@ -50,3 +50,31 @@ def test_modes_of_six_dimensions_that_one_gaussian_cannot_cover():
         stats.norm(0, np.hypot(3, 0.3)).logpdf(c) + np.log(0.3 * np.sqrt(2 * np.pi)) for c in centre
     )
     assert posterior.log_evidence[0] == pytest.approx(exact, abs=0.1)
+
+
+def test_two_rings_in_four_dimensions_are_covered_by_many_components():
+    """No Gaussian covers the product of two rings; a mixture does for most observations, without
+    a bias: by symmetry the mean angle is uniform, and the radius has a known mean."""
+    prior = ProductPrior({f"p{i}": Normal(kind="normal", loc=0, scale=1) for i in range(4)})
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        radius = np.linalg.norm(theta.reshape(*theta.shape[:2], 2, 2), axis=-1)
+        return -0.5 * (((radius - 1) / 0.15) ** 2).sum(-1)
+
+    posterior = ImportancePosterior(log_density=log_density, prior=prior, x=np.zeros((6, 1)))
+    assert (posterior.k_hat <= 0.7).sum() >= 4
+    r = np.linspace(0, 3, 3001)
+    weight = r * np.exp(-0.5 * r**2 - 0.5 * ((r - 1) / 0.15) ** 2)
+    exact = 2 * np.log(weight.sum() * (r[1] - r[0]))
+    np.testing.assert_allclose(posterior.log_evidence, exact, atol=0.12)
+    samples = posterior.sample(N, rng())
+    assert (samples.effective_sample_size > 200).all()
+    radius = np.linalg.norm(samples.draws.reshape(N, 6, 2, 2), axis=-1)
+    assert radius.mean() == pytest.approx((weight * r).sum() / weight.sum(), abs=0.01)
+    error = 4 * np.sqrt(0.5 / samples.effective_sample_size.min())
+    assert (
+        np.abs(
+            (samples.draws / np.repeat(radius, 2, -1).reshape(samples.draws.shape)).mean(0)
+        ).max()
+        < error
+    )
