@@ -231,6 +231,23 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scored:
+    """Log-likelihoods of B fields as polynomials in theta, up to a constant each, in nats.
+
+    Attributes:
+        coefficients: In Chebyshev polynomials (`learning.chebyshev`), with shape (B, M); NaN for a
+            field that cannot be scored.
+        error: The Monte Carlo error of the difference between two parameters of the posterior, with
+            shape (B,).
+        draws: The number of draws of noise that it took, with shape (B,).
+    """
+
+    coefficients: Array
+    error: Array
+    draws: Index
+
+
+@dataclass(frozen=True, kw_only=True)
 class PosteriorDraws:
     """Everything a diagnostic may know: one estimator's draws for B independent simulations.
 

@@ -22,6 +22,7 @@ from sbipipe.interfaces import (
     Result,
     Run,
     Samples,
+    Scored,
     Weights,
 )
 
@@ -190,9 +191,11 @@ class Scores(Protocol):
         """The total degree of the polynomials that `surfaces` gives."""
 
     def surfaces(self, x: Array) -> Array:
-        """The log-likelihood of each of B fields of the simulator (B, C, *space), up to a constant,
-        in nats: coefficients of a polynomial in theta (`learning.chebyshev`), with shape (B, M);
-        NaN for a field that cannot be scored."""
+        """The coefficients that `scored` gives, with shape (B, M)."""
+
+    def scored(self, x: Array) -> Scored:
+        """The log-likelihood of each of B fields of the simulator (B, C, *space), which depends on
+        no other field beside it."""
 
 
 class EmulatorKind(Protocol):

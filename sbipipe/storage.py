@@ -262,11 +262,16 @@ def finish_set(path: Path, about: Mapping[str, Any]) -> None:
     save_json(path / "set.json", about)
 
 
-def save_split(path: Path, name: str, rows: Dataset, maps: int = 1) -> None:
-    """Write all rows of a split whose simulations are done; `maps` rows make one."""
+def save_split(
+    path: Path, name: str, rows: Dataset, maps: int = 1, **columns: NDArray[Any]
+) -> None:
+    """Write all rows of a split whose simulations are done; `maps` rows make one. `columns` are
+    what else is known of each row, with shapes (N,)."""
     count = len(rows) // maps
     group = create_split(path, name, rows.theta[::maps], rows.group[::maps], maps, rows.x.shape[1:])
     group["x"][:] = rows.x
+    for key, values in columns.items():
+        _fit(group, key, values.shape, COLUMN, values.dtype, 0)[:] = values
     group["status"][:] = np.full(count, DONE, np.uint8)
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 from sbipipe.gate import uniformity
 from sbipipe.gate.sharpness import estimate, log_prob_truth
 from sbipipe.gate.verdict import Estimate
-from sbipipe.interfaces import Array, Generator, PosteriorDraws
+from sbipipe.interfaces import Array, Generator, Mask, PosteriorDraws
 from sbipipe.posteriors.comparison import Comparison, Difference, Pair, Performance, Tested
 from sbipipe.posteriors.two_samples import c2st
 from sbipipe.records import InputError
@@ -130,9 +130,16 @@ def compare_pair(
         width_ratio=mean_ratio,
         width_ratio_se=mean_ratio * float(np.mean([one.se for one in ratios])),
         by_parameter=dict(zip(a.parameters, by_parameter, strict=True)),
+        nats=_paired_nats(a, b, lost),
         observations=int((~lost).sum()),
         c2st_observations=accuracy.count,
     )
+
+
+def _paired_nats(a: PosteriorDraws, b: PosteriorDraws, lost: Mask) -> Estimate:
+    """The mean difference of log densities at the truths, which both see."""
+    with np.errstate(invalid="ignore"):
+        return estimate(np.where(lost, np.nan, a.log_prob_truth - b.log_prob_truth))
 
 
 def kl_from_exact(log_prob_exact: Array, log_prob_other: Array) -> tuple[Estimate, Array]:
@@ -230,6 +237,8 @@ def _rows(name: str, one: Performance) -> Iterator[Row]:
 def _rows_of_pair(pair: Pair) -> Iterator[Row]:
     a, b = pair.a, pair.b
     yield a, b, "c2st", "", pair.c2st, pair.c2st_se
+    if pair.nats is not None:
+        yield a, b, "nats", "", pair.nats.mean, pair.nats.se
     yield a, b, "shift_sigma", "", pair.shift_sigma, pair.shift_sigma_se
     yield a, b, "width_ratio", "", pair.width_ratio, pair.width_ratio_se
     for name, one in pair.by_parameter.items():

@@ -69,6 +69,9 @@ class Pair:
         width_ratio: The width of a over that of b, averaged over parameters.
         width_ratio_se: The error of that ratio, as if all parameters erred together.
         by_parameter: The difference in each parameter.
+        nats: The mean over observations of the log posterior density at the truth of a minus that
+            of b, with the error of that mean: both see the same truths, so most of their scatter
+            cancels; None in older files.
         observations: The number of observations that both could sample.
         c2st_observations: The number of those that the accuracy is averaged over.
     """
@@ -82,6 +85,7 @@ class Pair:
     width_ratio: Real
     width_ratio_se: Real
     by_parameter: Mapping[str, Difference]
+    nats: Estimate | None = None
     observations: int
     c2st_observations: int
 

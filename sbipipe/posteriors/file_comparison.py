@@ -7,6 +7,7 @@ summary each estimator made of them. The numbers are those of `sbipipe.posterior
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -34,7 +35,7 @@ def compare_files(contents: Mapping[str, PosteriorFile]) -> tuple[Pair, ...]:
         raise InputError(*problems)
     draws = {path: _as_draws(content) for path, content in contents.items()}
     return tuple(
-        compare_pair(a, draws[a], b, draws[b], stream(0, "compare files"))
+        replace(compare_pair(a, draws[a], b, draws[b], stream(0, "compare files")), nats=None)
         for a, b in combinations(draws, 2)
     )
 
@@ -59,7 +60,7 @@ def _observed(content: PosteriorFile) -> object:
 
 
 def _as_draws(content: PosteriorFile) -> PosteriorDraws:
-    """The draws as `compare_pair` takes them; the truth, which it does not use, is left at zero.
+    """The draws as `compare_pair` takes them; the truth, which a file does not know, is left at zero.
 
     A file does not say how few effective draws its run allowed, so the usual number is taken.
     """

@@ -15,7 +15,8 @@ Veach & Guibas 1995), so that
 
     Z_b(x) = mean over the points of  p(theta) exp(b l(theta, x)) / q(theta | x)
 
-holds for every b between, however narrow the posterior is within the prior.
+holds for every b between, however narrow the posterior is within the prior. Points and Z_a are those
+of `sbipipe.sampling`, with which the mended posterior is drawn and normalised.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from sbipipe.seeds import stream
 
 POWERS = (0.1, 0.3, 1.0)
 """Powers from which points are drawn, besides the prior."""
+
+_STEP = 0.02
+"""Relative, for derivatives with respect to the power."""
 
 
 @plugin
@@ -71,6 +75,7 @@ class Tempered:
         strength = likelihoods.strength(self.least, self.most)
         notes: dict[str, Any] = {
             "strength": strength,
+            "strength_error": likelihoods.strength_error(strength),
             "share_in_68_%_regions_without_it": likelihoods.coverage(1.0, 0.68),
             "share_with_it": likelihoods.coverage(strength, 0.68),
         }
@@ -117,6 +122,18 @@ class _Likelihoods:
                 f"{least:g} to {most:g}; a posterior so wrong is not mended by a power"
             )
         return float(np.exp(found))
+
+    def strength_error(self, strength: float) -> float:
+        """The standard error of the best b, from the scatter over observations of the slopes of
+        log p_b at the truth and the curvature of their mean (the sandwich estimate)."""
+        low, middle, high = (
+            power * self.truth - self.log_evidence(power)
+            for power in (strength * (1 - _STEP), strength, strength * (1 + _STEP))
+        )
+        step = _STEP * strength
+        curvature = float((high - 2 * middle + low).mean()) / step**2
+        scatter = float(((high - low) / (2 * step)).std(ddof=1)) if len(low) > 1 else np.nan
+        return float(scatter / np.sqrt(len(low)) / max(-curvature, np.finfo(float).tiny))
 
     def coverage(self, power: float, level: float) -> float:
         """The share of true parameters within the highest-density regions of p_b, relative to the

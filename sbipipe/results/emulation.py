@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,14 @@ class Emulation:
         name: The emulator's name.
         judgement: What is said of it.
         maps: Fields at the theta of each of the judgement's examples.
+        noise: What noise leaves of the errors of its surfaces, by split (stage `score`); nothing
+            where it scores none.
     """
 
     name: str
     judgement: Judgement
     maps: tuple[Maps, ...]
+    noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def headlines(self) -> tuple[Headline, ...]:
@@ -95,7 +98,9 @@ def _read(params: Params, name: str, plain: Any) -> Emulation:
     true = truth.load(paths.truth_path(params.simulator_of(name)))
     if isinstance(drawn, Unchecked) or isinstance(true, Unchecked):
         raise InputError(f"{paths.judgement_path(name)}: made of other fields; run dvc repro")
-    return emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
+    about = storage.open_set(paths.SETS / name).about
+    found = emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
+    return replace(found, noise=about.get("monte_carlo", {}))
 
 
 def emulation(name: str, judgement: Judgement, true: Array, generated: Array) -> Emulation:

@@ -113,3 +113,16 @@ def test_estimators_must_share_their_simulations():
         compare("sims", {"a": gaussian(100, 1), "b": renamed}, np.random.default_rng(0))
     with pytest.raises(InputError, match="no estimator"):
         compare("sims", {}, np.random.default_rng(0))
+
+
+def test_nats_between_two_estimators_are_paired():
+    """The same truths under two posteriors: the error is that of the difference, far below those of
+    the two."""
+    exact, wide = gaussian(400, 0), gaussian(400, 0, scale=1.1)
+    pair = compare_pair("exact", exact, "wide", wide, np.random.default_rng(0))
+    assert pair.nats is not None
+    each = exact.log_prob_truth - wide.log_prob_truth
+    assert pair.nats.mean == pytest.approx(each.mean())
+    assert pair.nats.se == pytest.approx(each.std() / np.sqrt(len(each)))
+    apart = np.hypot(exact.log_prob_truth.std(), wide.log_prob_truth.std()) / np.sqrt(len(each))
+    assert pair.nats.se < apart / 5

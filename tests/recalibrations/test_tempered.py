@@ -50,7 +50,7 @@ def make(**changes: Any) -> Tempered:
     return parse(Tempered, changes, "recalibrate.it.config")
 
 
-@pytest.mark.parametrize("sd", [0.05, 0.005])
+@pytest.mark.parametrize("sd", [0.05, 0.001])
 @pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
 def test_a_likelihood_that_is_too_sharp_is_softened_by_as_much(factor: float, sd: float) -> None:
     """The log-likelihood times `factor` asks for 1 / factor, however narrow it is in the prior.
@@ -62,6 +62,7 @@ def test_a_likelihood_that_is_too_sharp_is_softened_by_as_much(factor: float, sd
     data = rows(sd, 600)
     mended, history = make().fit(Gaussian(sd, factor), data, PRIOR, Run(seed=0))
     strength = history.notes["strength"]
+    assert history.notes["strength_error"] == pytest.approx(strength / np.sqrt(len(data)), rel=0.25)
     np.testing.assert_array_equal(mended.weights.arrays["strength"], [strength])
     assert strength == pytest.approx(1 / factor, rel=3 / np.sqrt(len(data)))
     assert history.notes["share_with_it"] == pytest.approx(0.68, abs=3 * _error(0.68, len(data)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,8 @@ from torch import Tensor
 from sbipipe.emulators.diffusion.linear import LinearModel, Model
 from sbipipe.emulators.diffusion.schedule import SUBSETS, Density, Discrete, Levels
 from sbipipe.emulators.diffusion.settings import Settings
-from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, surfaces
-from sbipipe.interfaces import Array, Fields, Generator, Weights
+from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, field_names, surfaces
+from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import scaled, unresolved
 from sbipipe.learning.pixels import Pixels
 from sbipipe.physics.fields import average
@@ -21,6 +22,9 @@ from sbipipe.physics.position import standard_position
 from sbipipe.protocols import Prior
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
+
+POINTS = 1024
+"""Parameters at which the Monte Carlo error of a surface is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,35 +57,57 @@ class DiffusionEmulator:
         return self.model.linear.basis.squared.degree
 
     def surfaces(self, x: Array) -> Array:
+        """The coefficients that `scored` gives."""
+        return self.scored(x).coefficients
+
+    def scored(self, x: Array) -> Scored:
         """Log-likelihoods of B fields of the simulator, up to a constant each.
 
         Args:
             x: Fields with shape (B, C, *space).
 
         Returns:
-            Coefficients of polynomials in s = 2 F(theta) - 1 (`learning.chebyshev`), with shape
-            (B, M); NaN for a field that is not finite, or too sharp for its polynomial.
+            Polynomials in s = 2 F(theta) - 1 (`learning.chebyshev`); NaN for a field that is not
+            finite, or too sharp for its polynomial.
         """
         if x.shape[1:] != self.source.shape:
             raise InputError(
                 f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.source.shape}"
             )
-        finite = np.isfinite(x).all(tuple(range(1, x.ndim)))
-        coefficients = np.full((len(x), len(self.model.linear.basis.squared)), np.nan)
-        if finite.any():
-            settled = average(standard_position(x[finite]), self.settings.coarsen)
-            coefficients[finite] = self.score(torch.from_numpy(self.pixels(settled))).coefficients
-        sharp = unresolved(coefficients, self.model.linear.basis.squared)
-        coefficients[sharp > self.settings.scoring.sharpest] = np.nan
-        return coefficients
+        basis = self.model.linear.basis.squared
+        coefficients, error = np.full((len(x), len(basis)), np.nan), np.full(len(x), np.nan)
+        draws = np.zeros(len(x), np.int64)
+        finite = np.flatnonzero(np.isfinite(x).all(tuple(range(1, x.ndim))))
+        for start in range(0, len(finite), CHUNK):
+            rows = finite[start : start + CHUNK]
+            part = self._scored(standard_position(x[rows]))
+            coefficients[rows], error[rows], draws[rows] = vars(part).values()
+        coefficients[unresolved(coefficients, basis) > self.settings.scoring.sharpest] = np.nan
+        return Scored(coefficients=coefficients, error=error, draws=draws)
 
-    def score(self, y: Tensor) -> Surfaces:
-        """The surfaces of fields as the diffusion sees them, (B, C, *coarse space)."""
-        scoring = self.settings.scoring
-        return surfaces(
-            self.model, y, self._levels, scoring.draws, self.seed, self.device,
-            whole=scoring.terms == "all",
-        )  # fmt: skip
+    def _scored(self, settled: Array) -> Scored:
+        """Of fields in their standard position, with as many draws of noise as each needs."""
+        y = torch.from_numpy(self.pixels(average(settled, self.settings.coarsen)))
+        names, scoring = np.array(field_names(settled)), self.settings.scoring
+        points = stream(self.seed, "error").uniform(-1, 1, (POINTS, len(self.prior.names)))
+        s, which, count = torch.from_numpy(points), np.arange(len(y)), scoring.draws
+        found = self.score(y, range(count), names)
+        result = Scored(
+            coefficients=found.coefficients, error=found.error(s), draws=np.full(len(y), count)
+        )
+        while (again := result.error[which] > scoring.error).any() and count < scoring.most:
+            which, more = which[again], range(count, min(2 * count, scoring.most))
+            found = found.of(again).joined(self.score(y[which], more, names[which]))
+            count = more.stop
+            result.coefficients[which], result.error[which] = found.coefficients, found.error(s)
+            result.draws[which] = count
+        return result
+
+    def score(self, y: Tensor, draws: Iterable[int], names: Sequence[str]) -> Surfaces:
+        """The surfaces of fields as the diffusion sees them, (B, C, *coarse space), from draws of
+        these numbers."""
+        whole = self.settings.scoring.terms == "all"
+        return surfaces(self.model, y, self._levels, draws, names, self.seed, self.device, whole)
 
     def _levels(self, draw: int) -> Levels:
         terms = self.settings.scoring.terms

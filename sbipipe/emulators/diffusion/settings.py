@@ -39,7 +39,10 @@ class Scoring:
     Attributes:
         terms: Terms of the bound: "all", "first_20", "l0", or a list of steps of the chain.
         levels: Noise levels of one draw, for "all".
-        draws: Draws of noise for each field.
+        draws: Draws of noise for each field, at least.
+        most: Draws of noise for a field, at most.
+        error: The Monte Carlo error, in nats, of the difference of a field's log-likelihood between
+            two parameters of its posterior. Where it is larger, draws are doubled, up to `most`.
         sharpest: Nats that the terms of the highest degree may weigh together, at most: a surface
             where they weigh more is too sharp for its polynomial, and its field is refused.
     """
@@ -47,7 +50,13 @@ class Scoring:
     terms: Terms = "all"
     levels: Positive = 64
     draws: Annotated[int, Field(ge=2)] = 2
+    most: Annotated[int, Field(ge=2)] = 8
+    error: Annotated[float, Field(gt=0)] = 0.3
     sharpest: Annotated[float, Field(gt=0)] = 3.0
+
+    def __post_init__(self) -> None:
+        if self.most < self.draws:
+            raise ValueError(f"most: given {self.most}; allowed: at least draws, {self.draws}")
 
 
 def default_optimisation() -> Optimisation:

@@ -12,7 +12,7 @@ from sbipipe import storage
 from sbipipe.emulators.diffusion import Diffusion, learning
 from sbipipe.emulators.diffusion.emulator import DiffusionEmulator
 from sbipipe.estimators.surface import Surface
-from sbipipe.interfaces import Dataset, Run, Weights
+from sbipipe.interfaces import Dataset, Run, Scored, Weights
 from sbipipe.learning import training
 from sbipipe.protocols import Posterior
 from sbipipe.records import InputError, parse
@@ -104,6 +104,37 @@ def test_a_field_and_its_images_have_one_surface(emulator: DiffusionEmulator):
     )
     for image in images:
         np.testing.assert_allclose(emulator.surfaces(image), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_the_surface_of_a_field_is_its_own_whatever_lies_beside_it(emulator: DiffusionEmulator):
+    expected = emulator.scored(TEST.x)
+    alone = emulator.scored(TEST.x[4:5])
+    among = emulator.scored(np.concatenate([TRAIN.x[:30], TEST.x[4:5], TRAIN.x[30:40]]))
+    for one in (alone.coefficients[0], among.coefficients[30]):
+        np.testing.assert_allclose(one, expected.coefficients[4], rtol=1e-4, atol=1e-4)
+    assert alone.draws[0] == among.draws[30] == expected.draws[4]
+
+
+def test_draws_rise_until_the_error_is_small_or_they_are_as_many_as_allowed(
+    emulator: DiffusionEmulator,
+):
+    def scored(**scoring: Any) -> Scored:
+        kind = make(conditioning=emulator.settings.conditioning, scoring={"levels": 6, **scoring})
+        return kind.restore(emulator.weights, SIMULATOR.prior).scored(TEST.x)
+
+    few = scored(error=1e9)
+    assert (few.draws == 2).all()
+    if emulator.settings.conditioning == "linear":
+        assert (few.error == 0).all()
+        return
+    assert (few.error > 0).all()
+    eight, many = (scored(error=1e-9, most=most) for most in (8, 32))
+    assert (many.draws == 32).all()
+    rms = [np.sqrt(np.mean(one.error**2)) for one in (eight, many)]
+    assert 0.3 < rms[1] / rms[0] < 0.8
+    between = scored(error=float(np.median(few.error)), most=8)
+    assert set(between.draws) <= {2, 4, 8}
+    assert ((between.error <= np.median(few.error)) | (between.draws == 8)).all()
 
 
 def test_weights_of_another_model_are_an_error_but_scoring_may_change(

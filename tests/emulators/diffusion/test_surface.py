@@ -14,12 +14,13 @@ from sbipipe.emulators.diffusion.linear import LinearDenoiser, LinearModel, fit_
 from sbipipe.emulators.diffusion.network import UNet
 from sbipipe.emulators.diffusion.refinement import refine
 from sbipipe.emulators.diffusion.schedule import Density, Levels, Linear
-from sbipipe.emulators.diffusion.surface import informative, rest_forms, surfaces
+from sbipipe.emulators.diffusion.surface import field_names, informative, rest_forms, surfaces
 from sbipipe.interfaces import Run
 from sbipipe.learning.chebyshev import Basis
 
 S = parameters(300, 0)
 FIELDS = draw(S, 1).float()
+NAMES = field_names(FIELDS.numpy())
 KNOTS = torch.linspace(-8, 8, 33, dtype=torch.float64)
 DENSITY = Linear().density(KNOTS.numpy(), KNOTS.numpy())
 
@@ -75,7 +76,7 @@ def test_the_form_is_the_difference_of_the_squares(
 def test_without_a_network_the_surface_has_no_noise():
     model = LinearModel(linear())
     none = Levels(np.zeros(0), np.zeros(0))
-    found = surfaces(model, FIELDS[:5], lambda draw: none, 2, seed=0)
+    found = surfaces(model, FIELDS[:5], lambda draw: none, range(2), NAMES[:5], seed=0)
     assert (found.standard_error(S[:5], S[5:10]) == 0).all()
     assert found.draws.shape == (2, 5, len(model.linear.basis.squared))
 
@@ -83,7 +84,7 @@ def test_without_a_network_the_surface_has_no_noise():
 def test_gradients_are_differences():
     model = LinearModel(linear())
     none = Levels(np.zeros(0), np.zeros(0))
-    found = surfaces(model, FIELDS[:5], lambda draw: none, 2, seed=0)
+    found = surfaces(model, FIELDS[:5], lambda draw: none, range(2), NAMES[:5], seed=0)
     coefficients, step = torch.from_numpy(found.coefficients), 1e-5
 
     def value(s: torch.Tensor) -> torch.Tensor:
@@ -105,7 +106,7 @@ def test_the_scatter_of_the_draws_is_the_error_of_their_mean():
 
     values, errors = [], []
     for seed in range(16):
-        found = surfaces(model, FIELDS[:20], choose, 4, seed)
+        found = surfaces(model, FIELDS[:20], choose, range(4), NAMES[:20], seed)
         difference = found.basis(S[:20]) - found.basis(S[20:40])
         values.append((torch.from_numpy(found.coefficients) * difference).sum(1).numpy())
         errors.append(found.standard_error(S[:20], S[20:40]))
@@ -117,7 +118,10 @@ def test_levels_go_where_the_noise_is():
     found = informative(factorised(), FIELDS[:10], DENSITY, 8, 0, "cpu")
     share = found.share / found.share.sum()
     trial = Levels((found.log_snr[1:] + found.log_snr[:-1]) / 2, np.ones(8))
-    first, second = (rest_forms(factorised(), FIELDS[:10], trial, seed, "cpu") for seed in (1, 2))
+    first, second = (
+        rest_forms(factorised(), FIELDS[:10], trial, seeds, "cpu")
+        for seeds in (range(10), range(10, 20))
+    )
     noise = (first - second)[:, :, 1:].square().sum((1, 2)).sqrt().numpy()
     assert np.corrcoef(noise, share)[0, 1] > 0.8
     assert share.min() > 0.005
