@@ -130,7 +130,7 @@ class DrawnPrior:
 
 
 def written(prior: ProductPrior | DrawnPrior) -> dict[str, Any]:
-    """A prior as plain values: what `AsDrawn.read` reads, and for independent parameters `params.yaml`."""
+    """A prior as plain values: what `AsDrawn.read` reads, or what `params.yaml` has."""
     if isinstance(prior, ProductPrior):
         return {name: asdict(marginal) for name, marginal in prior.marginals.items()}
     return {

@@ -254,7 +254,6 @@ __all__ = [
     "Gate",
     "Join",
     "Made",
-    "ParameterName",
     "Params",
     "Recalibrate",
     "Runtime",

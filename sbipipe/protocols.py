@@ -7,7 +7,8 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from sbipipe.interfaces import (
     Array,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe import paths, project, runtime, storage, plugins
+from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import SPLITS, Dataset, History, Scored
 from sbipipe.learning.chebyshev import surface_data
@@ -55,35 +55,12 @@ def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str
         if np.isfinite(scored.error).any():
             noise[split] = monte_carlo(scored)
         storage.save_split(folder, split, rows, error=scored.error, draws=scored.draws)
-    about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
-        storage.finish_set(folder, {**made, **about})
-    seconds = time.perf_counter() - start
-    storage.save_history(paths.history_path("score", name), History(seconds=seconds))
-
-
-def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
-    """Write the surfaces of every split; returns what they are, and the rows that were refused."""
-    prior = plugins.prior_of(params, params.simulator_of(name))
-    data = surface_data(len(prior.names), emulator.degree)
-    refused, noise = {}, {}
-    for split in SPLITS:
-        rows = chosen(params, name, split)
-        scored = emulator.scored(rows.x)
-        rows = replace(rows, data=data, x=scored.coefficients)
-        refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
-        if refused[split]:
-            print(f"emulate.{name}: {split}: fields that cannot be scored: {shown(refused[split])}")
-        if np.isfinite(scored.error).any():
-            noise[split] = monte_carlo(scored)
-        storage.save_split(
-            folder, split, rows, columns={"error": scored.error, "draws": scored.draws}
-        )
-    about = {"shape": list(data.shape), "refused": refused, "monte_carlo": noise}
-    return {**storage.describe(data), **about}
+    found = {"shape": list(data.shape), "refused": refused, "monte_carlo": noise}
+    return {**storage.describe(data), **found}
 
 
 def monte_carlo(scored: Scored) -> dict[str, float]:
-    """The errors that the noise leaves, in nats, over the fields that could be scored."""
+    """What the noise leaves of errors, in nats, over the fields that could be scored."""
     known = np.isfinite(scored.error)
     error = scored.error[known]
     return {

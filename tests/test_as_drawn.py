@@ -134,7 +134,7 @@ def test_outside_there_is_nothing(case: tuple[str, DrawnPrior, Array]) -> None:
 
 def test_it_comes_back_from_plain_values(case: tuple[str, DrawnPrior, Array]) -> None:
     _, prior, theta = case
-    again = as_drawn.read(json.loads(json.dumps(as_drawn.written(prior))))
+    again = as_drawn.AsDrawn(kind="as_drawn").read(json.loads(json.dumps(as_drawn.written(prior))))
     assert again.names == prior.names
     np.testing.assert_array_equal(again.log_prob(theta), prior.log_prob(theta))
     np.testing.assert_array_equal(again.variance, prior.variance)

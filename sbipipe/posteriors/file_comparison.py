@@ -60,7 +60,7 @@ def _observed(content: PosteriorFile) -> object:
 
 
 def _as_draws(content: PosteriorFile) -> PosteriorDraws:
-    """The draws as `compare_pair` takes them; the truth, which a file does not know, is left at zero.
+    """The draws as `compare_pair` takes them; the truth, which no file knows, is left at zero.
 
     A file does not say how few effective draws its run allowed, so the usual number is taken.
     """

@@ -15,8 +15,8 @@ Veach & Guibas 1995), so that
 
     Z_b(x) = mean over the points of  p(theta) exp(b l(theta, x)) / q(theta | x)
 
-holds for every b between, however narrow the posterior is within the prior. Points and Z_a are those
-of `sbipipe.sampling`, with which the mended posterior is drawn and normalised.
+holds for every b between, however narrow the posterior is within the prior. Points and Z_a come
+from `sbipipe.sampling`, with which the mended posterior is drawn and normalised.
 """
 
 from __future__ import annotations

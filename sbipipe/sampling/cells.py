@@ -73,7 +73,7 @@ class Cells:
             rise = np.where(variance < 1, np.log(variance), np.sqrt(3 * self.spread).sum(-1))
             score = log_mass - total + rise
             seeded = self.claim - total
-        return np.where(self.surprised, np.fmax(score, seeded), score)
+        return np.asarray(np.where(self.surprised, np.fmax(score, seeded), score))
 
     @property
     def surprised(self) -> Mask:
@@ -97,7 +97,8 @@ class Cells:
         """A regular grid in which each cell has the highest of its own seed and of these (n, b, D),
         whose log densities are (n, b)."""
         order = height.argsort(0)
-        index, height = pick(_coarse_place(seeds), order), pick(height, order)
+        index = np.take_along_axis(_coarse_place(seeds), order, 0)
+        height = pick(height, order)
         best, seed = self.height.copy(), self.seed.copy()
         column = np.broadcast_to(np.arange(height.shape[1]), height.shape)
         better = height > best[index, column]

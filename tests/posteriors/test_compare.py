@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from closed_form import fail, gaussian
-from sbipipe.posteriors.compare import compare, join, kl_from_exact, to_table
+from sbipipe.posteriors.compare import compare, compare_pair, join, kl_from_exact, to_table
 from sbipipe.posteriors.comparison import Comparison
 from sbipipe.records import InputError, dump, load
 

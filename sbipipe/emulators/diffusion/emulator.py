@@ -88,7 +88,7 @@ class DiffusionEmulator:
     def _scored(self, settled: Array) -> Scored:
         """Of fields in their standard position, with as many draws of noise as each needs."""
         y = torch.from_numpy(self.pixels(average(settled, self.settings.coarsen)))
-        names, scoring = np.array(field_names(settled)), self.settings.scoring
+        names, scoring = field_names(settled), self.settings.scoring
         points = stream(self.seed, "error").uniform(-1, 1, (POINTS, len(self.prior.names)))
         s, which, count = torch.from_numpy(points), np.arange(len(y)), scoring.draws
         found = self.score(y, range(count), names)
@@ -97,7 +97,8 @@ class DiffusionEmulator:
         )
         while (again := result.error[which] > scoring.error).any() and count < scoring.most:
             which, more = which[again], range(count, min(2 * count, scoring.most))
-            found = found.of(again).joined(self.score(y[which], more, names[which]))
+            names = [name for name, more_draws in zip(names, again, strict=True) if more_draws]
+            found = found.of(again).joined(self.score(y[which], more, names))
             count = more.stop
             result.coefficients[which], result.error[which] = found.coefficients, found.error(s)
             result.draws[which] = count
