@@ -244,6 +244,8 @@ class PosteriorDraws:
         effective_sample_size: With shape (B,).
         prior_variance: Of each parameter under the prior, with shape (D,).
         seconds: Wall time of drawing, for one observation.
+        given: Numbers of each observation by name, functions of what the estimator is conditioned
+            on, each with shape (B,).
     """
 
     parameters: tuple[str, ...]
@@ -255,6 +257,7 @@ class PosteriorDraws:
     effective_sample_size: Array
     prior_variance: Array
     seconds: float
+    given: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def failed(self) -> Mask:

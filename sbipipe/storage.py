@@ -185,24 +185,28 @@ def save_draws(path: Path, draws: PosteriorDraws) -> None:
         )
     }  # fmt: skip
     controls = {f"control/{name}": value for name, value in draws.log_prob_controls.items()}
+    given = {f"given/{name}": value for name, value in draws.given.items()}
     meta = {"parameters": draws.parameters, "seconds": draws.seconds}
-    save_weights(path, Weights(arrays={**arrays, **controls}, meta=meta))
+    save_weights(path, Weights(arrays={**arrays, **controls, **given}, meta=meta))
 
 
 def load_draws(path: Path) -> PosteriorDraws:
     """Read what `save_draws` wrote."""
     weights = load_weights(path)
-    controls = {
-        name.removeprefix("control/"): value
-        for name, value in weights.arrays.items()
-        if name.startswith("control/")
-    }
-    plain = {k: v for k, v in weights.arrays.items() if not k.startswith("control/")}
+
+    def below(folder: str) -> dict[str, Array]:
+        return {
+            name.removeprefix(folder): value
+            for name, value in weights.arrays.items()
+            if name.startswith(folder)
+        }
+
     return PosteriorDraws(
         parameters=tuple(weights.meta["parameters"]),
         seconds=weights.meta["seconds"],
-        log_prob_controls=controls,
-        **plain,
+        log_prob_controls=below("control/"),
+        given=below("given/"),
+        **{name: value for name, value in weights.arrays.items() if "/" not in name},
     )
 
 

@@ -37,7 +37,7 @@ PARAMS = {
         "exact": {"kind": "exact", "of": "vectors"},
     },
     "recalibrate": {"nle+tempered": {"kind": "tempered", "of": "nle"}},
-    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
 }

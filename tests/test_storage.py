@@ -152,12 +152,15 @@ def test_draws_come_back(tmp_path: Path) -> None:
         effective_sample_size=np.full(3, 9.0),
         prior_variance=np.ones(2),
         seconds=0.1,
+        given={"s/0": np.arange(3.0)},
     )
     storage.save_draws(tmp_path / "d", draws)
     found = storage.load_draws(tmp_path / "d")
     assert found.parameters == ("a", "b")
     assert np.array_equal(found.draws, draws.draws)
     assert np.isneginf(found.log_prob_controls["narrowed"][1])
+    assert list(found.given) == ["s/0"]
+    assert np.array_equal(found.given["s/0"], [0, 1, 2])
 
 
 def test_nan_is_no_json(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def _rejection(test: Test, n: int) -> str:
 
 def _leaning(test: Test, n: int) -> str:
     """What one rejected test says is wrong."""
+    if "regional" in test.numbers:
+        return _leaning_there(test.numbers)
     seen = evidence([test.numbers], n)
     if max(seen.displaced, abs(seen.width)) < 2:
         return "Wrong shape"
@@ -62,6 +64,14 @@ def _leaning(test: Test, n: int) -> str:
     if seen.width > 0:
         return "Too wide"
     return "Too narrow or displaced" if "atc" in test.numbers else "Too narrow"
+
+
+def _leaning_there(numbers: Mapping[str, float]) -> str:
+    """What the region where the posterior is most wrong shows."""
+    somewhere = " in a region" if numbers["regional"] > numbers["throughout"] else ""
+    if numbers["bias_there"]:
+        return f"Biased{somewhere}"
+    return f"Too wide{somewhere}" if numbers["width_there"] > 0 else f"Too narrow{somewhere}"
 
 
 def _unfound(detections: Mapping[str, Detection], controls: Sequence[Control]) -> Iterator[str]:

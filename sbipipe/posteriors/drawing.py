@@ -9,6 +9,7 @@ import numpy as np
 from sbipipe.config import Draw
 from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Dataset, Generator, PosteriorDraws
+from sbipipe.posteriors.given import given
 from sbipipe.protocols import Posterior, Prior
 
 
@@ -32,4 +33,5 @@ def draw(
         effective_sample_size=samples.effective_sample_size,
         prior_variance=prior.variance,
         seconds=seconds,
+        given=given(test),
     )

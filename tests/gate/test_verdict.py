@@ -8,6 +8,7 @@ import pytest
 from closed_form import CONTROLS, fail, gaussian
 from sbipipe.config import Draw, Gate
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.controls import controls
@@ -16,7 +17,7 @@ from sbipipe.gate.verdict import Verdict
 from sbipipe.records import InputError, dump, load
 
 GATE = Gate()
-DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
 
 
 def judged(draws, diagnostics=DIAGNOSTICS, gate=GATE, controls=CONTROLS, seed=0):
@@ -47,7 +48,7 @@ def test_the_exact_posterior_is_published_with_its_controls_found():
     assert given.verdict == "calibrated"
     assert given.published
     assert all(control.found for control in given.controls.values())
-    assert given.reasons[0] == "None of 5 tests rejects at level 0.01"
+    assert given.reasons[0] == "None of 7 tests rejects at level 0.01"
 
 
 def test_reasons_are_words():
