@@ -78,9 +78,9 @@ class _Score:
 
     def redrawn(self, redraws: Redraws) -> Array:
         """The score of the truth and those of the redrawn truths, with shape (R + 1, B)."""
-        u = redraws.take(self.ranks)
-        u[0] = self.u
-        return self.of(u)
+        found = redraws.take(self.of(self.ranks))
+        found[0] = self.observed
+        return found
 
 
 @plugin
@@ -149,7 +149,7 @@ def _scores(draws: PosteriorDraws, redraws: Redraws) -> list[_Score]:
 def _ranks(redraws: Redraws, values: Array, truth: Array, lost: Array) -> tuple[Array, Array]:
     """Ranks of the pools' members and of the truths; `lost` are those of failed observations."""
     ranks = redraws.ranks(redraws.pool(values, truth))
-    u = redraws.take(ranks)[0]
+    u = redraws.at_truth(ranks)
     u[redraws.failed] = lost
     return ranks, u
 

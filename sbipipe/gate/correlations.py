@@ -137,13 +137,12 @@ def _correlations(a: Array, b: Array, redraws: Redraws) -> tuple[float, float]:
     """The correlation of the truths about the means of their pools, and that of the pools; zero
     where all observations failed."""
     kept = ~redraws.failed
-    truth = redraws.taken[0][None]
 
     def correlation(x: Array, y: Array) -> float:
         scale = np.sqrt(np.nansum(x**2) * np.nansum(y**2))
         return float(np.nansum(x * y) / scale) if scale > 0 else 0.0
 
-    at_truth = (np.take_along_axis(v, truth, 0)[0, kept] for v in (a, b))
+    at_truth = (redraws.at_truth(values)[kept] for values in (a, b))
     return correlation(*at_truth), correlation(a[:, kept], b[:, kept])
 
 

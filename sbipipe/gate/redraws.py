@@ -53,7 +53,8 @@ class Redraws:
     Attributes:
         order: The place of each pool's members among (truth, draws), with shape (n + 1, B).
         size: The number of members of each pool, with shape (B,); they come first.
-        taken: The member taken for the truth, with shape (R + 1, B); the first row is the truth.
+        taken: Where the member taken for the truth lies among all members of all pools, in C
+            order, with shape (R + 1, B); the first row is the truth.
         failed: The observations that have no pool, with shape (B,).
     """
 
@@ -72,7 +73,8 @@ class Redraws:
         keys[np.arange(n + 1)[:, None] >= size] = 2.0
         order = np.argsort(keys, axis=0)
         others = (rng.random((REPLICATES, len(size))) * size).astype(np.int64)
-        taken = np.concatenate([(order == 0).argmax(0)[None], others])
+        member = np.concatenate([(order == 0).argmax(0)[None], others])
+        taken = member * len(size) + np.arange(len(size))
         return cls(order=order, size=size, taken=taken, failed=failed)
 
     def pool(self, values: Array, truth: Array) -> Array:
@@ -94,7 +96,11 @@ class Redraws:
 
     def take(self, values: Array) -> Array:
         """Values of the members taken for the truth, (n + 1, B) -> (R + 1, B)."""
-        return np.take_along_axis(values, self.taken, 0)
+        return values.ravel().take(self.taken)
+
+    def at_truth(self, values: Array) -> Array:
+        """Values of the truths, (n + 1, B) -> (B,)."""
+        return values.ravel().take(self.taken[0])
 
 
 def largest(z: Array) -> tuple[float, float]:
