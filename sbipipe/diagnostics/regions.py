@@ -43,7 +43,7 @@ from sbipipe.config import plugin
 from sbipipe.gate import uniformity
 from sbipipe.gate.covariates import Column, Region, columns
 from sbipipe.gate.redraws import Redraws, largest, legendre
-from sbipipe.interfaces import Array, Curve, Generator, Index, PosteriorDraws, Result
+from sbipipe.interfaces import Array, Curve, Generator, Index, Mask, PosteriorDraws, Result
 
 __all__ = ["Regions"]
 
@@ -201,11 +201,11 @@ def _words(score: _Score, region: Region) -> str:
     return f"where {region.words}, {what} in {inside}, and in {outside}"
 
 
-def _hits(score: _Score) -> tuple[str, Array]:
+def _hits(score: _Score) -> tuple[str, Mask]:
     """What a region's truths should do, and which of them do."""
     if score.quantity is None:
         return "68 % regions hold the truth", score.u >= 0.32
     if score.place:
         return f"the truth of {score.quantity} lies above the median", score.u > 0.5
     interval = f"the central 68 % interval of {score.quantity} holds the truth"
-    return interval, np.abs(score.u - 0.5) <= 0.34
+    return interval, np.asarray(np.abs(score.u - 0.5) <= 0.34)

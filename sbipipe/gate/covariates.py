@@ -69,7 +69,9 @@ class Column:
         if self.of is None:
             everything = np.ones(len(self.values), bool)
             return (Region(words="", inside=everything, outside=~everything),)
-        return _sides(self.of) if self.degree == 1 else _middle_and_ends(self.of)
+        middle_and_ends = _middle_and_ends(self.of)
+        told = self.degree == 2 and all(region.inside.any() for region in middle_and_ends)
+        return middle_and_ends if told else _sides(self.of)
 
 
 def columns(draws: PosteriorDraws, redraws: Redraws) -> tuple[Column, ...]:

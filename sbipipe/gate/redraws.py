@@ -96,11 +96,11 @@ class Redraws:
 
     def take(self, values: Array) -> Array:
         """Values of the members taken for the truth, (n + 1, B) -> (R + 1, B)."""
-        return values.ravel().take(self.taken)
+        return np.asarray(values.ravel().take(self.taken))
 
     def at_truth(self, values: Array) -> Array:
         """Values of the truths, (n + 1, B) -> (B,)."""
-        return values.ravel().take(self.taken[0])
+        return np.asarray(values.ravel().take(self.taken[0]))
 
 
 def largest(z: Array) -> tuple[float, float]:
