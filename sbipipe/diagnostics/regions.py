@@ -39,11 +39,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.config import plugin
 from sbipipe.gate import uniformity
 from sbipipe.gate.covariates import Column, Region, columns
 from sbipipe.gate.redraws import Redraws, largest, legendre
 from sbipipe.interfaces import Array, Curve, Generator, Index, Mask, PosteriorDraws, Result
+from sbipipe.records import plugin
 
 __all__ = ["Regions"]
 
