@@ -131,7 +131,7 @@ class Regions:
             lower=tuple(0 * grid - edge),
             upper=tuple(0 * grid + edge),
             x_label="share of simulations, in the order of the covariate that shows most",
-            y_label="sum of scores: rises where too narrow, or truths lie above the draws",
+            y_label="sum of scores, rising where too narrow or too low",
         )
 
 

@@ -165,5 +165,5 @@ def _curve(curves: Array, level: float) -> Curve:
         lower=tuple(0 * grid - edge),
         upper=tuple(0 * grid + edge),
         x_label="rank of the truth, as a share of the draws",
-        y_label="cumulative share by the sum of two parameters minus that by their difference",
+        y_label="cumulative share by sum minus that by difference",
     )
