@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from closed_form import CONTROLS, fail, gaussian
+from closed_form import CONTROLS, by_region, fail, gaussian
 from sbipipe.config import Draw, Gate
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.regions import Regions
@@ -59,6 +59,17 @@ def test_reasons_are_words():
             f"Too narrow: 68 % regions hold the truth in {100 * held:.0f} % of 500 simulations "
             "(coverage, adjusted p = "
         )
+        for reason in given.reasons
+    )
+
+
+def test_a_posterior_wrong_by_region_is_withheld_and_the_region_named():
+    """Too narrow for one half and too wide for the other, as widths that are right on average."""
+    given = judged(by_region(500, 1, narrow=0.8, wide=1.273))
+    assert not given.published
+    assert not given.tests["regions.regions"].passed
+    assert any(
+        reason.startswith(("Too narrow in a region: where ", "Too wide in a region: where "))
         for reason in given.reasons
     )
 
