@@ -270,6 +270,8 @@ class PosteriorDraws:
         prior_variance: Of each parameter under the prior, with shape (D,).
         seconds: Wall time of drawing, for one observation.
         figures: Other figures of each observation, with shape (B,), by name (`Samples`).
+        given: Numbers of each observation by name, functions of what the estimator is conditioned
+            on, each with shape (B,).
     """
 
     parameters: tuple[str, ...]
@@ -282,6 +284,7 @@ class PosteriorDraws:
     prior_variance: Array
     seconds: float
     figures: Mapping[str, Array] = field(default_factory=dict)
+    given: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def failed(self) -> Mask:

@@ -184,26 +184,31 @@ def save_draws(path: Path, draws: PosteriorDraws) -> None:
             "prior_variance",
         )
     }  # fmt: skip
-    controls = {f"control/{name}": value for name, value in draws.log_prob_controls.items()}
-    figures = {f"figure/{name}": value for name, value in draws.figures.items()}
+    groups = {"control": draws.log_prob_controls, "figure": draws.figures, "given": draws.given}
+    for group, named in groups.items():
+        arrays |= {f"{group}/{name}": value for name, value in named.items()}
     meta = {"parameters": draws.parameters, "seconds": draws.seconds}
-    save_weights(path, Weights(arrays={**arrays, **controls, **figures}, meta=meta))
+    save_weights(path, Weights(arrays=arrays, meta=meta))
 
 
 def load_draws(path: Path) -> PosteriorDraws:
     """Read what `save_draws` wrote."""
     weights = load_weights(path)
-    named: dict[str, dict[str, NDArray[Any]]] = {"control": {}, "figure": {}}
-    plain: dict[str, Any] = {}
-    for key, value in weights.arrays.items():
-        group, _, name = key.rpartition("/")
-        (named[group] if group else plain)[name] = value
+
+    def below(folder: str) -> dict[str, Array]:
+        return {
+            name.removeprefix(folder): value
+            for name, value in weights.arrays.items()
+            if name.startswith(folder)
+        }
+
     return PosteriorDraws(
         parameters=tuple(weights.meta["parameters"]),
         seconds=weights.meta["seconds"],
-        log_prob_controls=named["control"],
-        figures=named["figure"],
-        **plain,
+        log_prob_controls=below("control/"),
+        figures=below("figure/"),
+        given=below("given/"),
+        **{name: value for name, value in weights.arrays.items() if "/" not in name},
     )
 
 

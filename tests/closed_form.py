@@ -57,6 +57,36 @@ def gaussian(
     return record(mean + scale * width * noise, theta, log_prob, np.ones(dimension))
 
 
+def by_region(
+    simulations: int,
+    seed: int,
+    *,
+    narrow: float = 0.7,
+    wide: float = 1.4,
+    dimension: int = 2,
+    wrong: tuple[int, ...] = (0, 1),
+    n: int = 200,
+) -> PosteriorDraws:
+    """theta ~ N(0, 1), x = theta + noise ~ N(0, 1): the posterior is N(x / 2, 1 / 2).
+
+    The parameters `wrong` are claimed `narrow` as wide where the first datum is above zero, and
+    `wide` as wide elsewhere.
+    """
+    rng = np.random.default_rng(seed)
+    theta = rng.standard_normal((simulations, dimension))
+    x = theta + rng.standard_normal(theta.shape)
+    width = np.full(theta.shape, np.sqrt(0.5))
+    for i in wrong[:dimension]:
+        width[:, i] *= np.where(x[:, 0] > 0, narrow, wide)
+    draws = x / 2 + width * rng.standard_normal((n, *theta.shape))
+
+    def log_prob(values: Array) -> Array:
+        return np.asarray(stats.norm(x / 2, width).logpdf(values).sum(-1))
+
+    given = {f"x{i}": column for i, column in enumerate(x.T)}
+    return replace(record(draws, theta, log_prob, np.ones(dimension)), given=given)
+
+
 def binomial(simulations: int, seed: int, *, n: int = 200, trials: int = 3) -> PosteriorDraws:
     """theta ~ U(0, 1), x ~ Bin(trials, theta): posteriors Beta(x + 1, trials - x + 1), which
     pile up at the edges of the prior."""

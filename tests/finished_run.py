@@ -20,6 +20,7 @@ from rows import rows_of
 from sbipipe import paths, storage
 from sbipipe.config import Gate, read_params
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.emulation import emulated, truth
@@ -86,7 +87,7 @@ def write(
         for name, width in widths.items()
     }
     diagnostics = {"sbc": parse(Sbc, {}, ""), "coverage": parse(Coverage, {}, ""),
-                   "tarp": parse(Tarp, {}, "")}  # fmt: skip
+                   "tarp": parse(Tarp, {}, ""), "regions": parse(Regions, {}, "")}  # fmt: skip
     verdicts = {
         name: judge(one, diagnostics, Gate(), CONTROLS, stream(1, "judge", name))
         for name, one in found.items()
@@ -120,6 +121,7 @@ def posterior_draws(
         effective_sample_size=np.full(simulations, float(draws)),
         prior_variance=prior.variance,
         seconds=0.004,
+        given={f"s{i}": column for i, column in enumerate(y.T)},
     )
 
 
@@ -166,7 +168,7 @@ def _params(
             for name in widths
         },
         "recalibrate": {},
-        "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+        "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
         "draw": {"draws": draws},
         "gate": {"level": 0.01, "on_failure": "withhold"},
     }

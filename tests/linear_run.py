@@ -27,7 +27,7 @@ PARAMS = {
         "again": {"kind": "exact", "of": "vectors"},
     },
     "recalibrate": {},
-    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
 }

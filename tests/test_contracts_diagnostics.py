@@ -15,7 +15,7 @@ def run(kind, draws, seed=0):
 
 
 def test_the_mandatory_ones_exist():
-    assert {"sbc", "coverage", "tarp"} <= set(KINDS)
+    assert {"sbc", "coverage", "tarp", "regions"} <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -42,7 +42,7 @@ PARAMS = {
         "npe+exact": {"kind": "reweighted", "of": "npe", "target": "exact"},
         "twice": {"kind": "levels", "of": "nle+tempered"},
     },
-    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold"},
 }

@@ -34,7 +34,7 @@ PARAMS = {
     "train": {"exact": {"kind": "exact", "of": "maps"}},
     "recalibrate": {"exact+tempered": {"kind": "tempered", "of": "exact"}},
     "draw": {"draws": 200},
-    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp")},
+    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "gate": {},
 }
 NAME = "exact+tempered"

@@ -153,6 +153,7 @@ def test_draws_come_back(tmp_path: Path) -> None:
         prior_variance=np.ones(2),
         seconds=0.1,
         figures={"pareto_k": np.array([0.1, -np.inf, np.nan])},
+        given={"s/0": np.arange(3.0)},
     )
     storage.save_draws(tmp_path / "d", draws)
     found = storage.load_draws(tmp_path / "d")
@@ -160,6 +161,8 @@ def test_draws_come_back(tmp_path: Path) -> None:
     assert np.array_equal(found.draws, draws.draws)
     assert np.isneginf(found.log_prob_controls["narrowed"][1])
     np.testing.assert_array_equal(found.figures["pareto_k"], draws.figures["pareto_k"])
+    assert list(found.given) == ["s/0"]
+    assert np.array_equal(found.given["s/0"], [0, 1, 2])
 
 
 def test_nan_is_no_json(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ The direction of an error shows in
 - bias, (mean u - 1/2) sqrt(12): positive where the truth lies above the draws;
 - dispersion, 12 var u: above one where the posterior is too narrow.
 
+Ranks of sums and differences of two parameters see a correlation that is missing (`correlations`):
+one test, "pairs", of all pairs.
+
 A failed observation counts as a truth outside all draws: above and below by turns for a parameter,
 of lower density than all draws for the log-density.
 """
@@ -25,6 +28,7 @@ import numpy as np
 from pydantic import Field
 
 from sbipipe.gate import uniformity
+from sbipipe.gate.correlations import correlations
 from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
 from sbipipe.records import plugin
 from sbipipe.seeds import stream
@@ -37,7 +41,7 @@ LOG_PROB = "log_prob"
 
 @plugin
 class Sbc:
-    """Ranks of each parameter and of the log-density.
+    """Ranks of each parameter, of the log-density, and of pairs of parameters.
 
     Attributes:
         level: The drawn band holds the whole curve of an exact posterior with probability
@@ -47,9 +51,9 @@ class Sbc:
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
 
     def __call__(self, draws: PosteriorDraws, rng: Generator) -> tuple[Result, ...]:
-        """One result per parameter, and one for the log-density.
+        """One result per parameter, one for the log-density, and one for the pairs of parameters.
 
-        `statistic` is gamma: small where the ranks stray from uniform.
+        `statistic` is gamma, small where the ranks stray from uniform; for the pairs, |z|.
         """
         failed, size = uniformity.failed(draws), uniformity.effective_draws(draws)
         root = int(rng.integers(2**63))
@@ -67,7 +71,8 @@ class Sbc:
             for i, name in enumerate(draws.parameters)
         ]
         u = ranks(LOG_PROB, draws.log_prob, draws.log_prob_truth, 0 * lost)
-        return (*results, self._log_prob(u, failed))
+        pairs = correlations(draws, self.level, stream(root, "pairs"))
+        return (*results, self._log_prob(u, failed), *pairs)
 
     def _parameter(
         self, name: str, u: Array, draws: PosteriorDraws, i: int, failed: Mask

@@ -19,6 +19,7 @@ from sbipipe.figures import (
     posteriors,
     power_correlations,
     recovery,
+    regions,
     responses,
     separability,
     spectra,
@@ -55,6 +56,7 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
     emulations = results.emulations
     return {
         "calibration": [(calibration_curves.draw, test, look) for test in results.tests],
+        "regions": [(regions.draw, found) for found in results.local],
         "posteriors": [(posteriors.draw, example, look) for example in results.examples],
         "recovery": [(recovery.draw, found, look[found.estimator]) for found in _first(results)],
         "fields": [(fields.draw, s.example_fields) for s in results.suites if s.example_fields],

@@ -8,7 +8,7 @@ If one of an estimator's tests fails after correction for their number (`testing
   width (signed area of the coverage, dispersion of the ranks, TARP's area to the curve).
 
 If none fails, that must mean something. The negative controls (`controls`) have to be found by the
-same tests, all three kinds of test have to be there, and the number of simulations must suffice to
+same tests, all four kinds of test have to be there, and the number of simulations must suffice to
 find a width that is wrong by `gate.width_error` (`power`); else the verdict is `inconclusive`.
 """
 

@@ -19,8 +19,13 @@ from sbipipe.interfaces import Array, PosteriorDraws
 from sbipipe.protocols import Diagnostic
 from sbipipe.seeds import stream
 
-ROLES = {"bias": "SBC", "signed_area": "coverage", "atc": "TARP"}
-"""The number by which the three mandatory kinds of test are known."""
+ROLES = {
+    "bias": "SBC",
+    "signed_area": "coverage",
+    "atc": "TARP",
+    "regional": "calibration by region",
+}
+"""The number by which the four mandatory kinds of test are known."""
 
 
 def run_tests(

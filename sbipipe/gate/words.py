@@ -42,8 +42,12 @@ def reasons(
 
 
 def _plainness(test: Test) -> tuple[bool, float]:
-    """Sorts reasons: that of the densities' ranks last, the others by their p-value."""
-    return set(test.numbers) <= {"signed_area", "failed"}, test.p_adjusted
+    """Sorts reasons: those of the densities' ranks, and of what is wrong in every region alike,
+    last, the others by their p-value."""
+    seen_elsewhere = set(test.numbers) <= {"signed_area", "failed"} or (
+        "regional" in test.numbers and not _somewhere(test.numbers)
+    )
+    return seen_elsewhere, test.p_adjusted
 
 
 def _rejection(test: Test, n: int) -> str:
@@ -54,6 +58,8 @@ def _rejection(test: Test, n: int) -> str:
 
 def _leaning(test: Test, n: int) -> str:
     """What one rejected test says is wrong."""
+    if "regional" in test.numbers:
+        return _leaning_there(test.numbers)
     seen = evidence([test.numbers], n)
     if max(seen.displaced, abs(seen.width)) < 2:
         return "Wrong shape"
@@ -62,6 +68,19 @@ def _leaning(test: Test, n: int) -> str:
     if seen.width > 0:
         return "Too wide"
     return "Too narrow or displaced" if "atc" in test.numbers else "Too narrow"
+
+
+def _leaning_there(numbers: Mapping[str, float]) -> str:
+    """What the region where the posterior is most wrong shows."""
+    somewhere = " in a region" if _somewhere(numbers) else ""
+    if numbers["bias_there"]:
+        return f"Biased{somewhere}"
+    return f"Too wide{somewhere}" if numbers["width_there"] > 0 else f"Too narrow{somewhere}"
+
+
+def _somewhere(numbers: Mapping[str, float]) -> bool:
+    """Whether more is wrong in some region than in all together."""
+    return numbers["regional"] > numbers["throughout"]
 
 
 def _unfound(detections: Mapping[str, Detection], controls: Sequence[Control]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from sbipipe.config import Draw
 from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Dataset, Generator, PosteriorDraws
+from sbipipe.posteriors.given import given
 from sbipipe.protocols import Posterior, Prior
 
 
@@ -33,4 +34,5 @@ def draw(
         prior_variance=prior.variance,
         seconds=seconds,
         figures=samples.figures,
+        given=given(test),
     )

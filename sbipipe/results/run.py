@@ -28,6 +28,7 @@ from sbipipe.results.learning import (
     stages,
 )
 from sbipipe.results.posteriors import Example, Recovery, examples, recoveries
+from sbipipe.results.regions import LocalCalibration, local_calibration
 from sbipipe.results.simulations import Components, Suite, components, suite
 
 
@@ -46,6 +47,7 @@ class Results:
         pairs: The pairs of estimators that share their test simulations.
         examples: The posteriors of single test simulations.
         recoveries: The posteriors of all test simulations against the truth.
+        local: The calibration of each estimator in cells of its parameters.
         suites: The sets of simulations.
         components: The sets of vectors.
         learning: The learning curves.
@@ -65,6 +67,7 @@ class Results:
     pairs: tuple[Pair, ...]
     examples: tuple[Example, ...]
     recoveries: tuple[Recovery, ...]
+    local: tuple[LocalCalibration, ...]
     suites: tuple[Suite, ...]
     components: tuple[Components, ...]
     learning: tuple[Learning, ...]
@@ -111,6 +114,9 @@ def read() -> Results:
         ),
         recoveries=tuple(
             one for name in params.estimators for one in recoveries(name, draws[name])
+        ),
+        local=tuple(
+            one for name in params.estimators for one in local_calibration(name, draws[name])
         ),
         suites=tuple(suite(params, name) for name in params.simulate),
         components=tuple(components(params)),

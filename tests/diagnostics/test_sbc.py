@@ -66,8 +66,9 @@ def test_failed_observations_count_as_truths_outside_all_draws():
     assert np.isfinite(found["omega_m"].numbers["mean_abs_z"])
 
 
-def test_a_parameter_more_changes_no_other_p_value():
+def test_a_parameter_more_changes_no_p_value_of_another():
     two, three = gaussian(100, 7, dimension=2), gaussian(100, 7, dimension=3)
     fewer = replace(three, parameters=two.parameters, draws=three.draws[..., :2])
     before, after = results(fewer), results(three)
-    assert all(before[test].p_value == after[test].p_value for test in before)
+    ranked = before.keys() - {"pairs"}
+    assert all(before[test].p_value == after[test].p_value for test in ranked)

@@ -5,13 +5,14 @@ import numpy as np
 from closed_form import gaussian
 from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.power import smallest_width_error
 from sbipipe.gate.testing import run_tests
 from sbipipe.gate.verdict import Power
 
-DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
 
 
 def test_the_power_is_kept_by_the_tests_themselves():

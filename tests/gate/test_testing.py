@@ -6,11 +6,12 @@ from scipy import stats
 
 from closed_form import binomial, gaussian
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.testing import holm, run_tests
 
-DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
 
 
 @pytest.mark.parametrize("exact", [gaussian, binomial])
@@ -44,7 +45,7 @@ def test_wrong_posteriors_are_found_twenty_times_of_twenty(simulations, case):
 
 def test_a_test_more_changes_no_other_p_value():
     draws = gaussian(200, 6)
-    some = run_tests(draws, {"tarp": Tarp()}, level=0.01, root=1)
+    some = run_tests(draws, {"tarp": Tarp(), "regions": Regions()}, level=0.01, root=1)
     more = run_tests(draws, DIAGNOSTICS, level=0.01, root=1)
     assert some["tarp.tarp"].p_value == more["tarp.tarp"].p_value
     assert some["tarp.tarp"].p_adjusted <= more["tarp.tarp"].p_adjusted

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from closed_form import CONTROLS, fail, gaussian
+from closed_form import CONTROLS, by_region, fail, gaussian
 from sbipipe.config import Draw, Gate
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.controls import controls
@@ -16,7 +17,7 @@ from sbipipe.gate.verdict import Verdict
 from sbipipe.records import InputError, dump, load
 
 GATE = Gate()
-DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
 
 
 def judged(draws, diagnostics=DIAGNOSTICS, gate=GATE, controls=CONTROLS, seed=0):
@@ -47,7 +48,7 @@ def test_the_exact_posterior_is_published_with_its_controls_found():
     assert given.verdict == "calibrated"
     assert given.published
     assert all(control.found for control in given.controls.values())
-    assert given.reasons[0] == "None of 5 tests rejects at level 0.01"
+    assert given.reasons[0] == "None of 7 tests rejects at level 0.01"
 
 
 def test_reasons_are_words():
@@ -58,6 +59,17 @@ def test_reasons_are_words():
             f"Too narrow: 68 % regions hold the truth in {100 * held:.0f} % of 500 simulations "
             "(coverage, adjusted p = "
         )
+        for reason in given.reasons
+    )
+
+
+def test_a_posterior_wrong_by_region_is_withheld_and_the_region_named():
+    """Too narrow for one half and too wide for the other, as widths that are right on average."""
+    given = judged(by_region(500, 1, narrow=0.8, wide=1.273))
+    assert not given.published
+    assert not given.tests["regions.regions"].passed
+    assert any(
+        reason.startswith(("Too narrow in a region: where ", "Too wide in a region: where "))
         for reason in given.reasons
     )
 

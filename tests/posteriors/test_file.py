@@ -11,6 +11,7 @@ import xarray as xr
 from closed_form import CONTROLS, gaussian
 from sbipipe.config import Gate
 from sbipipe.diagnostics.coverage import Coverage
+from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.judge import judge
@@ -30,7 +31,7 @@ CURVES = {
 @pytest.fixture(scope="module")
 def diagnosis() -> Verdict:
     """A verdict whose tests have curves of different lengths."""
-    diagnostics = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp()}
+    diagnostics = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
     found = judge(gaussian(60, 1), diagnostics, Gate(), CONTROLS, np.random.default_rng(1))
     test = found.tests["tarp.tarp"]
     labels = {"x_label": "share", "y_label": "coverage"}

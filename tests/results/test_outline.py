@@ -18,7 +18,15 @@ DIFFERENCE = {
 CURVE = dict.fromkeys(("x", "y", "lower", "upper", "ideal"), list) | dict.fromkeys(
     ("x_label", "y_label"), str
 )
-TESTS = {"sbc.omega_m", "sbc.sigma_8", "sbc.log_prob", "coverage.hpd", "tarp.tarp"}
+TESTS = {
+    "sbc.omega_m",
+    "sbc.sigma_8",
+    "sbc.log_prob",
+    "sbc.pairs",
+    "coverage.hpd",
+    "tarp.tarp",
+    "regions.regions",
+}
 
 
 def every(keys: set[str], content: Any) -> dict[str, Any]:
