@@ -180,8 +180,8 @@ def save_draws(path: Path, draws: PosteriorDraws) -> None:
     arrays = {
         name: getattr(draws, name)
         for name in (
-            "theta", "draws", "log_prob", "log_prob_truth", "effective_sample_size",
-            "prior_variance",
+            "theta", "draws", "log_prob", "log_prob_truth", "log_prior_truth",
+            "effective_sample_size", "prior_variance",
         )
     }  # fmt: skip
     controls = {f"control/{name}": value for name, value in draws.log_prob_controls.items()}

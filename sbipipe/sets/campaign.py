@@ -23,9 +23,9 @@ from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.protocols import Reader, Simulator
-from sbipipe.records import InputError
-from sbipipe.seeds import number
-from sbipipe.sets import fingerprint, set_aside
+from sbipipe.records import InputError, dump
+from sbipipe.seeds import number, stream
+from sbipipe.sets import failing, fingerprint, set_aside
 from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
 from sbipipe.sets.tables import finite_rows
 from sbipipe.sets.trial import on_every_worker
@@ -76,6 +76,7 @@ def run_simulations(
     set_aside.take_back(path, aside, tell)
     reasons = dict(_run_pending(simulator, path, client))
     status = {split: storage.open_split(path, split)["status"][:] for split in SPLITS}
+    lost = failing.of_campaign(path, simulator.prior, stream(seed, "failures"))
     about = {
         "name": name,
         "kind": entry.kind,
@@ -88,6 +89,7 @@ def run_simulations(
         "failed": {split: int((status[split] == storage.FAILED).sum()) for split in SPLITS},
         "excluded": 0,
         "reasons": reasons,
+        "failures": dump(lost),
     }
     _refuse_empty(about, f"simulate.{name}")
     storage.finish_set(path, about)
@@ -111,9 +113,10 @@ def import_simulations(
         InputError: If the files are wrong, or a split is empty.
     """
     seed = number(seed, "simulate", name)
-    rows = reader.read()
-    keep = finite_rows(rows)
-    rows = rows.rows(keep)
+    read = reader.read()
+    keep = finite_rows(read)
+    lost = failing.left_out(read, keep, reader.prior, stream(seed, "failures"))
+    rows = read.rows(keep)
     shares = entry.simulations or DEFAULT_SHARES
     chosen = assign(rows.group, shares, seed)
     about = {
@@ -128,6 +131,7 @@ def import_simulations(
         "failed": dict.fromkeys(SPLITS, 0),
         "excluded": int((~keep).sum()),
         "reasons": {},
+        "failures": dump(lost),
     }
     _refuse_empty(about, f"simulate.{name}")
     with storage.whole_folder(path) as folder:
