@@ -16,12 +16,14 @@ import numpy as np
 
 from sbipipe import plugins, project
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
-from sbipipe.interfaces import SPLITS, Array, Dataset
+from sbipipe.gate.planning import outlook
+from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.records import InputError, parse
 from sbipipe.seeds import number
-from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
+from sbipipe.sets.shares import default_shares
+from sbipipe.sets.splits import assign, counts
 from sbipipe.sets.tables import finite_rows
 
 T = TypeVar("T")
@@ -143,12 +145,18 @@ def _read(reader: Reader, sizes: Simulations | None, name: str, seed: Any) -> Da
         raise InputError(*lines) from error
     if isinstance(seed, int):
         group = rows.group[finite_rows(rows)]
-        chosen = assign(group, sizes or DEFAULT_SHARES, number(seed, "simulate", name))
+        chosen = _assigned(group, sizes, name, seed)
         empty = [split for split in SPLITS if not len(chosen[split]) and split != "calibrate"]
         if empty:
             few = f"{len(np.unique(group))} simulations are too few"
             raise InputError(f"{where}: the split {', '.join(empty)} is empty ({few})")
     return rows
+
+
+def _assigned(group: Index, sizes: Simulations | None, name: str, seed: int) -> dict[str, Index]:
+    """The rows of each split, of simulations made elsewhere."""
+    shares = sizes or default_shares(len(np.unique(group)))
+    return assign(group, shares, number(seed, "simulate", name))
 
 
 def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
@@ -177,8 +185,8 @@ def _unmendable(params: Params) -> Iterator[str]:
     """Estimators to be recalibrated, where no simulation is kept for that."""
     for name in params.recalibrate:
         simulator = params.simulator_of(params.set_of(name))
-        sizes = params.simulate[simulator].simulations or DEFAULT_SHARES
-        if not sizes.calibrate:
+        sizes = params.simulate[simulator].simulations
+        if sizes is not None and not sizes.calibrate:
             yield project.needs_calibrate(name, simulator)
 
 
@@ -233,8 +241,35 @@ def costs(checked: Checked, measured: bool = True) -> Iterator[tuple[str, Cost]]
             yield name, _cost_of_simulating(checked.params, name, measured)
 
 
+def outlooks(checked: Checked) -> Iterator[str]:
+    """What the gate will see with the test simulations of each entry of `simulate:`.
+
+    Raises:
+        InputError: If there were problems.
+    """
+    params = checked.params
+    if params is None or checked.problems:
+        raise InputError(*checked.problems)
+    diagnostics = {name: plugins.diagnostic(params, name) for name in params.diagnose}
+    for name in params.tested_on:
+        parameters = plugins.simulator(params, name).prior.names
+        n = _test_simulations(checked, params, name)
+        yield f"simulate.{name}: {outlook(n, parameters, diagnostics, params.gate, params.seed)}"
+
+
+def _test_simulations(checked: Checked, params: Params, name: str) -> int:
+    sizes = params.simulate[name].simulations
+    if name not in checked.data:
+        return counts(sizes, f"simulate.{name}.simulations")["test"]
+    rows = checked.data[name]
+    group = rows.group[finite_rows(rows)]
+    return len(np.unique(group[_assigned(group, sizes, name, params.seed)["test"]]))
+
+
 def _cost_of_reading(rows: Dataset, entry: Simulate) -> Cost:
-    kept, shares = int(finite_rows(rows).sum()), entry.simulations or DEFAULT_SHARES
+    finite = finite_rows(rows)
+    kept = int(finite.sum())
+    shares = entry.simulations or default_shares(len(np.unique(rows.group[finite])))
     total = sum(shares[split] for split in SPLITS)
     row = int(np.prod(rows.x.shape[1:])) * BYTES
     return Cost(

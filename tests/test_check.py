@@ -150,7 +150,7 @@ def test_the_cost_of_simulations_made_elsewhere():
     cost = dict(costs(found, measured=False))["mine"]
     assert (cost.rows, cost.excluded, cost.shape) == (460, 40, (3,))
     assert cost.disk == 460 * 3 * 4
-    assert cost.memory == pytest.approx(0.7 * cost.disk, rel=1e-3)
+    assert cost.memory == pytest.approx(0.6 * cost.disk, rel=1e-3)
 
 
 def test_costs_of_wrong_input_are_refused():

@@ -28,9 +28,12 @@ OPENING: Mapping[str, str] = {
 
 def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     """The reasons of a verdict, the most telling first."""
-    uninformative = verdict.verdict == "uninformative"
-    if uninformative:
-        yield _gained(verdict.gain, verdict.level)
+    gained = _gained(verdict.gain, verdict.level)
+    seen = _seen(verdict.power, verdict.n_test)
+    few = seen if not verdict.power.suffices else ""
+    first = {"uninformative": gained, "inconclusive": few}.get(verdict.verdict)
+    if first:
+        yield first
     if verdict.cause:
         yield from _rejections(verdict)
         yield from _wrong_margin(verdict)
@@ -44,9 +47,7 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     if not verdict.cause:
         yield from _unfound(verdict.controls, controls)
         yield f"None of {len(verdict.tests)} tests rejects at level {verdict.level:g}"
-    if not uninformative:
-        yield _gained(verdict.gain, verdict.level)
-    yield _seen(verdict.power, verdict.n_test)
+    yield from (words for words in (gained, seen) if words != first)
     if verdict.failures and verdict.failures.failed:
         yield _failed(verdict.failures)
     if verdict.looks and verdict.looks.split > 1:

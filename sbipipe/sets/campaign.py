@@ -26,7 +26,8 @@ from sbipipe.protocols import Reader, Simulator
 from sbipipe.records import InputError, dump
 from sbipipe.seeds import number, stream
 from sbipipe.sets import failing, fingerprint, set_aside
-from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
+from sbipipe.sets.shares import default_shares
+from sbipipe.sets.splits import assign, counts, design
 from sbipipe.sets.tables import finite_rows
 from sbipipe.sets.trial import on_every_worker
 
@@ -117,7 +118,7 @@ def import_simulations(
     keep = finite_rows(read)
     lost = failing.left_out(read, keep, reader.prior, stream(seed, "failures"))
     rows = read.rows(keep)
-    shares = entry.simulations or DEFAULT_SHARES
+    shares = entry.simulations or default_shares(len(np.unique(rows.group)))
     chosen = assign(rows.group, shares, seed)
     about = {
         "name": name,

@@ -32,7 +32,8 @@ def test_verdicts_are_those_of_coverage_json(run_folder: Path, run_results: Resu
 
 
 def test_each_test_gathers_all_estimators(run_results: Results) -> None:
-    keys = ["sbc.omega_m", "sbc.sigma_8", "sbc.log_prob", "coverage.hpd", "tarp.tarp"]
+    keys = ["sbc.omega_m", "sbc.sigma_8", "sbc.log_prob", "sbc.spread", "coverage.hpd"]
+    keys += ["tarp.tarp"]
     assert [test.key for test in run_results.tests] == keys
     assert all(list(t.results) == ["npe", "nle", "nre", "exact"] for t in run_results.tests)
     assert all((t.diagnostic, t.test) == tuple(t.key.split(".")) for t in run_results.tests)

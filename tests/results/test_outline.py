@@ -18,7 +18,14 @@ DIFFERENCE = {
 CURVE = dict.fromkeys(("x", "y", "lower", "upper", "ideal"), list) | dict.fromkeys(
     ("x_label", "y_label"), str
 )
-TESTS = {"sbc.omega_m", "sbc.sigma_8", "sbc.log_prob", "coverage.hpd", "tarp.tarp"}
+TESTS = {
+    "sbc.omega_m",
+    "sbc.sigma_8",
+    "sbc.log_prob",
+    "sbc.spread",
+    "coverage.hpd",
+    "tarp.tarp",
+}
 
 
 def every(keys: set[str], content: Any) -> dict[str, Any]:
@@ -33,6 +40,7 @@ COVERAGE = {
             "published": bool,
             "n_test": int,
             "reasons": list,
+            "cause": str,
             "tests": every(
                 TESTS,
                 {
@@ -54,6 +62,17 @@ COVERAGE = {
                 "log_prob_truth": every(ESTIMATE, (float, int)),
                 "contraction": every(PARAMETERS, float),
             },
+            "gain": {
+                "nats": every(ESTIMATE, (float, int)),
+                "hedged": float,
+                "hedged_se": float,
+                "p_value": float,
+            },
+            "margins": every(
+                PARAMETERS, every({"width", "bias"}, every({"value", "low", "high"}, float))
+            ),
+            "failures": (dict, type(None)),
+            "looks": (dict, type(None)),
             "power": {
                 "narrow": (float, type(None)),
                 "wide": (float, type(None)),
