@@ -113,7 +113,7 @@ def spread_scores(u: Array) -> Array:
 
 def spread_error(n: int) -> float:
     """The standard deviation of 12 s^2 for n uniform values."""
-    return float(np.sqrt(4 / (5 * n) * (1 + 5 / (2 * (n - 1)))))
+    return float(np.sqrt(4 / (5 * n) * (1 + 5 / (2 * max(n - 1, 1)))))
 
 
 def critical_score(level: float, count: int) -> float:
