@@ -65,8 +65,9 @@ def _rejections(verdict: Verdict) -> Iterator[str]:
         p_adjusted = f"{test.p_adjusted:.1g}" if test.p_adjusted > 0 else "below 1e-300"
         where = f"{test.diagnostic}, adjusted p = {p_adjusted}"
         yield f"{_opening(key, test, verdict)}: {test.why} ({where})"
-        if key == verdict.cause and verdict.verdict == "misshapen" and test.shape is not None:
-            yield _where(test.shape)
+        wrong = verdict.verdict == "misshapen" and key == verdict.cause and test.shape
+        if wrong and wrong.wrong(verdict.level):
+            yield _where(wrong)
 
 
 def _opening(key: str, test: Test, verdict: Verdict) -> str:
