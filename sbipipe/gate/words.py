@@ -50,7 +50,7 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     yield from (words for words in (gained, seen) if words != first)
     if verdict.failures and verdict.failures.failed:
         yield _failed(verdict.failures)
-    if verdict.looks and verdict.looks.split > 1:
+    if verdict.looks and verdict.looks.estimator > 1:
         yield (
             f"The test simulations were looked at {verdict.looks.split} times, "
             f"{verdict.looks.estimator} of them for this estimator"
@@ -149,8 +149,8 @@ def _gained(gain: Gain, level: float) -> str:
     if gain.shown(level):
         return words
     return (
-        f"{words}, which is consistent with none (p = {gain.p_value:.1g}, level {level:g}): the "
-        "prior itself would do as well"
+        f"{words}, which is consistent with none (p = {gain.p_value:.1g}, level {level:g}): it is "
+        "not seen to know more than the prior"
     )
 
 
