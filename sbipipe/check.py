@@ -17,13 +17,15 @@ import numpy as np
 from sbipipe import plugins, project
 from sbipipe.as_drawn import support, unnamed
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
-from sbipipe.interfaces import SPLITS, Array, Dataset
+from sbipipe.gate.planning import outlook
+from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.records import InputError, parse
 from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
-from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts
+from sbipipe.sets.shares import default_shares
+from sbipipe.sets.splits import assign, counts
 from sbipipe.sets.trivial import Trivial, known
 
 T = TypeVar("T")
@@ -156,12 +158,18 @@ def _read(reader: Reader, sizes: Simulations | None, name: str, seed: Any) -> Da
         raise InputError(*lines) from error
     if isinstance(seed, int):
         group = rows.group[rows.finite]
-        chosen = assign(group, sizes or DEFAULT_SHARES, number(seed, "simulate", name))
+        chosen = _assigned(group, sizes, name, seed)
         empty = [split for split in SPLITS if not len(chosen[split]) and split != "calibrate"]
         if empty:
             few = f"{len(np.unique(group))} simulations are too few"
             raise InputError(f"{where}: the split {', '.join(empty)} is empty ({few})")
     return rows
+
+
+def _assigned(group: Index, sizes: Simulations | None, name: str, seed: int) -> dict[str, Index]:
+    """The rows of each split, of simulations made elsewhere."""
+    shares = sizes or default_shares(len(np.unique(group)))
+    return assign(group, shares, number(seed, "simulate", name))
 
 
 def _impossible(values: Any, simulators: Mapping[str, Any]) -> list[str]:
@@ -190,8 +198,8 @@ def _unmendable(params: Params, recalibrations: Mapping[str, Any]) -> Iterator[s
     """Recalibrations with too few simulations to be fitted to, or with a target that is none."""
     for name, kind in recalibrations.items():
         simulator = params.simulator_of(params.set_of(name))
-        given = (params.simulate[simulator].simulations or DEFAULT_SHARES).calibrate
-        fewest = getattr(kind, "fewest", 1)
+        sizes, fewest = params.simulate[simulator].simulations, getattr(kind, "fewest", 1)
+        given = 1 if sizes is None else sizes.calibrate
         if not given or (_simulates(params.simulate[simulator].kind) and given < fewest):
             yield project.needs_calibrate(name, simulator, int(given), fewest)
         problem = project.targeted(params, name, kind)
@@ -259,13 +267,44 @@ def trivial(checked: Checked) -> Iterator[tuple[str, Trivial]]:
     if checked.params is None or checked.problems:
         raise InputError(*checked.problems)
     for name, rows in checked.data.items():
-        within = support(plugins.simulator(checked.params, name).prior)
-        names = within.names if within else unnamed(rows.theta.shape[1])
+        names = _parameters(checked, checked.params, name)
         yield name, known(rows, names, stream(checked.params.seed, "trivial", name))
 
 
+def outlooks(checked: Checked) -> Iterator[str]:
+    """What the gate will see with the test simulations of each entry of `simulate:`.
+
+    Raises:
+        InputError: If there were problems.
+    """
+    params = checked.params
+    if params is None or checked.problems:
+        raise InputError(*checked.problems)
+    diagnostics = {name: plugins.diagnostic(params, name) for name in params.diagnose}
+    for name in params.tested_on:
+        parameters = _parameters(checked, params, name)
+        n = _test_simulations(checked, params, name)
+        yield f"simulate.{name}: {outlook(n, parameters, diagnostics, params.gate, params.seed)}"
+
+
+def _parameters(checked: Checked, params: Params, name: str) -> tuple[str, ...]:
+    """The names of the parameters of an entry of `simulate:`."""
+    within = support(plugins.simulator(params, name).prior)
+    return within.names if within else unnamed(checked.data[name].theta.shape[1])
+
+
+def _test_simulations(checked: Checked, params: Params, name: str) -> int:
+    sizes = params.simulate[name].simulations
+    if name not in checked.data:
+        return counts(sizes, f"simulate.{name}.simulations")["test"]
+    rows = checked.data[name]
+    group = rows.group[rows.finite]
+    return len(np.unique(group[_assigned(group, sizes, name, params.seed)["test"]]))
+
+
 def _cost_of_reading(rows: Dataset, entry: Simulate) -> Cost:
-    kept, shares = int(rows.finite.sum()), entry.simulations or DEFAULT_SHARES
+    kept = int(rows.finite.sum())
+    shares = entry.simulations or default_shares(len(np.unique(rows.group[rows.finite])))
     total = sum(shares[split] for split in SPLITS)
     row = int(np.prod(rows.x.shape[1:])) * BYTES
     return Cost(

@@ -101,7 +101,8 @@ def check(
         bool, typer.Option("--names", help="Only names and sections; as make repro does.")
     ] = False,
 ) -> None:
-    """Name every problem of the parameters and data; then estimate time, disk and memory."""
+    """Name every problem of the parameters and data; then say what the gate will see, and estimate
+    time, disk and memory."""
     if names:
         from sbipipe.config import read_params
 
@@ -114,6 +115,8 @@ def check(
     if checked.problems:
         raise InputError(*checked.problems)
     print(f"{params}: nothing wrong")
+    for line in checking.outlooks(checked):
+        print(line)
     for remark in checked.remarks:
         print(remark)
     if known := dict(checking.trivial(checked)):

@@ -124,16 +124,19 @@ class Gate:
         level: The probability with which a calibrated posterior is withheld.
         on_failure: What a failed posterior brings about: with "withhold" it goes to
             `reports/withheld/`, with "fail" the run fails as well.
-        width_error: The error of the width that the verdict "calibrated" must exclude, in widths.
+        width_error: The error of any one parameter's width that the verdict "calibrated" must
+            exclude, in widths.
         chance: The probability with which such an error must be found.
-        fewest_draws: The effective draws below which an observation counts as not sampled.
+        fewest_draws: The effective draws below which an observation counts as not sampled. Draws
+            that are resampled are copies of few points: tests at 5 % reject exact posteriors 6
+            times in 100 where the effective size is 100, and 21 times where it is 50.
     """
 
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     on_failure: Literal["withhold", "fail"] = "withhold"
     width_error: Annotated[float, Field(ge=0.01, le=0.5)] = 0.2
     chance: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
-    fewest_draws: Positive = 20
+    fewest_draws: Positive = 100
 
 
 @plugin

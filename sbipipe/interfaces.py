@@ -265,6 +265,7 @@ class PosteriorDraws:
         draws: With shape (n, B, D); NaN for a failed observation.
         log_prob: At the draws, with shape (n, B).
         log_prob_truth: At the truth, with shape (B,).
+        log_prior_truth: Log prior density at the truth, with shape (B,).
         log_prob_controls: For each negative control, its log density at the truth, (B,).
         effective_sample_size: With shape (B,).
         prior_variance: Of each parameter under the prior, with shape (D,).
@@ -279,6 +280,7 @@ class PosteriorDraws:
     draws: Array
     log_prob: Array
     log_prob_truth: Array
+    log_prior_truth: Array
     log_prob_controls: Mapping[str, Array]
     effective_sample_size: Array
     prior_variance: Array
@@ -323,6 +325,10 @@ class Result:
         numbers: Other figures, by name.
         curve: The picture of it.
         why: One sentence that a person reads.
+        ranks: The ranks behind the test, one for each simulation that could be sampled, uniform
+            on [0, 1] for a calibrated posterior; empty where the test has none.
+        outwards: Whether the ranks grow from the densest point of the posterior outwards, and not
+            from one side of it to the other.
     """
 
     test: str
@@ -331,3 +337,5 @@ class Result:
     curve: Curve
     why: str
     numbers: Mapping[str, float] = field(default_factory=dict)
+    ranks: tuple[float, ...] = ()
+    outwards: bool = False

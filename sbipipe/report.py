@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from sbipipe.gate.verdict import Estimate
+from sbipipe.gate.verdict import Estimate, Interval
 from sbipipe.interfaces import SPLITS
 from sbipipe.results.calibration import Judged
 from sbipipe.results.run import Results
@@ -29,6 +29,8 @@ SIGNS = {
     "overconfident": "✗",
     "underconfident": "✗",
     "biased": "✗",
+    "misshapen": "✗",
+    "uninformative": "✗",
     "inconclusive": "?",
 }
 """A sign for each verdict, so that none rests on colour."""
@@ -58,6 +60,7 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
         "symbol": symbol,
         "nats": nats,
         "p": p_value,
+        "interval": interval,
         "percent": percent,
         "number": number,
         "duration": duration,
@@ -135,6 +138,13 @@ def nats(estimate: Estimate | None) -> str:
     return f"infinite for {estimate.infinite}{finite}" if estimate.infinite else NONE
 
 
+def interval(found: Interval) -> str:
+    """A value and the ends of its interval."""
+    if not math.isfinite(found.value):
+        return NONE
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", MINUS)
+
+
 def _signed(value: float) -> str:
     return f"{value:.3f}".replace("-", MINUS)
 
@@ -198,6 +208,9 @@ def _metrics(estimator: Judged) -> Iterator[tuple[str, Any]]:
     yield "published", int(estimator.verdict.published)
     yield "n_test", estimator.verdict.n_test
     yield "min_p_adjusted", estimator.min_p_adjusted
+    gain = estimator.verdict.gain.nats
+    if math.isfinite(gain.se):
+        yield "gain", {"mean": gain.mean, "se": gain.se}
     for name in ("log_prob_truth", "kl_from_exact"):
         found = getattr(estimator.performance, name)
         if found and math.isfinite(found.se):

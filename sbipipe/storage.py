@@ -177,13 +177,8 @@ def load_history(path: Path) -> History:
 
 def save_draws(path: Path, draws: PosteriorDraws) -> None:
     """Write the draws of one estimator for its test simulations."""
-    arrays = {
-        name: getattr(draws, name)
-        for name in (
-            "theta", "draws", "log_prob", "log_prob_truth", "effective_sample_size",
-            "prior_variance",
-        )
-    }  # fmt: skip
+    names = "theta draws log_prob log_prob_truth log_prior_truth effective_sample_size"
+    arrays = {name: getattr(draws, name) for name in (*names.split(), "prior_variance")}
     groups = {"control": draws.log_prob_controls, "figure": draws.figures, "given": draws.given}
     for group, named in groups.items():
         arrays |= {f"{group}/{name}": value for name, value in named.items()}

@@ -6,26 +6,54 @@ import joblib
 
 from sbipipe import paths, plugins, runtime, storage
 from sbipipe.config import Params, read_params
+from sbipipe.gate import looks
 from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
-from sbipipe.records import dump
+from sbipipe.gate.looks import Looks
+from sbipipe.interfaces import PosteriorDraws
+from sbipipe.records import dump, load
 from sbipipe.seeds import stream
+from sbipipe.sets.failures import Failures
 
 
 def main() -> None:
     params = read_params()
     shutil.rmtree(paths.DIAGNOSES, ignore_errors=True)
+    seen = looked(params)
     with runtime.parallel(params.runtime):
-        joblib.Parallel()(joblib.delayed(diagnose)(params, name) for name in params.estimators)
+        joblib.Parallel()(joblib.delayed(diagnose)(params, n, seen[n]) for n in params.estimators)
 
 
-def diagnose(params: Params, name: str) -> None:
+def looked(params: Params) -> dict[str, Looks]:
+    """How often the test simulations have been looked at, with this time."""
+    settings = dump([params.draw, params.diagnose, params.gate])
+    judged = [looks.entry(name, drawn(name), settings) for name in params.estimators]
+    return looks.add(paths.LOOKS, judged)
+
+
+def diagnose(params: Params, name: str, seen: Looks) -> None:
     """Judge one estimator."""
-    draws = storage.load_draws(paths.DRAWS / f"{name}.safetensors")
     diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
-    rng = stream(params.seed, "diagnose", name)
-    verdict = judge(draws, diagnostics, params.gate, controls(params.draw), rng)
+    verdict = judge(
+        drawn(name),
+        diagnostics,
+        params.gate,
+        controls(params.draw),
+        stream(params.seed, "diagnose", name),
+        failures=failures(params, name),
+        looks=seen,
+    )
     storage.save_json(paths.DIAGNOSES / f"{name}.json", dump(verdict))
+
+
+def drawn(name: str) -> PosteriorDraws:
+    return storage.load_draws(paths.DRAWS / f"{name}.safetensors")
+
+
+def failures(params: Params, name: str) -> Failures:
+    """The simulations that failed, of the simulator behind an estimator."""
+    path = paths.SETS / params.simulator_of(params.set_of(name))
+    return load(Failures, storage.open_set(path).about["failures"], path / "set.json")
 
 
 if __name__ == "__main__":

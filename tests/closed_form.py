@@ -54,7 +54,10 @@ def gaussian(
     def log_prob(values: Array) -> Array:
         return np.asarray(stats.multivariate_normal(cov=claimed).logpdf(values - mean))
 
-    return record(mean + scale * width * noise, theta, log_prob, np.ones(dimension))
+    prior = stats.multivariate_normal(cov=covariance).logpdf(theta)
+    return record(
+        mean + scale * width * noise, theta, log_prob, np.ones(dimension), np.reshape(prior, -1)
+    )
 
 
 def by_region(
@@ -95,11 +98,21 @@ def binomial(simulations: int, seed: int, *, n: int = 200, trials: int = 3) -> P
     x = rng.binomial(trials, theta[:, 0])
     posterior = stats.beta(x + 1, trials - x + 1)
     draws = posterior.rvs((n, simulations), random_state=rng)[..., None]
-    return record(draws, theta, lambda t: posterior.logpdf(t[..., 0]), np.array([1 / 12]))
+    return record(
+        draws,
+        theta,
+        lambda t: posterior.logpdf(t[..., 0]),
+        np.array([1 / 12]),
+        np.zeros(simulations),
+    )
 
 
 def record(
-    draws: Array, theta: Array, log_prob: Callable[[Array], Array], prior_variance: Array
+    draws: Array,
+    theta: Array,
+    log_prob: Callable[[Array], Array],
+    prior_variance: Array,
+    log_prior_truth: Array,
 ) -> PosteriorDraws:
     """What the draw stage would have stored."""
     with np.errstate(divide="ignore"):
@@ -110,6 +123,7 @@ def record(
             draws=draws,
             log_prob=log_prob(draws),
             log_prob_truth=log_prob(theta),
+            log_prior_truth=log_prior_truth,
             log_prob_controls=at_truth,
             effective_sample_size=np.full(len(theta), float(len(draws))),
             prior_variance=prior_variance,

@@ -117,6 +117,7 @@ def posterior_draws(
         draws=drawn,
         log_prob=log_prob(drawn),
         log_prob_truth=log_prob(theta),
+        log_prior_truth=prior.log_prob(theta),
         log_prob_controls={c.name: log_prob(c.preimage(theta, drawn)) for c in CONTROLS},
         effective_sample_size=np.full(simulations, float(draws)),
         prior_variance=prior.variance,
@@ -187,6 +188,7 @@ def _sets(prior: Prior, as_fields: bool, simulations: int, spoken: str) -> None:
         "failed": {"train": 2 if spoken else 0, "valid": 0, "calibrate": 0, "test": 0},
         "excluded": 3 if spoken else 0,
         "reasons": {"train/3": spoken, "train/7": spoken} if spoken else {},
+        "failures": {"failed": 2 if spoken else 0, "simulations": 900 + simulations, "p_value": 1},
     }
     rng = stream(0, "valid")
     theta = prior.sample(100, rng)

@@ -29,7 +29,7 @@ PARAMS = {
     "recalibrate": {},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
-    "gate": {"level": 0.01, "on_failure": "withhold"},
+    "gate": {"level": 0.01, "on_failure": "withhold", "width_error": 0.3},
 }
 
 
@@ -59,7 +59,8 @@ def simulate() -> None:
     described = storage.describe(simulator.data)
     about = {**described, "parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
     counts = {"simulations": COUNTS, "failed": dict.fromkeys(SPLITS, 0), "excluded": 0}
-    storage.finish_set(path, {**about, **counts, "fingerprint": "f00d", "reasons": {}})
+    failed = {"failures": {"failed": 0, "simulations": sum(COUNTS.values())}}
+    storage.finish_set(path, {**about, **counts, **failed, "fingerprint": "f00d", "reasons": {}})
 
 
 def run(folder: Path) -> None:

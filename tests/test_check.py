@@ -1,5 +1,6 @@
 """Every problem at once, under its dotted key; and what a run will cost."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from sbipipe import check, cli, plugins
-from sbipipe.check import costs, measure
+from sbipipe.check import costs, measure, outlooks
 from sbipipe.records import InputError
 
 COUNTS = {"train": 100, "valid": 20, "calibrate": 0, "test": 80}
@@ -238,7 +239,28 @@ def test_the_cost_of_simulations_made_elsewhere():
     cost = dict(costs(found, measured=False))["mine"]
     assert (cost.rows, cost.excluded, cost.shape) == (460, 40, (3,))
     assert cost.disk == 460 * 3 * 4
-    assert cost.memory == pytest.approx(0.7 * cost.disk, rel=1e-3)
+    assert cost.memory == pytest.approx(0.6 * cost.disk, rel=1e-3)
+
+
+def test_what_the_gate_will_see_is_said_beforehand():
+    bring(rows=1000)
+    found = checked(
+        simulate={**GOOD["simulate"], "mine": MINE},
+        summarise={"raw": {"kind": "identity", "of": "mine"}},
+        train={"exact": {"kind": "exact", "of": "sims"}, "npe": {"kind": "npe", "of": "raw"}},
+    )
+    few, more = outlooks(found)
+    assert few.startswith("simulate.sims: 80 test simulations show one parameter's width ")
+    assert "no posterior will be published; it takes " in few
+    assert "gate.width_error: 0.2" in more
+    assert re.match(r"simulate\.mine: 2\d\d test simulations show ", more)
+
+
+def test_enough_simulations_need_no_advice():
+    enough = {"kind": "linear_gaussian", "simulations": {**COUNTS, "test": 700}}
+    (line,) = outlooks(checked(simulate={"sims": enough}))
+    assert line.startswith("simulate.sims: 700 test simulations show one parameter's width ")
+    assert line.endswith("with probability 0.9")
 
 
 def test_costs_of_wrong_input_are_refused():

@@ -61,7 +61,7 @@ def test_files_of_removed_entries_and_old_verdicts_go(run):
 
 
 def test_the_gate_can_end_the_run(run, capsys):
-    linear_run.write_params(run, gate={"on_failure": "fail"})
+    linear_run.write_params(run, gate={"on_failure": "fail", "width_error": 0.3})
     with pytest.raises(SystemExit) as end:
         linear_run.stage("publish")
     assert end.value.code == 1

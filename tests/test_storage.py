@@ -148,6 +148,7 @@ def test_draws_come_back(tmp_path: Path) -> None:
         draws=rng.random((9, 3, 2)),
         log_prob=rng.random((9, 3)),
         log_prob_truth=rng.random(3),
+        log_prior_truth=rng.random(3),
         log_prob_controls={"narrowed": np.array([0.0, -np.inf, 1.0])},
         effective_sample_size=np.full(3, 9.0),
         prior_variance=np.ones(2),

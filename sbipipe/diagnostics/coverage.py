@@ -60,6 +60,8 @@ class Coverage:
                 curve=self._curve(u),
                 why=why,
                 numbers=_numbers(u, failed),
+                ranks=tuple(u[~failed].tolist()),
+                outwards=True,
             ),
         )
 

@@ -12,6 +12,11 @@ The direction of an error shows in
 - bias, (mean u - 1/2) sqrt(12): positive where the truth lies above the draws;
 - dispersion, 12 var u: above one where the posterior is too narrow.
 
+A band looks at all errors alike, and takes two thirds more simulations than it must to see a width
+that is wrong. So the widths have a test of their own, `spread`: under the null the scores
+s_i = sqrt(5 N / 4) (12 var u_i - 1) tend to standard normals, and the p-value of the D parameters
+is 2 D times the tail beyond the largest |s_i| (Bonferroni).
+
 Ranks of sums and differences of two parameters see a correlation that is missing (`correlations`):
 one test, "pairs", of all pairs.
 
@@ -38,10 +43,13 @@ __all__ = ["Sbc"]
 LOG_PROB = "log_prob"
 """Name of the test of the log-density."""
 
+SPREAD = "spread"
+"""Name of the test of the parameters' widths."""
+
 
 @plugin
 class Sbc:
-    """Ranks of each parameter, of the log-density, and of pairs of parameters.
+    """Ranks of each parameter, their spread, and ranks of the log-density and of pairs.
 
     Attributes:
         level: The drawn band holds the whole curve of an exact posterior with probability
@@ -51,9 +59,11 @@ class Sbc:
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
 
     def __call__(self, draws: PosteriorDraws, rng: Generator) -> tuple[Result, ...]:
-        """One result per parameter, one for the log-density, and one for the pairs of parameters.
+        """One result per parameter, one each for the log-density, for the widths, and for the
+        pairs of parameters.
 
-        `statistic` is gamma, small where the ranks stray from uniform; for the pairs, |z|.
+        `statistic` is gamma, small where the ranks stray from uniform; of the widths, it is the s_i
+        farthest from zero, and of the pairs |z|.
         """
         failed, size = uniformity.failed(draws), uniformity.effective_draws(draws)
         root = int(rng.integers(2**63))
@@ -64,15 +74,16 @@ class Sbc:
             return u
 
         lost = uniformity.by_turns(int(failed.sum()))
-        results = [
-            self._parameter(
-                name, ranks(name, draws.draws[..., i], draws.theta[:, i], lost), draws, i, failed
-            )
+        of = {
+            name: ranks(name, draws.draws[..., i], draws.theta[:, i], lost)
             for i, name in enumerate(draws.parameters)
+        }
+        results = [
+            self._parameter(name, u, draws, i, failed) for i, (name, u) in enumerate(of.items())
         ]
         u = ranks(LOG_PROB, draws.log_prob, draws.log_prob_truth, 0 * lost)
         pairs = correlations(draws, self.level, stream(root, "pairs"))
-        return (*results, self._log_prob(u, failed), *pairs)
+        return (*results, self._log_prob(u, failed), self._spread(of, failed), *pairs)
 
     def _parameter(
         self, name: str, u: Array, draws: PosteriorDraws, i: int, failed: Mask
@@ -89,7 +100,7 @@ class Sbc:
             f"the central 68 % interval of {name} holds the truth in {100 * central:.0f} % of "
             f"{len(u)} simulations, and the truth lies above the median in {100 * above:.0f} %"
         )
-        return self._result(name, u, numbers, why)
+        return self._result(name, u, numbers, why, tuple(u[~failed].tolist()))
 
     def _log_prob(self, u: Array, failed: Mask) -> Result:
         numbers = {"signed_area": float(np.mean(u) - 0.5), "failed": float(failed.sum())}
@@ -97,9 +108,54 @@ class Sbc:
             f"the density at the truth is above the median of the draws' densities in "
             f"{100 * np.mean(u > 0.5):.0f} % of {len(u)} simulations, where 50 % is right"
         )
-        return self._result(LOG_PROB, u, numbers, why)
+        outwards = tuple((1 - u[~failed]).tolist())
+        return self._result(LOG_PROB, u, numbers, why, outwards, outwards=True)
 
-    def _result(self, test: str, u: Array, numbers: dict[str, float], why: str) -> Result:
+    def _spread(self, of: dict[str, Array], failed: Mask) -> Result:
+        names, n = tuple(of), len(failed)
+        scores = uniformity.spread_scores(np.stack(list(of.values())))
+        worst = int(np.abs(scores).argmax())
+        u = of[names[worst]]
+        dispersion = uniformity.dispersion(u)
+        why = (
+            f"the ranks of {names[worst]} have {dispersion:.2f} times the variance of uniform ones "
+            f"in {n} simulations"
+        )
+        return Result(
+            test=SPREAD,
+            statistic=float(scores[worst]),
+            p_value=uniformity.largest_score(scores),
+            curve=self._scatter(names, scores, n),
+            why=why,
+            numbers={"dispersion": dispersion, "failed": float(failed.sum())},
+            ranks=tuple(u[~failed].tolist()),
+        )
+
+    def _scatter(self, names: tuple[str, ...], scores: Array, n: int) -> Curve:
+        """A step for each parameter."""
+        x = np.repeat(np.arange(len(names) + 1.0), 2)[1:-1] + 0.5
+        error = uniformity.spread_error(n)
+        width = error * uniformity.critical_score(self.level, len(names))
+        return Curve(
+            x=tuple(x.tolist()),
+            y=tuple(np.repeat(1 + error * scores, 2).tolist()),
+            ideal=tuple(np.ones(len(x)).tolist()),
+            lower=tuple(np.full(len(x), 1 - width).tolist()),
+            upper=tuple(np.full(len(x), 1 + width).tolist()),
+            x_label=f"parameter: {', '.join(names)}",
+            y_label="variance of the ranks, over that of uniform ones",
+        )
+
+    def _result(
+        self,
+        test: str,
+        u: Array,
+        numbers: dict[str, float],
+        why: str,
+        ranks: tuple[float, ...],
+        *,
+        outwards: bool = False,
+    ) -> Result:
         gamma, p_value = uniformity.simultaneous(u)
         lower, upper = uniformity.simultaneous_band(len(u), self.level)
         grid = uniformity.GRID
@@ -113,7 +169,14 @@ class Sbc:
             y_label="cumulative share of simulations minus that share",
         )
         return Result(
-            test=test, statistic=gamma, p_value=p_value, curve=curve, why=why, numbers=numbers
+            test=test,
+            statistic=gamma,
+            p_value=p_value,
+            curve=curve,
+            why=why,
+            numbers=numbers,
+            ranks=ranks,
+            outwards=outwards,
         )
 
 

@@ -63,6 +63,7 @@ class Tarp:
                 curve=self._curve(f),
                 why=why,
                 numbers=numbers,
+                ranks=tuple(f[~failed].tolist()),
             ),
         )
 

@@ -1,39 +1,38 @@
 r"""The gate: from the diagnostics' results to a verdict, with its own power.
 
 If one of an estimator's tests fails after correction for their number (`testing`), the posterior is
-
-- `biased` where the parameters' ranks are displaced more than they are spread (`evidence`), and
-  either plainly so or more than the width is wrong,
-- otherwise `overconfident` or `underconfident`, by the sign of the strongest evidence of a wrong
-  width (signed area of the coverage, dispersion of the ranks, TARP's area to the curve).
+`biased`, `overconfident`, `underconfident` or `misshapen` (`naming`).
 
 If none fails, that must mean something. The negative controls (`controls`) have to be found by the
-same tests, all four kinds of test have to be there, and the number of simulations must suffice to
-find a width that is wrong by `gate.width_error` (`power`); else the verdict is `inconclusive`.
+same tests, all mandatory kinds of test have to be there, and the number of simulations must suffice
+to find one parameter's width that is wrong by `gate.width_error` (`power`); else the verdict is
+`inconclusive`. And the posterior must know more than the prior, which passes every test (`gain`);
+else it is `uninformative`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sbipipe.config import Gate
 from sbipipe.gate import uniformity
 from sbipipe.gate.controls import Control, control_draws
-from sbipipe.gate.evidence import evidence
+from sbipipe.gate.gain import gain
+from sbipipe.gate.margins import margins
+from sbipipe.gate.naming import failure
 from sbipipe.gate.power import smallest_width_error
 from sbipipe.gate.sharpness import sharpness
 from sbipipe.gate.testing import detection, missing, run_tests
-from sbipipe.gate.verdict import Detection, Outcome, Power, SampleSize, Test, Verdict
+from sbipipe.gate.verdict import Detection, Gain, Looks, Outcome, Power, SampleSize, Test, Verdict
 from sbipipe.gate.words import reasons
 from sbipipe.interfaces import Generator, PosteriorDraws
 from sbipipe.protocols import Diagnostic
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
-
-PLAIN = 4.0
-"""Standard deviations of displacement that are a bias, whatever the evidence of a wrong width."""
+from sbipipe.sets.failures import Failures
 
 
 def judge(
@@ -42,6 +41,9 @@ def judge(
     gate: Gate,
     controls: Sequence[Control],
     rng: Generator,
+    *,
+    failures: Failures | None = None,
+    looks: Looks | None = None,
 ) -> Verdict:
     """Test an estimator's draws and its negative controls, and say what follows.
 
@@ -50,6 +52,8 @@ def judge(
         diagnostics: By the name they have in `params.yaml`.
         gate: The settings that the verdict rests on.
         controls: The negative controls whose densities were stored with the draws.
+        failures: The simulations that failed, where that is known.
+        looks: How often the test simulations have been looked at, where somebody counts.
 
     Raises:
         InputError: Where there is nothing to judge or a control's density is missing.
@@ -74,42 +78,49 @@ def judge(
         gate=gate,
         rng=stream(root, "power"),
     )
-    failed = int(uniformity.failed(draws).sum())
-    outcome = _outcome(tests, found, power, n)
-    return Verdict(
+    gained = gain(draws)
+    outcome, cause = _outcome(tests, found, gained, power, n=n, level=gate.level)
+    verdict = Verdict(
         verdict=outcome,
         published=outcome == "calibrated",
         n_test=n,
-        reasons=reasons(tests, found, controls, power, n=n, failed=failed, level=gate.level),
+        reasons=(),
+        cause=cause,
         tests=tests,
         controls=found,
         sharpness=sharpness(draws),
+        gain=gained,
+        margins=margins(draws, stream(root, "margins")),
         power=power,
         effective_sample_size=_sample_size(draws),
         level=gate.level,
         n_draws=len(draws.draws),
-        failed=failed,
+        failed=int(uniformity.failed(draws).sum()),
         seconds_per_posterior=draws.seconds,
+        failures=failures,
+        looks=looks,
     )
+    return replace(verdict, reasons=tuple(reasons(verdict, controls)))
 
 
 def _outcome(
-    tests: Mapping[str, Test], detections: Mapping[str, Detection], power: Power, n: int
-) -> Outcome:
-    rejected = [test for test in tests.values() if not test.passed]
+    tests: Mapping[str, Test],
+    detections: Mapping[str, Detection],
+    gained: Gain,
+    power: Power,
+    *,
+    n: int,
+    level: float,
+) -> tuple[Outcome, str]:
+    """The outcome, and the key of the test that condemns, if one does."""
+    rejected = {key: test for key, test in tests.items() if not test.passed}
     if rejected:
-        return _failure(rejected, n)
-    whole = not missing(tests) and all(control.found for control in detections.values())
-    return "calibrated" if whole and power.suffices else "inconclusive"
-
-
-def _failure(rejected: list[Test], n: int) -> Outcome:
-    """The name of what is wrong, from all rejecting tests together."""
-    seen = evidence((test.numbers for test in rejected), n)
-    plain = seen.displaced > PLAIN or seen.displaced > abs(seen.width)
-    if seen.displaced > seen.spread and plain:
-        return "biased"
-    return "underconfident" if seen.width > 0 else "overconfident"
+        return failure(rejected, n, level)
+    if missing(tests) or not all(control.found for control in detections.values()):
+        return "inconclusive", ""
+    if not gained.shown(level):
+        return "uninformative", ""
+    return "calibrated" if power.suffices else "inconclusive", ""
 
 
 def _sample_size(draws: PosteriorDraws) -> SampleSize:

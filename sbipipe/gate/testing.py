@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sbipipe.gate.verdict import Detection, Test
-from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.gate.mending import shape
+from sbipipe.gate.verdict import Detection, Shape, Test
+from sbipipe.interfaces import Array, PosteriorDraws, Result
 from sbipipe.protocols import Diagnostic
 from sbipipe.seeds import stream
 
@@ -51,9 +52,16 @@ def run_tests(
             why=result.why,
             numbers=result.numbers,
             curve=result.curve,
+            shape=None if p > level else _shape(result, len(draws.parameters)),
         )
         for (key, (name, result)), p in zip(results.items(), adjusted, strict=True)
     }
+
+
+def _shape(result: Result, dimension: int) -> Shape | None:
+    if not result.ranks:
+        return None
+    return shape(np.array(result.ranks), dimension, outwards=result.outwards)
 
 
 def holm(p_values: Array) -> Array:

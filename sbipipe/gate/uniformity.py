@@ -105,6 +105,27 @@ def dispersion(u: Array) -> float:
     return float(np.var(u) * 12)
 
 
+def spread_scores(u: Array) -> Array:
+    """12 s^2 - 1 in its standard deviations, with s^2 the variance of each row, (..., N) -> (...):
+    a standard normal for uniform values, above zero where they lie too near to the ends."""
+    return np.asarray((12 * np.var(u, -1, ddof=1) - 1) / spread_error(u.shape[-1]))
+
+
+def spread_error(n: int) -> float:
+    """The standard deviation of 12 s^2 for n uniform values."""
+    return float(np.sqrt(4 / (5 * n) * (1 + 5 / (2 * max(n - 1, 1)))))
+
+
+def critical_score(level: float, count: int) -> float:
+    """What `count` standard normals stay within with probability 1 - level or more."""
+    return float(stats.norm.isf(level / (2 * count)))
+
+
+def largest_score(scores: Array) -> float:
+    """The p-value of the score farthest from zero, by Bonferroni."""
+    return float(min(1.0, 2 * len(scores) * stats.norm.sf(np.abs(scores).max())))
+
+
 def kolmogorov_smirnov(u: Array) -> tuple[float, float]:
     """Largest distance between the empirical and the uniform distribution, and its p-value."""
     distance = float(ks_distance(np.asarray(u)[None])[0])

@@ -9,8 +9,46 @@ from pydantic import computed_field
 
 from sbipipe.interfaces import Curve, Real
 from sbipipe.records import record
+from sbipipe.sets.failures import Failures
 
-Outcome = Literal["calibrated", "overconfident", "underconfident", "biased", "inconclusive"]
+MOSTLY = 1 / 3
+"""An error of shape is one of which shift and width leave more than this share."""
+
+Outcome = Literal[
+    "calibrated",
+    "overconfident",
+    "underconfident",
+    "biased",
+    "misshapen",
+    "uninformative",
+    "inconclusive",
+]
+"""Only the first is published. The next four are what a rejected test says is wrong; a posterior
+that passes is `uninformative` where it is not seen to know more than the prior, and `inconclusive`
+where passing means little."""
+
+
+@record
+class Shape:
+    """The ranks of one test, mended by the best shift and width.
+
+    Attributes:
+        outwards: Whether the ranks grow from the densest point outwards.
+        p_value: The p-value of the ranks before they are mended, by the smooth statistic.
+        left: The share of their distance from uniform that is left.
+        rank: The rank at which they then stray most.
+        share: The share of simulations with a lower rank, mended.
+    """
+
+    outwards: bool
+    p_value: float
+    left: Real
+    rank: Real
+    share: Real
+
+    def wrong(self, level: float) -> bool:
+        """Whether the ranks stray, at this level, and neither shift nor width explains it."""
+        return self.p_value <= level and self.left > MOSTLY
 
 
 @record
@@ -26,6 +64,8 @@ class Test:
         why: One sentence that a person reads.
         numbers: Other figures, by name.
         curve: The picture of the test.
+        shape: The ranks of a rejection, mended by the best shift and width; None where the test
+            passed or has no ranks.
     """
 
     __test__ = False
@@ -38,6 +78,7 @@ class Test:
     why: str
     numbers: Mapping[str, Real]
     curve: Curve
+    shape: Shape | None = None
 
 
 @record
@@ -93,12 +134,60 @@ class Sharpness:
 
 
 @record
-class Power:
-    """The smallest errors of the width that the tests would find.
+class Gain:
+    """The nats gained over the prior, over the observations that could be sampled.
 
     Attributes:
-        narrow: The error w of a posterior of width 1 - w; None where beyond `power.LARGEST`.
-        wide: The error w of a posterior of width 1 + w; None where beyond `power.LARGEST`.
+        nats: The log posterior less the log prior density at the truth, in nats.
+        hedged: The mean gain of the posterior hedged with the prior, in nats.
+        hedged_se: The standard error of that mean.
+        p_value: The probability of as large a hedged gain where there is none.
+    """
+
+    nats: Estimate
+    hedged: Real
+    hedged_se: Real
+    p_value: float
+
+    def shown(self, level: float) -> bool:
+        """Whether the posterior knows more than the prior, at this level."""
+        return self.p_value <= level
+
+
+@record
+class Interval:
+    """A value with its central interval.
+
+    Attributes:
+        value: The estimate.
+        low, high: The ends of the interval that holds it with probability `CONFIDENCE`.
+    """
+
+    value: Real
+    low: Real
+    high: Real
+
+
+@record
+class Margin:
+    """The errors of one parameter's posteriors.
+
+    Attributes:
+        width: The width as a multiple of what it should be; above one where it is too wide.
+        bias: The displacement in posterior widths; positive where the posterior lies too high.
+    """
+
+    width: Interval
+    bias: Interval
+
+
+@record
+class Power:
+    """The smallest errors of one parameter's width that the tests would find.
+
+    Attributes:
+        narrow: The error w of a width 1 - w; None where beyond `power.LARGEST`.
+        wide: The error w of a width 1 + w; None where beyond `power.LARGEST`.
         needed: The error that must be found, `gate.width_error`.
         chance: The probability of finding them, `gate.chance`.
     """
@@ -118,6 +207,19 @@ class Power:
     def suffices(self) -> bool:
         """Whether the error that must be found would be."""
         return self.width_error is not None and self.width_error <= self.needed
+
+
+@record
+class Looks:
+    """How many different posteriors have been judged by the same test simulations so far.
+
+    Attributes:
+        estimator: The number of those of this estimator, this one included.
+        split: The number of those of all estimators.
+    """
+
+    estimator: int
+    split: int
 
 
 @record
@@ -142,16 +244,21 @@ class Verdict:
         published: Whether the posterior may leave.
         n_test: The number of independent simulations, the failed ones included.
         reasons: The reasons in words, the most telling first.
+        cause: The name of the test that condemns the posterior; empty where none does.
         tests: The tests, by "<diagnostic>.<test>".
         controls: The negative controls, by name.
         sharpness: The sharpness of the posteriors that could be sampled.
-        power: The smallest errors of the width that the tests would find.
+        gain: The nats gained over the prior.
+        margins: The errors of each parameter's width and place, with their intervals.
+        power: The smallest errors of one parameter's width that the tests would find.
         effective_sample_size: The effective sample sizes of the observations.
         level: The probability that an exact posterior fails.
         n_draws: The number of draws from each posterior.
         failed: The number of simulations that could not be sampled; they count as misses in
             every test.
         seconds_per_posterior: The wall time of drawing, for one observation.
+        failures: The simulations behind it that failed; None where that is not known.
+        looks: How often the test simulations have been looked at; None where nobody counts.
         estimator_hash: The hash of the weights behind the draws; empty before `publish`.
     """
 
@@ -159,15 +266,20 @@ class Verdict:
     published: bool
     n_test: int
     reasons: tuple[str, ...]
+    cause: str
     tests: Mapping[str, Test]
     controls: Mapping[str, Detection]
     sharpness: Sharpness
+    gain: Gain
+    margins: Mapping[str, Margin]
     power: Power
     effective_sample_size: SampleSize
     level: float
     n_draws: int
     failed: int
     seconds_per_posterior: Real
+    failures: Failures | None = None
+    looks: Looks | None = None
     estimator_hash: str = ""
 
 

@@ -1,4 +1,8 @@
-"""Why a verdict is what it is, in sentences that a person reads."""
+"""Why a verdict is what it is, in sentences that a person reads.
+
+The first sentence names the number that the verdict rests on. Of the other rejections, those whose
+numbers lean the same way say so; none says the opposite.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +10,80 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sbipipe.gate.controls import Control
 from sbipipe.gate.evidence import evidence
+from sbipipe.gate.margins import CONFIDENCE
+from sbipipe.gate.naming import leaning, unseen
 from sbipipe.gate.power import LARGEST
 from sbipipe.gate.testing import missing
-from sbipipe.gate.verdict import Detection, Power, Test
+from sbipipe.gate.verdict import Detection, Gain, Interval, Power, Shape, Test, Verdict
+from sbipipe.sets.failures import Failures
+
+OPENING: Mapping[str, str] = {
+    "overconfident": "Too narrow",
+    "underconfident": "Too wide",
+    "biased": "Biased",
+    "misshapen": "Wrong shape",
+}
+"""How the reason of a failure begins."""
 
 
-def reasons(
-    tests: Mapping[str, Test],
-    detections: Mapping[str, Detection],
-    controls: Sequence[Control],
-    power: Power,
-    *,
-    n: int,
-    failed: int,
-    level: float,
-) -> tuple[str, ...]:
-    """The reasons of a verdict, the most telling first.
+def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
+    """The reasons of a verdict, the most telling first."""
+    gained = _gained(verdict.gain, verdict.level)
+    seen = _seen(verdict.power, verdict.n_test)
+    few = seen if not verdict.power.suffices else ""
+    first = {"uninformative": gained, "inconclusive": few}.get(verdict.verdict)
+    if first:
+        yield first
+    if verdict.cause:
+        yield from _rejections(verdict)
+        yield from _wrong_margin(verdict)
+    if verdict.failed:
+        yield (
+            f"{verdict.failed} of {verdict.n_test} observations could not be sampled; "
+            "they count as misses"
+        )
+    for kind in missing(verdict.tests):
+        yield f"{kind} was not run, without which no posterior is called calibrated"
+    if not verdict.cause:
+        yield from _unfound(verdict.controls, controls)
+        yield f"None of {len(verdict.tests)} tests rejects at level {verdict.level:g}"
+    yield from (words for words in (gained, seen) if words != first)
+    if verdict.failures and verdict.failures.failed:
+        yield _failed(verdict.failures)
+    if verdict.looks and verdict.looks.estimator > 1:
+        yield (
+            f"The test simulations were looked at {verdict.looks.split} times, "
+            f"{verdict.looks.estimator} of them for this estimator"
+        )
 
-    Args:
-        n: Number of test simulations.
-        failed: Number of those that could not be sampled.
-    """
-    rejected = [test for test in tests.values() if not test.passed]
-    found = [_rejection(test, n) for test in sorted(rejected, key=_plainness)]
-    if failed:
-        found.append(f"{failed} of {n} observations could not be sampled; they count as misses")
-    found += [
-        f"{kind} was not run, without which no posterior is called calibrated"
-        for kind in missing(tests)
-    ]
-    if not rejected:
-        found += _unfound(detections, controls)
-        found.append(f"None of {len(tests)} tests rejects at level {level:g}")
-    return (*found, _power(power, n))
+
+def _rejections(verdict: Verdict) -> Iterator[str]:
+    """What the rejecting tests saw, the one that condemns first."""
+    rejected = {key: test for key, test in verdict.tests.items() if not test.passed}
+    for key in sorted(rejected, key=lambda k: (k != verdict.cause, *_plainness(rejected[k]))):
+        test = rejected[key]
+        p_adjusted = f"{test.p_adjusted:.1g}" if test.p_adjusted > 0 else "below 1e-300"
+        where = f"{test.diagnostic}, adjusted p = {p_adjusted}"
+        yield f"{_opening(key, test, verdict)}: {test.why} ({where})"
+        wrong = verdict.verdict == "misshapen" and key == verdict.cause and test.shape
+        if wrong and wrong.wrong(verdict.level):
+            yield _where(wrong)
+
+
+def _opening(key: str, test: Test, verdict: Verdict) -> str:
+    if _somewhere(test.numbers):
+        return _leaning_there(test.numbers)
+    seen = evidence([test.numbers], verdict.n_test)
+    same = leaning(seen) == verdict.verdict and not unseen(seen, verdict.level)
+    return OPENING[verdict.verdict] if same or key == verdict.cause else "Rejected as well"
+
+
+def _where(shape: Shape) -> str:
+    """Where ranks stray that no shift or width mends."""
+    return (
+        f"The best shift and width leave {100 * min(1.0, shape.left):.0f} % of that error, most of "
+        f"it at the rank {shape.rank:.2f}: {100 * shape.share:.0f} % of truths then lie below it"
+    )
 
 
 def _plainness(test: Test) -> tuple[bool, float]:
@@ -50,37 +95,55 @@ def _plainness(test: Test) -> tuple[bool, float]:
     return seen_elsewhere, test.p_adjusted
 
 
-def _rejection(test: Test, n: int) -> str:
-    p_adjusted = f"{test.p_adjusted:.1g}" if test.p_adjusted > 0 else "below 1e-300"
-    where = f"{test.diagnostic}, adjusted p = {p_adjusted}"
-    return f"{_leaning(test, n)}: {test.why} ({where})"
+def _wrong_margin(verdict: Verdict) -> Iterator[str]:
+    """The parameter whose place or width is most wrong in the way that the verdict says."""
+    if verdict.verdict == "biased":
+        places = {name: margin.bias for name, margin in verdict.margins.items()}
+        name = max(places, key=lambda name: abs(places[name].value))
+        side = "high" if places[name].value > 0 else "low"
+        if not places[name].low <= 0 <= places[name].high:
+            yield (
+                f"The posterior of {name} lies {abs(places[name].value):.2f} of its widths too "
+                f"{side} ({_ends(places[name])})"
+            )
+    if verdict.verdict in {"overconfident", "underconfident"}:
+        widths = {name: margin.width for name, margin in verdict.margins.items()}
+        narrow = verdict.verdict == "overconfident"
+        name = (min if narrow else max)(widths, key=lambda name: widths[name].value)
+        if widths[name].high < 1 if narrow else widths[name].low > 1:
+            yield (
+                f"The posterior of {name} is {widths[name].value:.2f} times as wide as it should "
+                f"be ({_ends(widths[name])})"
+            )
 
 
-def _leaning(test: Test, n: int) -> str:
-    """What one rejected test says is wrong."""
-    if "regional" in test.numbers:
-        return _leaning_there(test.numbers)
-    seen = evidence([test.numbers], n)
-    if max(seen.displaced, abs(seen.width)) < 2:
-        return "Wrong shape"
-    if seen.displaced > seen.spread and seen.displaced > abs(seen.width):
-        return "Biased"
-    if seen.width > 0:
-        return "Too wide"
-    return "Too narrow or displaced" if "atc" in test.numbers else "Too narrow"
+def _ends(interval: Interval) -> str:
+    return f"{interval.low:.2f} to {interval.high:.2f} with {100 * CONFIDENCE:.0f} % confidence"
+
+
+def _failed(failures: Failures) -> str:
+    """How many simulations failed, and where."""
+    words = f"{failures.failed} of {failures.simulations} simulations failed"
+    p = f"p = {failures.p_value:.1g}"
+    if not failures.depend:
+        return f"{words}, as many in one part of the prior as in another ({p})"
+    where = f"mean quantile of the failed {failures.mean_quantile:.2f}"
+    return (
+        f"{words}, and that depends on {failures.parameter} ({where}, {p}): the posterior is that "
+        "of a prior which lacks them"
+    )
 
 
 def _leaning_there(numbers: Mapping[str, float]) -> str:
     """What the region where the posterior is most wrong shows."""
-    somewhere = " in a region" if _somewhere(numbers) else ""
     if numbers["bias_there"]:
-        return f"Biased{somewhere}"
-    return f"Too wide{somewhere}" if numbers["width_there"] > 0 else f"Too narrow{somewhere}"
+        return "Biased in a region"
+    return f"Too {'wide' if numbers['width_there'] > 0 else 'narrow'} in a region"
 
 
 def _somewhere(numbers: Mapping[str, float]) -> bool:
-    """Whether more is wrong in some region than in all together."""
-    return numbers["regional"] > numbers["throughout"]
+    """Whether numbers are of regions, and more is wrong in some than in all together."""
+    return "regional" in numbers and numbers["regional"] > numbers["throughout"]
 
 
 def _unfound(detections: Mapping[str, Detection], controls: Sequence[Control]) -> Iterator[str]:
@@ -89,9 +152,35 @@ def _unfound(detections: Mapping[str, Detection], controls: Sequence[Control]) -
             yield f"The tests did not find the draws {control.words}, so passing them means little"
 
 
-def _power(power: Power, n: int) -> str:
-    if power.width_error is None:
-        return f"{n} simulations would not show even a width error of {100 * LARGEST:.0f} %"
-    error = f"{100 * power.width_error:.0f} %"
-    words = f"{n} simulations show a width error of {error} with probability {power.chance:g}"
-    return words if power.suffices else f"{words}, but no smaller one: too few to rely on"
+def _gained(gain: Gain, level: float) -> str:
+    """What the posterior knows that the prior does not."""
+    nats = gain.nats
+    if not nats.count:
+        return "No observation could be sampled, so no gain over the prior is known"
+    words = f"The posterior gains {nats.mean:.2f} ± {nats.se:.2g} nats over the prior"
+    if nats.infinite:
+        words = (
+            f"{nats.infinite} truths have no posterior density; counted as losses of the logarithm "
+            f"of the number of simulations, the posterior gains {gain.hedged:.2f} ± "
+            f"{gain.hedged_se:.2g} nats over the prior"
+        )
+    if gain.shown(level):
+        return words
+    return (
+        f"{words}, which is consistent with none (p = {gain.p_value:.1g}, level {level:g}): it is "
+        "not seen to know more than the prior"
+    )
+
+
+def _seen(power: Power, n: int) -> str:
+    """What this number of simulations would have shown."""
+    if power.narrow is None or power.wide is None:
+        return (
+            f"{n} simulations would not show even an error of {100 * LARGEST:.0f} % in one "
+            "parameter's width"
+        )
+    words = (
+        f"{n} simulations show one parameter's width {100 * power.narrow:.0f} % too narrow or "
+        f"{100 * power.wide:.0f} % too wide with probability {power.chance:g}"
+    )
+    return words if power.suffices else f"{words}, but no smaller error: too few to rely on"

@@ -29,6 +29,7 @@ def draw(
         draws=samples.draws,
         log_prob=samples.log_prob,
         log_prob_truth=log_prob[0],
+        log_prior_truth=prior.log_prob(test.theta),
         log_prob_controls=dict(zip(preimages, log_prob[1:], strict=True)),
         effective_sample_size=samples.effective_sample_size,
         prior_variance=prior.variance,

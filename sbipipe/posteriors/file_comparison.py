@@ -71,6 +71,7 @@ def _as_draws(content: PosteriorFile) -> PosteriorDraws:
         draws=samples.draws,
         log_prob=samples.log_prob,
         log_prob_truth=np.zeros(samples.draws.shape[1]),
+        log_prior_truth=np.zeros(samples.draws.shape[1]),
         log_prob_controls={},
         effective_sample_size=samples.effective_sample_size,
         prior_variance=content.prior.var(0),

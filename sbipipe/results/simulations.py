@@ -17,7 +17,9 @@ from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
 from sbipipe.protocols import Prior
+from sbipipe.records import load
 from sbipipe.seeds import stream
+from sbipipe.sets.failures import Failures
 from sbipipe.sets.trivial import Trivial, known
 from sbipipe.statistics.power_spectrum import PowerSpectrum
 
@@ -119,6 +121,11 @@ class Suite:
     def remarks(self) -> tuple[str, ...]:
         """What is worth a look in simulations made elsewhere."""
         return tuple(self.about.get("remarks", ()))
+
+    @property
+    def failures(self) -> Failures:
+        """The simulations that failed, and whether that depends on their parameters."""
+        return load(Failures, self.about["failures"], paths.SETS / self.name / "set.json")
 
     @property
     def reasons(self) -> Mapping[str, int]:

@@ -22,10 +22,11 @@ from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.protocols import Prior, Reader, Simulator
-from sbipipe.records import InputError
-from sbipipe.seeds import number
-from sbipipe.sets import brought, declared, fingerprint, set_aside
-from sbipipe.sets.splits import DEFAULT_SHARES, assign, counts, design
+from sbipipe.records import InputError, dump
+from sbipipe.seeds import number, stream
+from sbipipe.sets import brought, declared, failing, fingerprint, set_aside
+from sbipipe.sets.shares import default_shares
+from sbipipe.sets.splits import assign, counts, design
 from sbipipe.sets.trial import on_every_worker
 
 
@@ -76,6 +77,7 @@ def run_simulations(
     set_aside.take_back(path, aside, tell)
     reasons = dict(_run_pending(simulator, path, client))
     status = {split: storage.open_split(path, split)["status"][:] for split in SPLITS}
+    lost = failing.of_campaign(path, simulator.prior, stream(seed, "failures"))
     about = {
         "name": name,
         "kind": entry.kind,
@@ -88,6 +90,7 @@ def run_simulations(
         "failed": {split: int((status[split] == storage.FAILED).sum()) for split in SPLITS},
         "excluded": 0,
         "reasons": reasons,
+        "failures": dump(lost),
     }
     _refuse_empty(about["simulations"], reasons, f"simulate.{name}")
     storage.finish_set(path, about)
@@ -112,14 +115,15 @@ def import_simulations(
             empty.
     """
     seed = number(seed, "simulate", name)
-    rows = reader.read()
-    remarks = brought.look(rows, reader, f"simulate.{name}")
-    keep = rows.finite
-    rows = rows.rows(keep)
-    shares = entry.simulations or DEFAULT_SHARES
+    read = reader.read()
+    remarks = brought.look(read, reader, f"simulate.{name}")
+    keep = read.finite
+    rows = read.rows(keep)
+    shares = entry.simulations or default_shares(len(np.unique(rows.group)))
     chosen = assign(rows.group, shares, seed)
     _refuse_empty(_numbers(rows, chosen), {}, f"simulate.{name}")
     prior, estimated = brought.prior_of(rows, chosen, reader.prior, seed)
+    lost = failing.left_out(read, keep, prior, stream(seed, "failures"))
     about = {
         "name": name,
         "kind": entry.kind,
@@ -132,6 +136,7 @@ def import_simulations(
         "failed": dict.fromkeys(SPLITS, 0),
         "excluded": int((~keep).sum()),
         "reasons": {},
+        "failures": dump(lost),
         "remarks": remarks,
         **estimated,
     }

@@ -22,9 +22,6 @@ from sbipipe.protocols import Prior
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
-DEFAULT_SHARES = Simulations(train=0.7, valid=0.1, calibrate=0.05, test=0.15)
-"""Of the groups of simulations made elsewhere."""
-
 
 def design(prior: Prior, split: str, count: int, seed: int) -> Array:
     """Parameters of a split's simulations, with shape (count, D)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from closed_form import binomial, fail, gaussian
+from closed_form import binomial, fail, gaussian, record
 from sbipipe.diagnostics.sbc import Sbc
 
 
@@ -70,5 +70,29 @@ def test_a_parameter_more_changes_no_p_value_of_another():
     two, three = gaussian(100, 7, dimension=2), gaussian(100, 7, dimension=3)
     fewer = replace(three, parameters=two.parameters, draws=three.draws[..., :2])
     before, after = results(fewer), results(three)
-    ranked = before.keys() - {"pairs"}
-    assert all(before[test].p_value == after[test].p_value for test in ranked)
+    own = set(before) - {"spread", "pairs"}
+    assert all(before[test].p_value == after[test].p_value for test in own)
+
+
+def test_the_spread_sees_one_width_before_the_bands_do():
+    """One of three parameters 20 % too wide, at 600 simulations."""
+    rng = np.random.default_rng(8)
+    theta, draws = rng.standard_normal((600, 3)), rng.standard_normal((200, 600, 3))
+    width = np.array([1.0, 1.2, 1.0])
+
+    def log_prob(theta):
+        return -0.5 * ((theta / width) ** 2).sum(-1)
+
+    found = results(record(width * draws, theta, log_prob, np.ones(3), np.zeros(600)))
+    assert found["spread"].p_value < 1e-4
+    assert found["spread"].p_value < found["sigma_8"].p_value / 10
+    assert found["spread"].why.startswith("the ranks of sigma_8 have 0.8")
+    assert found["spread"].ranks == found["sigma_8"].ranks
+
+
+def test_a_curve_of_the_spread_leaves_its_band_where_the_p_value_does():
+    for seed in range(40):
+        found = results(gaussian(100, seed, scale=0.85, n=50))["spread"]
+        curve = found.curve
+        inside = np.all(np.less(curve.lower, curve.y) & np.less(curve.y, curve.upper))
+        assert inside == (found.p_value > Sbc().level)

@@ -36,6 +36,7 @@ def test_each_test_gathers_all_estimators(run_results: Results) -> None:
         "sbc.omega_m",
         "sbc.sigma_8",
         "sbc.log_prob",
+        "sbc.spread",
         "sbc.pairs",
         "coverage.hpd",
         "tarp.tarp",

@@ -22,6 +22,7 @@ TESTS = {
     "sbc.omega_m",
     "sbc.sigma_8",
     "sbc.log_prob",
+    "sbc.spread",
     "sbc.pairs",
     "coverage.hpd",
     "tarp.tarp",
@@ -41,6 +42,7 @@ COVERAGE = {
             "published": bool,
             "n_test": int,
             "reasons": list,
+            "cause": str,
             "tests": every(
                 TESTS,
                 {
@@ -62,6 +64,17 @@ COVERAGE = {
                 "log_prob_truth": every(ESTIMATE, (float, int)),
                 "contraction": every(PARAMETERS, float),
             },
+            "gain": {
+                "nats": every(ESTIMATE, (float, int)),
+                "hedged": float,
+                "hedged_se": float,
+                "p_value": float,
+            },
+            "margins": every(
+                PARAMETERS, every({"width", "bias"}, every({"value", "low", "high"}, float))
+            ),
+            "failures": (dict, type(None)),
+            "looks": (dict, type(None)),
             "power": {
                 "narrow": (float, type(None)),
                 "wide": (float, type(None)),
