@@ -17,8 +17,8 @@ class Failures:
         simulations: The number of all of them.
         p_value: The probability of as uneven a failure by chance; 1 where none or all failed.
         parameter: The parameter on which failure depends most; empty where none or all failed.
-        mean_quantile: The mean prior quantile of that parameter among the failed; None where none or
-            all failed.
+        mean_quantile: The mean prior quantile of that parameter among the failed; None where none
+            or all failed.
     """
 
     failed: int
