@@ -162,7 +162,9 @@ def test_other_numbers_of_parameters(tmp_path: Path, dimension: int) -> None:
     gallery = draw_all(found)
     assert len(whole.examples) == EXAMPLES
     assert len(gallery["posteriors"]) == 1
-    assert len(gallery["calibration"]) == dimension + 4
+    pairs = int(dimension > 1)
+    assert len(gallery["calibration"]) == dimension + 5 + pairs
+    assert len(gallery["regions"]) == (3 if pairs else 1)
     assert report.page(found, gallery)
 
 
@@ -188,7 +190,7 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
     assert metrics["model"]["emulation"]["chi_squared_over_control"]["se"] > 0
     assert "emulation" not in metrics["npe"]
     assert "kl_from_exact" not in metrics["exact"]
-    assert len(coverage) == 4 * (5 * 101 + 2 * 2)
+    assert len(coverage) == 4 * (7 * 101 + 2 * 2)
     assert {row["network"] for row in learning} >= {"vectors/member 0", "npe/member 2"}
     assert len(learning) == 40 * 7
 

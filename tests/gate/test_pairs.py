@@ -40,7 +40,7 @@ def test_a_dropped_correlation_is_found_at_three_hundred_simulations():
     )
 
 
-def test_the_pair_is_named_among_ten_parameters():
+def test_the_pair_is_named_among_those_of_six_parameters():
     draws = gaussian(300, 1, n=50, dimension=6, correlation=0.8)
     values = np.random.default_rng(8).permuted(draws.draws[..., 4], axis=0)
     kept = replace(draws, draws=draws.draws.copy())
