@@ -6,8 +6,8 @@ If one of an estimator's tests fails after correction for their number (`testing
 If none fails, that must mean something. The negative controls (`controls`) have to be found by the
 same tests, all mandatory kinds of test have to be there, and the number of simulations must suffice
 to find one parameter's width that is wrong by `gate.width_error` (`power`); else the verdict is
-`inconclusive`. And the posterior must know more than the prior, which passes every test (`gain`);
-else it is `uninformative`.
+`inconclusive`. And the posterior must know more than the prior, which passes every test but those
+by region of what is observed; else it is `uninformative` (`gain`), whatever these say.
 """
 
 from __future__ import annotations
@@ -114,11 +114,14 @@ def _outcome(
 ) -> tuple[Outcome, str]:
     """The outcome, and the key of the test that condemns, if one does."""
     rejected = {key: test for key, test in tests.items() if not test.passed}
-    if rejected:
+    known = gained.shown(level)
+    if rejected and (known or not all("regional" in test.numbers for test in rejected.values())):
         return failure(rejected, n, level)
+    if rejected:
+        return "uninformative", min(rejected, key=lambda key: rejected[key].p_value)
     if missing(tests) or not all(control.found for control in detections.values()):
         return "inconclusive", ""
-    if not gained.shown(level):
+    if not known:
         return "uninformative", ""
     return "calibrated" if power.suffices else "inconclusive", ""
 

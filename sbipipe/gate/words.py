@@ -22,6 +22,7 @@ OPENING: Mapping[str, str] = {
     "underconfident": "Too wide",
     "biased": "Biased",
     "misshapen": "Wrong shape",
+    "uninformative": "Wrong by region",
 }
 """How the reason of a failure begins."""
 

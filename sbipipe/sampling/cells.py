@@ -231,9 +231,12 @@ def locate(own: Cells, q: Array) -> Index:
     count = last - first
     point = np.repeat(np.arange(len(q)), count)
     cell = order[first[point] + np.arange(len(point)) - np.repeat(count.cumsum() - count, count)]
-    inside = (np.abs(q[point] - centre[cell]) <= reach[cell] * (1 + 1e-9)).all(-1)
+    for axis in range(q.shape[1]):
+        away = np.abs(q[:, axis][point] - centre[:, axis][cell])
+        inside = away <= (reach[:, axis] * (1 + 1e-9))[cell]
+        point, cell = point[inside], cell[inside]
     found = np.empty(len(q), int)
-    found[point[inside]] = cell[inside]
+    found[point] = cell
     return found
 
 

@@ -38,7 +38,7 @@ _ATTEMPTS = 3
 _SEEDS = {1: 1024, 2: 4096, 3: 16384}
 _FRESH = {1: 256, 2: 1024, 3: 2048}
 _PAIRS = 128
-_EDGE = 256
+_EDGE = 192
 _MISSED = 0.1
 """Share of the mass that a point may show to be missing."""
 

@@ -114,6 +114,25 @@ def test_the_scatter_of_the_draws_is_the_error_of_their_mean():
     assert ratio == pytest.approx(1, abs=0.25)
 
 
+def test_the_error_of_a_surface_is_that_of_pairs_of_its_posterior():
+    """Against the sum over all pairs of parameters, weighted by the posterior of a flat surface."""
+    model = factorised()
+    found = surfaces(
+        model, FIELDS[:3], lambda draw: DENSITY.levels(8, np.random.default_rng(draw)),
+        range(4), NAMES[:3], 0,
+    )  # fmt: skip
+    flat = type(found)(found.basis, found.draws * 1e-3)
+    s = S[:40]
+    values = flat.basis(s) @ torch.from_numpy(flat.coefficients).T
+    for b in range(3):
+        weights = torch.softmax(values[:, b], 0).numpy()
+        pairs = [
+            [flat.standard_error(one.expand(3, -1), two.expand(3, -1))[b] for two in s] for one in s
+        ]
+        expected = np.sqrt(weights @ np.square(pairs) @ weights)
+        assert flat.error(s)[b] == pytest.approx(expected, rel=1e-6)
+
+
 def test_levels_go_where_the_noise_is():
     found = informative(factorised(), FIELDS[:10], DENSITY, 8, 0, "cpu")
     share = found.share / found.share.sum()
