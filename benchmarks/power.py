@@ -153,6 +153,7 @@ def draws(shape: Shape, claim: Claim, n: int, seed: int) -> PosteriorDraws:
         draws=values,
         log_prob=shape.log_prob(values, of_z),
         log_prob_truth=shape.log_prob(theta, of_z),
+        log_prior_truth=shape.log_prob(theta, lambda values: phi(values @ np.linalg.inv(root).T)),
         log_prob_controls={},
         effective_sample_size=np.full(n, float(DRAWS)),
         prior_variance=np.ones(dimension),

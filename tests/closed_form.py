@@ -87,7 +87,8 @@ def by_region(
         return np.asarray(stats.norm(x / 2, width).logpdf(values).sum(-1))
 
     given = {f"x{i}": column for i, column in enumerate(x.T)}
-    return replace(record(draws, theta, log_prob, np.ones(dimension)), given=given)
+    prior = stats.norm.logpdf(theta).sum(-1)
+    return replace(record(draws, theta, log_prob, np.ones(dimension), prior), given=given)
 
 
 def binomial(simulations: int, seed: int, *, n: int = 200, trials: int = 3) -> PosteriorDraws:
