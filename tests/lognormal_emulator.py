@@ -63,6 +63,7 @@ def write_set(params: Mapping[str, Any], rows: Mapping[str, Dataset]) -> None:
         "maps": 1,
         "fingerprint": "f00d",
         "simulations": {split: len(part) for split, part in rows.items()},
+        "failures": {"failed": 0, "simulations": sum(map(len, rows.values()))},
     }
     storage.finish_set(path, about)
 

@@ -39,7 +39,7 @@ PARAMS: dict[str, Any] = {
     "recalibrate": {},
     "draw": {"draws": 50},
     "diagnose": {"sbc": {"kind": "sbc"}},
-    "gate": {},
+    "gate": {"fewest_draws": 20},
 }
 
 

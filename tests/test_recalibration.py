@@ -35,7 +35,7 @@ PARAMS = {
     "recalibrate": {"exact+tempered": {"kind": "tempered", "of": "exact"}},
     "draw": {"draws": 200},
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
-    "gate": {},
+    "gate": {"fewest_draws": 20},
 }
 NAME = "exact+tempered"
 
@@ -103,7 +103,13 @@ REWEIGHTED = {
         "tiny": {
             "kind": "npe",
             "of": "raw",
-            "config": {"hidden": 8, "transforms": 1, "optimisation": {"epochs": 20, "batch": 64}},
+            "config": {
+                "density": "zuko_maf",
+                "hidden": 8,
+                "transforms": 1,
+                "ensemble": 1,
+                "optimisation": {"steps": 100, "batch": 64},
+            },
         },
     },
     "recalibrate": {

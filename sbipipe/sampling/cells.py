@@ -235,8 +235,10 @@ def locate(own: Cells, q: Array) -> Index:
         away = np.abs(q[:, axis][point] - centre[:, axis][cell])
         inside = away <= (reach[:, axis] * (1 + 1e-9))[cell]
         point, cell = point[inside], cell[inside]
-    found = np.empty(len(q), int)
+    found = np.full(len(q), -1)
     found[point] = cell
+    for lost in np.flatnonzero(found < 0):  # on an edge, where rounding puts it into no cell
+        found[lost] = (np.abs(q[lost] - centre) / reach).max(-1).argmin()
     return found
 
 
