@@ -40,7 +40,6 @@ PARAMS = {
         "nle+tempered": {"kind": "tempered", "of": "nle"},
         "npe+levels": {"kind": "levels", "of": "npe"},
         "npe+exact": {"kind": "reweighted", "of": "npe", "target": "exact"},
-        "twice": {"kind": "levels", "of": "nle+tempered"},
     },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},

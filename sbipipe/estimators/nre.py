@@ -83,7 +83,7 @@ class Nre:
     classifier: Literal["auto", "resnet", "mlp", "linear"] = "auto"
     effort: Effort = "standard"
     hidden: Positive | None = None
-    contrasts: Annotated[int, Field(ge=2)] = 6
+    contrasts: Annotated[int, Field(ge=2)] = 8
     ensemble: Positive = 3
     optimisation: Annealed = Field(default_factory=Annealed)
 

@@ -93,7 +93,7 @@ class Annealed:
     """
 
     steps: Positive = 20_000
-    patience: Positive = 300
+    patience: Positive = 400
     tolerance: Annotated[float, Field(ge=0)] = 0.02
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
     batch: Positive | None = None
