@@ -133,7 +133,7 @@ def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
         ("summaries/identity.py", {"summarise@raw"}),
         ("simulators/linear_gaussian.py", {"simulate@vectors", "truth@vectors"}),
         ("recalibrations/tempered.py", {"recalibrate@nle+tempered", "compare"}),
-        ("recalibrations/levels.py", {"recalibrate@npe+levels", "recalibrate@twice", "compare"}),
+        ("recalibrations/levels.py", {"recalibrate@npe+levels", "compare"}),
         ("diagnostics/tarp.py", {"diagnose"}),
         ("emulators/diffusion/film.py", set()),
         ("simulators/lognormal.py", set()),
