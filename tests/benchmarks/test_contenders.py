@@ -15,7 +15,7 @@ from problems import PROBLEMS
 from sbipipe import plugins
 from sbipipe.seeds import stream
 
-QUICK = '{"hidden": 8, "optimisation": {"epochs": 2}}'
+QUICK = '{"density": "zuko_maf", "hidden": 8, "optimisation": {"steps": 10}}'
 
 
 def task(folder: Path, tests: int = 0) -> Task:
