@@ -53,7 +53,7 @@ def chain(graph: Mapping[T, set[T]]) -> list[T]:
 
     @cache
     def below(node: T) -> tuple[T, ...]:
-        return (node, *max((below(one) for one in graph[node]), key=len, default=()))
+        return (node, *max(map(below, sorted(graph[node], key=str)), key=len, default=()))
 
     return list(max((below(node) for node in graph), key=len))
 
@@ -73,7 +73,7 @@ def draw(rooms: Mapping[str, set[str]], out: Path) -> None:
     figure = Figure(figsize=(8.4, 1.0 + 1.05 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     for name, below in graph.items():
-        for other in below:
+        for other in sorted(below):
             axes.annotate(
                 "", place[other], place[name], zorder=1,
                 arrowprops={"arrowstyle": "-|>", "color": FAINT, "lw": 0.8, "shrinkA": 12,
