@@ -65,6 +65,15 @@ PORTFOLIO = {
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
 
+REFERENCE = 1_500
+"""The steps of the optimiser that the reference takes."""
+
+POINTS = 1_024
+"""At least so many draws of the mixture normalise a member."""
+
+OWN = "reference/"
+"""What the names of the reference's weights begin with."""
+
 
 @plugin
 class Nre:
@@ -214,16 +223,6 @@ class Nre:
     def _config(self) -> dict[str, Any]:
         names = ("classifier", "effort", "hidden", "contrasts", "ensemble")
         return {name: getattr(self, name) for name in names}
-
-
-REFERENCE = 1_500
-"""The steps of the optimiser that the reference takes."""
-
-POINTS = 1_024
-"""At least so many draws of the mixture normalise a member."""
-
-OWN = "reference/"
-"""What the names of the reference's weights begin with."""
 
 
 class _Ratio(nn.Module):
