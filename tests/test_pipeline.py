@@ -43,7 +43,7 @@ PARAMS = {
     },
     "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
-    "gate": {"level": 0.01, "on_failure": "withhold"},
+    "gate": {"level": 0.01, "on_failure": "withhold", "width_error": 0.25},
 }
 
 
