@@ -25,11 +25,11 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
-from scipy import special, stats
+from scipy import stats
 
-from sbipipe.interfaces import Array, Generator, Mask
+from sbipipe.interfaces import Array, Mask
 from sbipipe.mixtures import Mixture
-from sbipipe.priors import Normal, PriorField, ProductPrior
+from sbipipe.priors import Normal, PriorField, ProductPrior, ThroughCube
 from sbipipe.protocols import Prior, UnknownPrior
 from sbipipe.records import plugin
 
@@ -77,7 +77,7 @@ class AsDrawn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawnPrior:
+class DrawnPrior(ThroughCube):
     """An estimate of the density that theta was drawn from; satisfies `protocols.Prior`.
 
     Attributes:
@@ -99,9 +99,6 @@ class DrawnPrior:
         """Those of `within`."""
         return self.within.bounds
 
-    def sample(self, n: int, rng: Generator) -> Array:
-        return self.from_unit(rng.random((n, len(self.names))))
-
     def log_prob(self, theta: Array) -> Array:
         u = self.within.to_unbounded(theta)
         density = self.mixture.log_prob(u) + self.within.log_det_unbounded(theta)
@@ -117,16 +114,6 @@ class DrawnPrior:
     def to_unit(self, theta: Array) -> Array:
         q = self.mixture.to_unit(self.within.to_unbounded(theta))
         return np.asarray(np.clip(q, _EDGE, 1 - _EDGE))
-
-    def to_unbounded(self, theta: Array) -> Array:
-        return np.asarray(special.ndtri(self.to_unit(theta)))
-
-    def from_unbounded(self, u: Array) -> Array:
-        return self.from_unit(special.ndtr(np.asarray(u, np.float64)))
-
-    def log_det_unbounded(self, theta: Array) -> Array:
-        u = self.to_unbounded(theta)
-        return np.asarray(self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
 
 def written(prior: ProductPrior | DrawnPrior) -> dict[str, Any]:

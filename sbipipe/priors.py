@@ -12,6 +12,7 @@ gives its Jacobian without another formula.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,8 +78,38 @@ class Normal:
 Marginal = Annotated[Uniform | LogUniform | Normal, Field(discriminator="kind")]
 
 
+class ThroughCube(ABC):
+    """What a prior is once its map to the unit cube is known."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]: ...
+
+    @abstractmethod
+    def log_prob(self, theta: Array) -> Array: ...
+
+    @abstractmethod
+    def from_unit(self, q: Array) -> Array: ...
+
+    @abstractmethod
+    def to_unit(self, theta: Array) -> Array: ...
+
+    def sample(self, n: int, rng: Generator) -> Array:
+        return self.from_unit(rng.random((n, len(self.names))))
+
+    def to_unbounded(self, theta: Array) -> Array:
+        return np.asarray(special.ndtri(self.to_unit(theta)))
+
+    def from_unbounded(self, u: Array) -> Array:
+        return self.from_unit(special.ndtr(np.asarray(u, np.float64)))
+
+    def log_det_unbounded(self, theta: Array) -> Array:
+        u = self.to_unbounded(theta)
+        return np.asarray(self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
+
+
 @dataclass(frozen=True)
-class ProductPrior:
+class ProductPrior(ThroughCube):
     """Independent marginals; satisfies `protocols.Prior`.
 
     Args:
@@ -101,9 +132,6 @@ class ProductPrior:
         """The support of each parameter, or its central 99.8 % where that is unbounded."""
         return tuple(_bounds(d) for d in self._distributions)
 
-    def sample(self, n: int, rng: Generator) -> Array:
-        return self.from_unit(rng.random((n, len(self.names))))
-
     def log_prob(self, theta: Array) -> Array:
         return np.asarray(self._columns("logpdf", theta).sum(-1))
 
@@ -115,16 +143,6 @@ class ProductPrior:
 
     def to_unit(self, theta: Array) -> Array:
         return np.asarray(np.clip(self._columns("cdf", theta), _EDGE, 1 - _EDGE))
-
-    def to_unbounded(self, theta: Array) -> Array:
-        return np.asarray(special.ndtri(self.to_unit(theta)))
-
-    def from_unbounded(self, u: Array) -> Array:
-        return self.from_unit(special.ndtr(np.asarray(u, np.float64)))
-
-    def log_det_unbounded(self, theta: Array) -> Array:
-        u = self.to_unbounded(theta)
-        return np.asarray(self.log_prob(theta) + 0.5 * (u**2 + np.log(2 * np.pi)).sum(-1))
 
     @cached_property
     def _distributions(self) -> tuple[Any, ...]:
