@@ -9,14 +9,15 @@ and the strength b is the one with the highest mean of log p_b at the true param
 `calibrate`. One number cannot mend a bias, nor an error that differs between observations: the gate
 judges.
 
-**Z_b for every b.** Points are drawn from p_a for a few powers a, whose evidence `sbipipe.sampling`
-knows, and from the prior; together they have the density q = mean_a p_a (the balance heuristic of
-Veach & Guibas 1995), so that
+**Z_b for every b.** Points come from the posterior itself (b = 1), from the prior (b = 0) and from
+mixtures of Student's t around the posterior's draws, as much wider as a normal is at the powers
+between. Together they have the density q, the mean of the four (the balance heuristic of Veach &
+Guibas 1995), so that
 
     Z_b(x) = mean over the points of  p(theta) exp(b l(theta, x)) / q(theta | x)
 
-holds for every b between, however narrow the posterior is within the prior. Points and Z_a come
-from `sbipipe.sampling`, with which the mended posterior is drawn and normalised.
+holds for every b, however narrow the posterior is within the prior, and costs one evaluation of l
+at each point. The mended posterior is drawn and normalised by `sbipipe.sampling`.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ from sbipipe.interfaces import Array, Dataset, History, Run, Weights
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.condition import condition
+from sbipipe.sampling.mixture import COMPONENTS, Mixture, around
+from sbipipe.sampling.particles import log_normal
 from sbipipe.sampling.unnormalised import evaluate
 from sbipipe.seeds import stream
 
-POWERS = (0.1, 0.3, 1.0)
-"""Powers from which points are drawn, besides the prior."""
+BETWEEN = (0.1, 0.3)
+"""Powers between the prior's and the posterior's whose width a mixture has."""
+
+PER_COMPONENT = 8
+"""At least so many draws for each parameter and component of a mixture."""
 
 _STEP = 0.02
 """Relative, for derivatives with respect to the power."""
@@ -50,7 +56,7 @@ class Tempered:
 
     Attributes:
         rows: Rows of `calibrate` that the power is fitted to, at most.
-        points: Points drawn from each power for each of them.
+        points: Points drawn from the posterior, the prior and each mixture for each of them.
         least, most: The range in which the power is sought; one at its end is an error.
     """
 
@@ -70,8 +76,6 @@ class Tempered:
         start = time.perf_counter()
         kept = np.linspace(0, len(calibrate) - 1, min(self.rows, len(calibrate))).astype(int)
         likelihoods = _likelihoods(posterior, calibrate.rows(kept), prior, self.points, run.seed)
-        if not len(likelihoods.truth):
-            raise InputError("calibrate: given no row that has a posterior; allowed: at least one")
         strength = likelihoods.strength(self.least, self.most)
         notes: dict[str, Any] = {
             "strength": strength,
@@ -146,27 +150,37 @@ class _Likelihoods:
 def _likelihoods(
     posterior: Posterior, rows: Dataset, prior: Prior, points: int, seed: int
 ) -> _Likelihoods:
-    """`_Likelihoods` of the rows that have a posterior at every power."""
+    """`_Likelihoods` of the rows that have a posterior; an InputError if none has."""
+    own = posterior.at(rows.x).sample(points, stream(seed, "points"))
+    known = np.asarray(np.isfinite(own.draws).all((0, 2)) & np.isfinite(own.log_prob).all(0))
+    if not known.any():
+        raise InputError("calibrate: given no row that has a posterior; allowed: at least one")
+    rows, u = rows.rows(known), prior.to_unbounded(own.draws[:, known])
+    mixtures = _mixtures(u, seed)
+    at_prior = stream(seed, "prior").standard_normal(u.shape)
+    noise = [stream(seed, "between", i) for i in range(len(mixtures))]
+    wider = [one.sample(points, rng) for one, rng in zip(mixtures, noise, strict=True)]
+    where = np.concatenate([u, at_prior, *wider])
+
     digest = posterior.digest(rows.x)
-    flat = [prior.sample(points * len(rows), stream(seed, "prior"))]
-    theta = [flat[0].reshape(points, len(rows), -1)]
-    powers = [_TemperedPosterior(posterior=posterior, prior=prior, strength=a) for a in POWERS]
-    conditioned = [one.of_digest(digest) for one in powers]
-    theta += [
-        one.sample(points, stream(seed, "points", i)).draws for i, one in enumerate(conditioned)
-    ]
-    where = np.concatenate(theta)
-    lost = ~np.isfinite(where).all((0, 2))
-    where[:, lost] = prior.from_unit(np.full(where.shape[-1], 0.5))
-    at_prior = prior.log_prob(where)
-    densities = [at_prior, *(one.log_prob(where) for one in conditioned)]
-    log_weight = at_prior - (logsumexp(densities, axis=0) - np.log(len(densities)))
-    at_points = evaluate(posterior.log_ratio, where, digest)
+    values = evaluate(posterior.log_ratio, prior.from_unbounded(where), digest)
     truth = evaluate(posterior.log_ratio, rows.theta[None], digest)[0]
-    kept = ~lost & np.isfinite(truth) & ~np.isnan(at_points).any(0)
+    posterior_over_prior = own.log_prob[:, known] - prior.log_prob(own.draws[:, known])
+    log_evidence = np.median(values[:points] - posterior_over_prior, 0)
+    densities = [values - log_evidence, np.zeros(values.shape)]
+    densities += [one.log_prob(where) - log_normal(where) for one in mixtures]
+    log_weight = np.log(len(densities)) - logsumexp(densities, axis=0)
+    kept = np.isfinite(truth) & ~np.isnan(values).any(0)
     return _Likelihoods(
-        at_points=at_points[:, kept], log_weight=log_weight[:, kept], truth=truth[kept]
+        at_points=values[:, kept], log_weight=log_weight[:, kept], truth=truth[kept]
     )
+
+
+def _mixtures(u: Array, seed: int) -> list[Mixture]:
+    """Densities around draws (n, B, D), as wide as the powers between ask for."""
+    components = int(np.clip(len(u) // (PER_COMPONENT * u.shape[-1]), 1, COMPONENTS))
+    one = around(u, np.ones(u.shape[:2]), components, stream(seed, "mixture"))
+    return [one.wider(power**-0.5) for power in BETWEEN]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,11 +197,7 @@ class _TemperedPosterior:
         return self.strength * self.posterior.log_ratio(theta, digest)
 
     def at(self, x: Array) -> Conditioned:
-        return self.of_digest(self.digest(x))
-
-    def of_digest(self, digest: Array) -> Conditioned:
-        """The posterior of observations whose digest is known."""
-        return condition(self.log_ratio, self.prior, digest)
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
     @property
     def weights(self) -> Weights:

@@ -13,7 +13,7 @@ with one component, from the prior, and with a power of the likelihood that rise
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -49,6 +49,10 @@ class Mixture:
         return Mixture(
             share=self.share[:, which], mean=self.mean[:, which], factor=self.factor[:, which]
         )
+
+    def wider(self, factor: float) -> Mixture:
+        """Every component so many times as wide."""
+        return replace(self, factor=factor * self.factor)
 
     def sample(self, n: int, rng: Generator) -> Array:
         """Points with shape (n, b, D)."""
@@ -140,6 +144,20 @@ def adapt(
     return whole
 
 
+def around(u: Array, weights: Array, components: int, rng: Generator) -> Mixture:
+    """The mixture that particles u (n, b, D) with weights (n, b) are like; its components begin at
+    some of them, half as wide as all."""
+    whole = _moments(u, (weights / weights.sum(0))[None])
+    mixture = Mixture(
+        share=np.full((components, u.shape[1]), 1 / components),
+        mean=pick(u, resample(weights, components, rng)),
+        factor=np.tile(whole.factor / 2, (components, 1, 1, 1)),
+    )
+    for _ in range(3):
+        mixture = mixture.moved(u, weights)
+    return mixture
+
+
 def refine(
     likelihood: Callable[[Array, Index], Array],
     u: Array,
@@ -147,22 +165,13 @@ def refine(
     rng: Generator,
     rounds: int = 6,
 ) -> Mixture:
-    """Many components, where one does not fit: they begin at some of the weighted particles
-    u (n, b, D), half as wide as all of them.
+    """Many components, where one does not fit, from weighted particles u (n, b, D).
 
     Args:
         likelihood: As for `adapt`.
     """
     n, observations = log_weight.shape
-    weights, every = relative(log_weight), np.arange(observations)
-    whole = _moments(u, (weights / weights.sum(0))[None])
-    mixture = Mixture(
-        share=np.full((COMPONENTS, observations), 1 / COMPONENTS),
-        mean=pick(u, resample(weights, COMPONENTS, rng)),
-        factor=np.tile(whole.factor / 2, (COMPONENTS, 1, 1, 1)),
-    )
-    for _ in range(3):
-        mixture = mixture.moved(u, weights)
+    mixture, every = around(u, relative(log_weight), COMPONENTS, rng), np.arange(observations)
     for _ in range(rounds):
         u = mixture.sample(n // 2, rng)
         base, value = _weights(likelihood, mixture, u, every)
@@ -196,4 +205,4 @@ def _next_power(base: Array, value: Array, beta: Array, least: float) -> Array:
     return lower
 
 
-__all__ = ["COMPONENTS", "Mixture", "adapt", "refine"]
+__all__ = ["COMPONENTS", "Mixture", "adapt", "around", "refine"]
