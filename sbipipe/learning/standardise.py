@@ -5,18 +5,21 @@ y over the training rows, where
 
     y = x,    or    y = asinh((x - c) / u)
 
-with the median c and half the width u of the central 68 %: linear within u, logarithmic beyond, so
-that the largest of a million rows of a heavy tail lies at 10 and not at 10^6. Which one is decided
-on the training rows: asinh where a normal density of y, brought back to x, describes them better by
-more than `GAIN` nats a row,
+linear within u of c, logarithmic beyond, so that the largest of a million rows of a heavy tail
+lies at 10 and not at 10^6, and both ends of a positive number that spans decades are seen (y is
+normal where x is Johnson's S_U; Biometrika 36, 149, 1949). The training rows decide on c and u, and
+whether to bend at all: of all pairs of their quantiles, c is the one and u the distance to the
+other of the pair for which a normal density of y, brought back to x, describes them best,
 
     -log sd(y) + E log |dy/dx|,
 
-which leaves whatever is nearly normal, bounded or flat as it was. Fields are never bent: each of
-their channels has one mean and scale.
+and a straight line stays where that gains less than `GAIN` nats a row, as for whatever is nearly
+normal, bounded or flat. Fields are never bent: each of their channels has one mean and scale.
 """
 
 from __future__ import annotations
+
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -25,8 +28,11 @@ from torch import Tensor, nn
 GAIN = 0.1
 """Nats a row by which asinh must describe a component better than a straight line does."""
 
-LEFT, MIDDLE, RIGHT = 0.1587, 0.5, 0.8413
-"""The quantiles of a normal at -1, 0 and 1 standard deviations."""
+QUANTILES = (0.001, 0.02, 0.1587, 0.35, 0.5, 0.65, 0.8413, 0.98, 0.999)
+"""Where the rows are bent, or how fast: quantiles of the rows, in pairs."""
+
+ENOUGH = 4_000
+"""Rows, evenly spaced among all, that decide it."""
 
 
 class Standardise(nn.Module):
@@ -80,16 +86,21 @@ class Standardise(nn.Module):
 
 
 def _bends(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Median and unit of each component of (N, L), and whether asinh becomes it."""
-    left, centre, right = np.quantile(rows.cpu().numpy(), (LEFT, MIDDLE, RIGHT), axis=0)
-    unit = torch.from_numpy((right - left) / 2).to(rows)
-    spread = rows.std(0, unbiased=False)
-    unit = torch.where(unit > 0, unit, torch.where(spread > 0, spread, torch.ones_like(spread)))
-    middle = torch.from_numpy(centre).to(rows)
-    far = (rows - middle) / unit
-    slope = unit.log() + 0.5 * torch.log1p(far.square()).mean(0)
-    straight, curved = -spread.log(), -torch.asinh(far).std(0, unbiased=False).log() - slope
-    return middle, unit, (spread > 0) & (curved > straight + GAIN)
+    """Centre and unit of each component of (N, L), and whether asinh becomes it."""
+    some = rows[:: -(-len(rows) // ENOUGH)]
+    spread = some.std(0, unbiased=False)
+    best, straight = torch.full_like(spread, -torch.inf), -spread.log()
+    centre, unit = some.mean(0), torch.where(spread > 0, spread, torch.ones_like(spread))
+    places = torch.from_numpy(np.quantile(some.cpu().numpy(), QUANTILES, axis=0)).to(rows)
+    for c, other in permutations(places, 2):
+        u = (other - c).abs()
+        far = (some - c) / torch.where(u > 0, u, unit)
+        slope = u.log() + 0.5 * torch.log1p(far.square()).mean(0)
+        curved = -torch.asinh(far).std(0, unbiased=False).log() - slope
+        better = (u > 0) & (curved > best)
+        best = torch.where(better, curved, best)
+        centre, unit = torch.where(better, c, centre), torch.where(better, u, unit)
+    return centre, unit, (spread > 0) & (best > straight + GAIN)
 
 
 __all__ = ["Standardise"]
