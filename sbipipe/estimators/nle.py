@@ -10,22 +10,25 @@ on standardised x. Bayes' theorem then gives the posterior,
 
 normalised and drawn from in `sbipipe.sampling`. Which density is right is tried
 (`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
-densities, weighted by stacking. x are vectors of a few components; for fields, take a summary.
-Counts are spread over the unit around them (`learning.lattice`), and components that never vary,
-which say nothing, are left out.
+densities, weighted by stacking. x are vectors; for fields, take a summary. In the place of long
+vectors stand a few learned features of them (`learning.compression`). Counts are spread over the
+unit around them (`learning.lattice`), and components that never vary, which say nothing, are left
+out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
+from sbipipe.learning.compression import Compression, compress, features_of
+from sbipipe.learning.compression import restored as compression_of
 from sbipipe.learning.densities import check_varies, check_vectors
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.lattice import spacings
@@ -39,7 +42,7 @@ from sbipipe.learning.shapes import (
     restored,
     shapes,
 )
-from sbipipe.learning.training import Rows, tensors
+from sbipipe.learning.training import merge, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
@@ -56,6 +59,9 @@ class Nle:
         effort: How many `auto` tries.
         hidden: The units in each hidden layer of a density that is named; None takes 64.
         transforms: The number of transforms of a flow that is named; None takes 5.
+        features: The number of learned features whose likelihood stands for that of x; 0 takes x
+            itself; None decides: one for each parameter, where x has more than 8 components and
+            twice as many as there are parameters.
         ensemble: The number of members of the mixture, for each shape that is trained to the end.
         optimisation: How the members are trained.
     """
@@ -64,6 +70,7 @@ class Nle:
     effort: Effort = "standard"
     hidden: Positive | None = None
     transforms: Positive | None = None
+    features: Annotated[int, Field(ge=0)] | None = None
     ensemble: Positive = 3
     optimisation: Annealed = Field(default_factory=Annealed)
 
@@ -94,12 +101,19 @@ class Nle:
         """
         check_vectors(train.data)
         varies = check_varies(train.x)
-        spacing = torch.from_numpy(spacings(train.x[:, varies])).float()
         (x, u), (y, v) = (
             tensors(rows.x[:, varies], prior.to_unbounded(rows.theta)) for rows in (train, valid)
         )
-        with torch_scope(number(run.seed, "spread")):
-            x, held_out = _spread(spacing, x, u)[0], _spread(spacing, y, v)
+        short = features_of(*x.shape[1:], *u.shape[1:]) if self.features is None else self.features
+        compression, first = None, []
+        if short:
+            compression, history = compress((u, x), (v, y), short, self.optimisation, run)
+            x, y, first = compression.of(x), compression.of(y), [history]
+        else:
+            spacing = torch.from_numpy(spacings(train.x[:, varies])).float()
+            with torch_scope(number(run.seed, "spread")):
+                x, y = _spread(spacing, x), _spread(spacing, y)
+        held_out = y, v
         found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
             candidates(found, x, u),
@@ -115,10 +129,14 @@ class Nle:
             "config": self._config,
             "x": list(x.shape[1:]),
             "varies": varies.tolist(),
+            "features": short,
             "members": list(fitted.names),
         }
-        posterior = _NlePosterior(prior=prior, ensemble=ensemble, meta=meta)
-        return posterior, fitted.with_weights(ensemble.weights)
+        posterior = _NlePosterior(
+            prior=prior, ensemble=ensemble, compression=compression, meta=meta
+        )
+        last = fitted.with_weights(ensemble.weights)
+        return posterior, replace(merge([*first, last]), notes=last.notes)
 
     def restore(
         self,
@@ -131,32 +149,37 @@ class Nle:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
-        ensemble = restored(weights, x, u, device)
-        return _NlePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
+        ensemble, compression, meta = restored(weights, x, u, device), None, weights.meta
+        if meta["features"]:
+            length = sum(meta["varies"])
+            compression = compression_of(weights.arrays, length, meta["features"], device)
+        return _NlePosterior(prior=prior, ensemble=ensemble, compression=compression, meta=meta)
 
     @property
     def _config(self) -> dict[str, Any]:
-        names = ("density", "effort", "hidden", "transforms", "ensemble")
+        names = ("density", "effort", "hidden", "transforms", "features", "ensemble")
         return {name: getattr(self, name) for name in names}
 
 
-def _spread(spacing: Tensor, x: Tensor, u: Tensor) -> Rows:
+def _spread(spacing: Tensor, x: Tensor) -> Tensor:
     """Counts spread over the unit around them, from torch's generator."""
-    return x + spacing * (torch.rand(x.shape) - 0.5), u
+    return x + spacing * (torch.rand(x.shape) - 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _NlePosterior:
     prior: Prior
     ensemble: Ensemble
+    compression: Compression | None
     meta: Mapping[str, Any]
 
     def digest(self, x: Array) -> Array:
-        """The components that varied in training, (B, L)."""
-        return x[:, self.meta["varies"]]
+        """The components that varied in training, or their features, (B, L)."""
+        varying = x[:, self.meta["varies"]]
+        return self.compression.digest(varying) if self.compression else varying
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
-        """log q(x | theta) in nats, (n, B, D) and (B, L) -> (n, B)."""
+        """log q(x | theta) in nats, up to a constant of x, (n, B, D) and (B, L) -> (n, B)."""
         u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         embedded = [member.embed_all(u) for member in self.ensemble.members]
         return self.ensemble.log_prob(x_tensor[None], embedded)
@@ -166,7 +189,8 @@ class _NlePosterior:
 
     @property
     def weights(self) -> Weights:
-        return Weights(arrays=self.ensemble.arrays, meta=self.meta)
+        own = self.compression.arrays if self.compression else {}
+        return Weights(arrays={**own, **self.ensemble.arrays}, meta=self.meta)
 
 
 __all__ = ["Nle"]

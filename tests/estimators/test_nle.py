@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
+from linear_problem import (
+    OPTIMISATION,
+    SIMULATOR,
+    SMALL,
+    TEST,
+    TRAIN,
+    VALID,
+    check_draws,
+    fit,
+    kl_from_exact,
+)
 from rows import rows_of
 from sbipipe.estimators.nle import Nle
 from sbipipe.interfaces import Dataset, Run
@@ -55,6 +65,25 @@ def test_components_that_never_vary_are_left_out():
     np.testing.assert_allclose(
         one.at(moved).log_prob(theta), other.at(bare.x[:5]).log_prob(theta), atol=1e-6
     )
+
+
+def test_long_vectors_have_the_exact_posterior_of_few_features():
+    """Noise beside the data says nothing; a density over all of it would have to learn that."""
+    rng = np.random.default_rng(7)
+
+    def longer(rows: Dataset) -> Dataset:
+        noise = rng.normal(size=(len(rows), 10)) + rows.x[:, :1]
+        return rows_of(theta=rows.theta, x=np.concatenate([rows.x, noise], 1))
+
+    train, valid, test = map(longer, (TRAIN, VALID, TEST))
+    estimator = parse(Nle, {**SMALL, "density": "zuko_maf"}, "nle")
+    posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
+    assert "features" in history.curves
+    assert posterior.digest(test.x).shape == (len(test), len(SIMULATOR.prior.names))
+    assert kl_from_exact(posterior.at(test.x), TEST.x) < 0.1
+    again = estimator.restore(posterior.weights, SIMULATOR.prior)
+    theta = TEST.theta[None]
+    np.testing.assert_array_equal(*(p.at(test.x).log_prob(theta) for p in (posterior, again)))
 
 
 def test_nothing_that_varies_is_an_error():
