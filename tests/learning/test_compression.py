@@ -28,7 +28,7 @@ def learned() -> Compression:
 def test_features_are_the_sufficient_statistic(learned: Compression) -> None:
     """x A^T tells all: features explain its variance (R^2 of a straight line), but for what a
     network learns of 4,000 rows."""
-    u, x = rows(4000)
+    x = rows(4000)[1]
     sufficient = x.numpy() @ MIXING.T
     features = np.column_stack([learned.digest(x.numpy()), np.ones(len(x))])
     rest = sufficient - features @ np.linalg.lstsq(features, sufficient, rcond=None)[0]
