@@ -27,8 +27,8 @@ from pydantic import Field
 from torch import Tensor
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
-from sbipipe.learning.compression import Compression, compress, features_of
-from sbipipe.learning.compression import restored as compression_of
+from sbipipe.learning import compression
+from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.densities import check_varies, check_vectors
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.lattice import spacings
@@ -59,9 +59,9 @@ class Nle:
         effort: How many `auto` tries.
         hidden: The units in each hidden layer of a density that is named; None takes 64.
         transforms: The number of transforms of a flow that is named; None takes 5.
-        features: The number of learned features whose likelihood stands for that of x; 0 takes x
-            itself; None decides: one for each parameter, where x has more than 8 components and
-            twice as many as there are parameters.
+        features: The number of learned features that stand for x; 0 takes x itself; None decides:
+            one or two for each parameter, where x has more than 8 components, and twice as many
+            as there are parameters.
         ensemble: The number of members of the mixture, for each shape that is trained to the end.
         optimisation: How the members are trained.
     """
@@ -104,15 +104,11 @@ class Nle:
         (x, u), (y, v) = (
             tensors(rows.x[:, varies], prior.to_unbounded(rows.theta)) for rows in (train, valid)
         )
-        short = features_of(*x.shape[1:], *u.shape[1:]) if self.features is None else self.features
-        compression, first = None, []
-        if short:
-            compression, history = compress((u, x), (v, y), short, self.optimisation, run)
-            x, y, first = compression.of(x), compression.of(y), [history]
-        else:
-            spacing = torch.from_numpy(spacings(train.x[:, varies])).float()
-            with torch_scope(number(run.seed, "spread")):
-                x, y = _spread(spacing, x), _spread(spacing, y)
+        short, first = shorten((u, x), (v, y), self.features, self.optimisation, run)
+        x, y = short.of(x), short.of(y)
+        spacing = torch.from_numpy(spacings(x.numpy())).float()
+        with torch_scope(number(run.seed, "spread")):
+            x, y = _spread(spacing, x), _spread(spacing, y)
         held_out = y, v
         found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
@@ -129,12 +125,10 @@ class Nle:
             "config": self._config,
             "x": list(x.shape[1:]),
             "varies": varies.tolist(),
-            "features": short,
+            "features": short.features,
             "members": list(fitted.names),
         }
-        posterior = _NlePosterior(
-            prior=prior, ensemble=ensemble, compression=compression, meta=meta
-        )
+        posterior = _NlePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
         last = fitted.with_weights(ensemble.weights)
         return posterior, replace(merge([*first, last]), notes=last.notes)
 
@@ -149,11 +143,9 @@ class Nle:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
-        ensemble, compression, meta = restored(weights, x, u, device), None, weights.meta
-        if meta["features"]:
-            length = sum(meta["varies"])
-            compression = compression_of(weights.arrays, length, meta["features"], device)
-        return _NlePosterior(prior=prior, ensemble=ensemble, compression=compression, meta=meta)
+        ensemble, meta = restored(weights, x, u, device), weights.meta
+        short = compression.restored(weights.arrays, sum(meta["varies"]), meta["features"], device)
+        return _NlePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -170,13 +162,12 @@ def _spread(spacing: Tensor, x: Tensor) -> Tensor:
 class _NlePosterior:
     prior: Prior
     ensemble: Ensemble
-    compression: Compression | None
+    short: Short
     meta: Mapping[str, Any]
 
     def digest(self, x: Array) -> Array:
         """The components that varied in training, or their features, (B, L)."""
-        varying = x[:, self.meta["varies"]]
-        return self.compression.digest(varying) if self.compression else varying
+        return self.short.digest(x[:, self.meta["varies"]])
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(x | theta) in nats, up to a constant of x, (n, B, D) and (B, L) -> (n, B)."""
@@ -189,8 +180,7 @@ class _NlePosterior:
 
     @property
     def weights(self) -> Weights:
-        own = self.compression.arrays if self.compression else {}
-        return Weights(arrays={**own, **self.ensemble.arrays}, meta=self.meta)
+        return Weights(arrays={**self.short.arrays, **self.ensemble.arrays}, meta=self.meta)
 
 
 __all__ = ["Nle"]

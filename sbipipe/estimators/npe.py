@@ -10,16 +10,17 @@ in the unbounded space where the prior is a standard normal, so nothing leaks ou
     log p(theta | x) = log q(u | x) + log |du/dtheta|.
 
 Which density is right is tried (`learning.portfolio`); what is trained to the end is an ensemble,
-the mixture of its members, weighted by stacking. Fields are embedded by a residual
-network (`learning.networks`) that is trained along with the density.
+the mixture of its members, weighted by stacking. In the place of long vectors stand a few learned
+features of them (`learning.compression`). Fields are embedded by a residual network
+(`learning.networks`) that is trained along with the density.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
+from sbipipe.learning import compression
+from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.portfolio import Effort, fit
@@ -50,10 +53,13 @@ from sbipipe.learning.shapes import (
     restored,
     shapes,
 )
-from sbipipe.learning.training import Rows, tensors
+from sbipipe.learning.training import Rows, merge, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.storage import check_same
+
+OF_FIELD = 16
+"""The length of a field's embedding, where nothing is said."""
 
 
 @plugin
@@ -66,7 +72,10 @@ class Npe:
         hidden: The units in each hidden layer of a density that is named; None takes 64.
         transforms: The number of transforms of a flow that is named; None takes 5.
         ensemble: The number of members of the mixture, for each shape that is trained to the end.
-        features: The length of the embedding of a field.
+        features: The length of the embedding of a field (None: 16), or the number of learned
+            features that stand for a vector; 0 takes a vector itself; None decides: one or two for
+            each parameter, where x has more than 8 components, and twice as many as there are
+            parameters.
         width: The first width of the network that embeds a field.
         symmetric: Whether fields are turned and mirrored at random during training, and shifted
             where they are periodic.
@@ -78,7 +87,7 @@ class Npe:
     hidden: Positive | None = None
     transforms: Positive | None = None
     ensemble: Positive = 3
-    features: Positive = 16
+    features: Annotated[int, Field(ge=0)] | None = None
     width: Positive = 16
     symmetric: bool = True
     optimisation: Annealed = Field(default_factory=Annealed)
@@ -107,6 +116,9 @@ class Npe:
         """Choose and train on `train`; stop and stack on `valid`."""
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
+        shape = list(x.shape[1:])
+        short, first = shorten((u, x), held_out, self.features, self.optimisation, run)
+        x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
         found = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
@@ -123,12 +135,14 @@ class Npe:
         ensemble = Ensemble.stacked(fitted.networks, *held_out)
         meta = {
             "config": self._config,
-            "x": list(x.shape[1:]),
+            "x": shape,
             "periodic": periodic,
+            "features": short.features,
             "members": list(fitted.names),
         }
-        posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=meta)
-        return posterior, fitted.with_weights(ensemble.weights)
+        posterior = _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
+        last = fitted.with_weights(ensemble.weights)
+        return posterior, replace(merge([*first, last]), notes=last.notes)
 
     def restore(
         self,
@@ -140,13 +154,15 @@ class Npe:
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
-        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
+        shape, features = weights.meta["x"], weights.meta["features"]
+        short = compression.restored(weights.arrays, shape[0], features, device)
+        u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, *shape))
         embedding = self._embedding(weights.meta["periodic"])
         ensemble = restored(weights, u, x, device, **embedding)
-        return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
+        return _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=weights.meta)
 
     def _embedding(self, periodic: bool) -> dict[str, Any]:
-        return {"features": self.features, "width": self.width, "periodic": periodic}
+        return {"features": self.features or OF_FIELD, "width": self.width, "periodic": periodic}
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -162,6 +178,7 @@ def _augment(periodic: bool, u: Tensor, x: Tensor) -> Rows:
 class _NpePosterior:
     prior: Prior
     ensemble: Ensemble
+    short: Short
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
@@ -173,7 +190,7 @@ class _NpePosterior:
         return _NpeConditioned(
             prior=self.prior,
             ensemble=self.ensemble,
-            embedded=self.ensemble.embed(known),
+            embedded=self.ensemble.embed(self.short.of(known)),
             failed=failed,
         )
 
@@ -195,7 +212,7 @@ class _NpePosterior:
 
     @property
     def weights(self) -> Weights:
-        return Weights(arrays=self.ensemble.arrays, meta=self.meta)
+        return Weights(arrays={**self.short.arrays, **self.ensemble.arrays}, meta=self.meta)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,8 @@ and the free c(x) is fixed where the posterior is normalised, in `sbipipe.sampli
 reference (a = 0) this is NRE-C (Miller et al. 2022, arXiv 2210.06170) in the limit of large gamma,
 which spends no capacity on c(x).
 
-Which network is right is tried (`learning.portfolio`). An ensemble averages ratios with equal
+In the place of long vectors stand a few learned features of them (`learning.compression`). Which
+network is right is tried (`learning.portfolio`). An ensemble averages ratios with equal
 weights, each normalised over the same draws of the mixture.
 """
 
@@ -41,6 +42,8 @@ from sbi.neural_nets import classifier_nn
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
+from sbipipe.learning import compression
+from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.densities import PAIRS, check_vectors, pieces
 from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.members import load_members, member_arrays
@@ -84,6 +87,9 @@ class Nre:
             perceptron, or linear.
         effort: How many `auto` tries.
         hidden: The units in each hidden layer of a classifier that is named; None takes 64.
+        features: The number of learned features that stand for x; 0 takes x itself; None decides:
+            one or two for each parameter, where x has more than 8 components, and twice as many
+            as there are parameters.
         contrasts: The number K of parameters of the mixture beside each true one.
         ensemble: The number of members, for each shape that is trained to the end.
         optimisation: How the members are trained.
@@ -92,6 +98,7 @@ class Nre:
     classifier: Literal["auto", "resnet", "mlp", "linear"] = "auto"
     effort: Effort = "standard"
     hidden: Positive | None = None
+    features: Annotated[int, Field(ge=0)] | None = None
     contrasts: Annotated[int, Field(ge=2)] = 8
     ensemble: Positive = 3
     optimisation: Annealed = Field(default_factory=Annealed)
@@ -128,7 +135,10 @@ class Nre:
         check_vectors(train.data)
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
-        reference, first = self._reference((u, x), held_out, run)
+        length = x.shape[1]
+        short, first = shorten((u, x), held_out, self.features, self.optimisation, run)
+        x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
+        reference, second = self._reference((u, x), held_out, run)
         with torch_scope(number(run.seed, "contrasts")):
             rows, judges = (self._rows(reference, *given) for given in ((u, x), held_out))
         fitted = fit(
@@ -141,12 +151,17 @@ class Nre:
             run=run,
         )
         names = list(fitted.names)
-        meta = {"config": self._config, "x": list(x.shape[1:]), "members": names}
+        meta = {
+            "config": self._config,
+            "x": length,
+            "features": short.features,
+            "members": names,
+        }
         posterior = _NrePosterior(
-            prior=prior, reference=reference, members=fitted.networks, meta=meta
+            prior=prior, reference=reference, members=fitted.networks, short=short, meta=meta
         )
         history = fitted.with_weights(np.full(len(names), 1 / len(names)))
-        return posterior, replace(merge([first, history]), notes=history.notes)
+        return posterior, replace(merge([*first, second, history]), notes=history.notes)
 
     def restore(
         self,
@@ -158,7 +173,9 @@ class Nre:
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
-        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
+        length, features = weights.meta["x"], weights.meta["features"]
+        short = compression.restored(weights.arrays, length, features, device)
+        u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
             reference = Reference(u, x, self.contrasts)
         own = {
@@ -171,7 +188,11 @@ class Nre:
         builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
         members = load_members(builds, weights.arrays, device)
         return _NrePosterior(
-            prior=prior, reference=reference.to(device).eval(), members=members, meta=weights.meta
+            prior=prior,
+            reference=reference.to(device).eval(),
+            members=members,
+            short=short,
+            meta=weights.meta,
         )
 
     def _reference(self, train: Rows, valid: Rows, run: Run) -> tuple[Reference, History]:
@@ -221,7 +242,7 @@ class Nre:
 
     @property
     def _config(self) -> dict[str, Any]:
-        names = ("classifier", "effort", "hidden", "contrasts", "ensemble")
+        names = ("classifier", "effort", "hidden", "features", "contrasts", "ensemble")
         return {name: getattr(self, name) for name in names}
 
 
@@ -267,14 +288,17 @@ class _NrePosterior:
     prior: Prior
     reference: Reference
     members: tuple[_Ratio, ...]
+    short: Short
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
         return condition(self.log_ratio, self.prior, self.digest(x))
 
     def digest(self, x: Array) -> Array:
-        """The vectors and behind them the members' normalisers, with shape (B, L + K)."""
-        return np.concatenate([x, self._normalisers(x)], 1)
+        """What stands for the vectors, and behind it the members' normalisers, with shape
+        (B, L + K)."""
+        given = self.short.digest(x)
+        return np.concatenate([given, self._normalisers(given)], 1)
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
@@ -305,7 +329,8 @@ class _NrePosterior:
             f"{OWN}{name}": value.detach().cpu().numpy()
             for name, value in self.reference.state_dict().items()
         }
-        return Weights(arrays={**own, **member_arrays(self.members)}, meta=self.meta)
+        arrays = {**own, **self.short.arrays, **member_arrays(self.members)}
+        return Weights(arrays=arrays, meta=self.meta)
 
 
 __all__ = ["Nre"]

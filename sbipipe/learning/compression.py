@@ -8,13 +8,15 @@ density q of u = Phi^-1(F(theta)) by
 
 which bounds the mutual information I(u; s) from below up to a constant (Barber & Agakov 2003;
 Jeffrey, Alsing & Lanusse 2021, arXiv:2009.08459). q is scaffolding. Whatever s is, p(theta | s(x))
-is calibrated; how much is lost shows as nats.
+is calibrated; what is lost are nats. So twice as many features are tried, too, and taken where they
+are worth `PAYS` nats a row of the held-out ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol
 
 import torch
 from numpy.typing import NDArray
@@ -38,13 +40,48 @@ OWN = "features/"
 """What the names of the weights begin with."""
 
 
-def features_of(components: int, parameters: int) -> int:
-    """The number of features that stand for a vector; 0 where it stands for itself: it is short, or
-    has fewer than twice as many components as there are parameters."""
-    return parameters if components > max(LONG, 2 * parameters - 1) else 0
+PAYS = 0.05
+"""Nats a row that the second half of the features must be worth."""
 
 
-class Compression(nn.Module):
+class Short(Protocol):
+    """What stands for a vector."""
+
+    @property
+    def features(self) -> int:
+        """The number of features; 0 for the vector itself."""
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that was learned, by name."""
+
+    def of(self, x: Tensor) -> Tensor:
+        """Of rows (N, L), on the CPU: (N, F), or the rows themselves."""
+
+    def digest(self, x: Array) -> Array:
+        """Of rows (B, L): features (B, F), NaN where x is not finite, or the rows themselves."""
+
+
+class Itself:
+    """A vector, or a field, that nothing else stands for."""
+
+    features = 0
+    arrays: ClassVar[dict[str, NDArray[Any]]] = {}
+
+    def of(self, x: Tensor) -> Tensor:
+        return x
+
+    def digest(self, x: Array) -> Array:
+        return x
+
+
+def is_long(components: int, parameters: int) -> bool:
+    """Whether features stand for a vector: it has more components than `LONG`, and at least twice
+    as many as there are parameters."""
+    return components > LONG and components >= 2 * parameters
+
+
+class Features(nn.Module):
     """s(x), a straight line and what a perceptron adds to it.
 
     Args:
@@ -70,32 +107,52 @@ class Compression(nn.Module):
         features: Tensor = self.line(rows) + self.body(rows)
         return features
 
+    @property
+    def features(self) -> int:
+        return self.line.out_features
+
     @torch.no_grad()
     def of(self, x: Tensor) -> Tensor:
-        """Features (N, F) of vectors (N, L), on the CPU."""
         device = self.line.weight.device
         parts = [self(part.to(device)).cpu() for part in pieces(x, PAIRS)]
         return torch.cat(parts) if parts else x.new_empty(0, self.line.out_features)
 
     def digest(self, x: Array) -> Array:
-        """Features (B, F) of vectors (B, L); NaN where x is not finite."""
         found = self.of(torch.as_tensor(x, dtype=torch.float32))
         return torch.where(found.isfinite().all(1, keepdim=True), found, torch.nan).double().numpy()
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that was learned, by name."""
         state = self.state_dict().items()
         return {f"{OWN}{name}": value.detach().cpu().numpy() for name, value in state}
 
 
-def compress(
+def shorten(
+    train: Rows, valid: Rows, features: int | None, settings: Annealed, run: Run
+) -> tuple[Short, list[History]]:
+    """What stands for x, learned from rows (u, x).
+
+    Args:
+        features: How many; 0 takes x itself, as it does fields; None decides.
+    """
+    (u, x), own = train, features
+    if x.ndim > 2 or own == 0 or (own is None and not is_long(x.shape[1], u.shape[1])):
+        return Itself(), []
+    if own:
+        found, history = _learn(train, valid, own, settings, run)
+        return found, [history]
+    tried = [_learn(train, valid, k * u.shape[1], settings, run) for k in (1, 2)]
+    few, many = (min(curve["valid"]) for _, found in tried for curve in found.curves.values())
+    return tried[int(many < few - PAYS)][0], [history for _, history in tried]
+
+
+def _learn(
     train: Rows, valid: Rows, features: int, settings: Annealed, run: Run
-) -> tuple[Compression, History]:
-    """Learn features of x from rows (u, x)."""
+) -> tuple[Features, History]:
     u, x = train
-    with torch_scope(number(run.seed, "features", "initialise")):
-        compression = Compression(x, features)
+    label = f"features {features}"
+    with torch_scope(number(run.seed, label, "initialise")):
+        found = Features(x, features)
         smooth = u.shape[1] > SPLINE_DIMENSIONS
         scaffolding = build_density(
             density="zuko_maf" if smooth else "zuko_nsf",
@@ -104,24 +161,25 @@ def compress(
             inputs=u,
             conditions=torch.randn(2, features),
         )
-        module = ConditionalDensity(scaffolding.net, Standardise(u), compression)
-    history = optimise(module, module.loss, train, valid, settings, run, "features", keep=True)
-    return compression.eval(), history
+        module = ConditionalDensity(scaffolding.net, Standardise(u), found)
+    own = replace(run, seed=number(run.seed, label))
+    history = optimise(module, module.loss, train, valid, settings, own, label, keep=True)
+    return found.eval(), history
 
 
-def restored(
-    arrays: Mapping[str, NDArray[Any]], length: int, features: int, device: str
-) -> Compression:
-    """The compression that gave these arrays, among others."""
+def restored(arrays: Mapping[str, NDArray[Any]], length: int, features: int, device: str) -> Short:
+    """What gave these arrays, among others, of vectors of a length."""
+    if not features:
+        return Itself()
     with torch_scope(0):
-        compression = Compression(torch.zeros(2, length), features)
+        found = Features(torch.zeros(2, length), features)
     own = {
         name.removeprefix(OWN): torch.as_tensor(value)
         for name, value in arrays.items()
         if name.startswith(OWN)
     }
-    compression.load_state_dict(own)
-    return compression.to(device).eval()
+    found.load_state_dict(own)
+    return found.to(device).eval()
 
 
-__all__ = ["Compression", "compress", "features_of", "restored"]
+__all__ = ["Features", "Itself", "Short", "is_long", "restored", "shorten"]
