@@ -49,7 +49,7 @@ from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.members import load_members, member_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import Reference
-from sbipipe.learning.schedules import MOVED, Annealed, Cosine
+from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, optimise, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
@@ -68,7 +68,7 @@ PORTFOLIO = {
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
 
-REFERENCE = 1_500
+REFERENCE = 5_000
 """The steps of the optimiser that the reference takes."""
 
 POINTS = 1_024
@@ -200,14 +200,7 @@ class Nre:
         own = replace(run, seed=number(run.seed, "reference"))
         with torch_scope(number(own.seed, "initialise")):
             reference = Reference(train[0], train[1], self.contrasts)
-        rows, settings = len(train[0]), self.optimisation
-        batch = settings.batch_of(rows)
-        brief = Cosine(
-            epochs=math.ceil(min(REFERENCE, settings.steps) * batch / rows),
-            batch=batch,
-            learning_rate=settings.learning_rate,
-            ema=settings.ema,
-        )
+        brief = replace(self.optimisation, steps=min(REFERENCE, self.optimisation.steps))
         arguments = (train, valid, brief, own, "reference")
         return reference, optimise(reference, reference.loss, *arguments, keep=True)
 

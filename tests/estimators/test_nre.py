@@ -8,6 +8,7 @@ from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fi
 from rows import rows_of
 from sbipipe.estimators.nre import Nre, _NrePosterior
 from sbipipe.interfaces import Run
+from sbipipe.learning.compression import Itself
 from sbipipe.priors import uniform_prior
 from sbipipe.records import InputError, parse
 
@@ -73,7 +74,9 @@ def test_members_count_equally_however_narrow_they_are():
     prior = uniform_prior(a=(0, 1), b=(0, 1), c=(0, 1))
     members: tuple[Any, ...] = tuple(Narrow(shift) for shift in (-1.0, 0.0, 1.0))
     reference: Any = Near()
-    posterior = _NrePosterior(prior=prior, reference=reference, members=members, meta={})
+    posterior = _NrePosterior(
+        prior=prior, reference=reference, members=members, short=Itself(), meta={}
+    )
     x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 3))
     log_z = posterior.digest(x)[:, 3:]
     np.testing.assert_allclose(log_z, 3 * np.log(WIDTH * np.sqrt(2 * np.pi)), atol=0.15)
