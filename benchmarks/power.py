@@ -6,9 +6,10 @@
 Posteriors are known in closed form: x = z + noise with z and the noise both N(0, C), so that z
 given x is N(x / 2, C / 2), and theta is a function of z: itself, or one that makes the posterior
 skewed, bounded, bimodal or curved. No test was tuned to these. "Before" are the tests of each
-parameter, of the density, of coverage and TARP, "after" those and the tests of pairs and of
-regions, each corrected for its own number. An error counts as found where any test rejects at the
-gate's level of 0.01. False alarms are at a level of 0.05, with the smallest number of simulations.
+parameter, of the density, of coverage and TARP, "after" those and the tests of pairs, of the spread
+of ranks and of regions, each corrected for its own number. An error counts as found where any test
+rejects at the gate's level of 0.01. False alarms are at a level of 0.05, with the smallest number
+of simulations.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sbipipe.gate.testing import Test, holm, run_tests
 from sbipipe.interfaces import Array, PosteriorDraws
 
 DIAGNOSTICS = {"sbc": Sbc(), "coverage": Coverage(), "tarp": Tarp(), "regions": Regions()}
-NEW = ("sbc.pairs", "regions.regions")
+NEW = ("sbc.pairs", "sbc.spread", "regions.regions")
 DRAWS, LEVEL, NOMINAL = 300, 0.01, 0.05
 
 

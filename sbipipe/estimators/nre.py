@@ -1,26 +1,23 @@
 """Neural ratio estimation.
 
 A classifier tells the theta that made x from others. Drawn from the prior, the others would hardly
-ever come near a sharp posterior, and say nothing of its shape. So most of them come from a
-reference q(u | x), a small flow that is fitted first, in u = Phi^-1(F(theta)), where the prior p(u)
-is a standard normal. With one u_0 of p(u | x) among K of the mixture
-
-    m(u | x) = a q(u | x) + (1 - a) p(u),
-
-the contrastive loss (Durkan et al. 2020, arXiv 2002.03712)
+ever come near a sharp posterior, and say nothing of its shape. So most of them come from
+a few small flows that are fitted first (`learning.reference`), in u = Phi^-1(F(theta)), where the
+prior p(u) is a standard normal. With one u_0 of p(u | x) among K of their mixture with the prior,
+m(u | x), the contrastive loss (Durkan et al. 2020, arXiv 2002.03712)
 
     L_B = -E log[ exp g(u_0, x) / sum_{k=0..K} exp g(u_k, x) ]
 
-is least for g = log p(u | x) / m(u | x) + c(x). That is nearly flat where the reference is good,
-and a network learns it quickly, in the coordinates in which the reference is a normal; where it is
-not, the prior's share keeps m from vanishing. The ratio to the prior follows in two steps
+is least for g = log p(u | x) / m(u | x) + c(x). That is nearly flat where the flows are good,
+and a network learns it quickly, in the coordinates in which each of them is a normal; where they
+are not, the prior's share keeps m from vanishing. The ratio to the prior follows in two steps
 (telescoping, Rhodes, Xu & Gutmann 2020, arXiv 2006.12204),
 
     f(u, x) = g(u, x) + log m(u | x) - log p(u),
     log p(theta | x) = f(u, x) + log p(theta) - log Z(x),
 
-and the free c(x) is fixed where the posterior is normalised, in `sbipipe.sampling`. Without a
-reference (a = 0) this is NRE-C (Miller et al. 2022, arXiv 2210.06170) in the limit of large gamma,
+and the free c(x) is fixed where the posterior is normalised, in `sbipipe.sampling`. Without
+flows this is NRE-C (Miller et al. 2022, arXiv 2210.06170) in the limit of large gamma,
 which spends no capacity on c(x).
 
 In the place of long vectors stand a few learned features of them (`learning.compression`). Which
@@ -33,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -48,10 +46,10 @@ from sbipipe.learning.densities import PAIRS, check_vectors, pieces
 from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.members import load_members, member_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
-from sbipipe.learning.reference import Reference
+from sbipipe.learning.reference import Reference, flow, flows_of
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.standardise import Standardise
-from sbipipe.learning.training import Rows, merge, optimise, tensors
+from sbipipe.learning.training import Rows, merge, tensors
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
@@ -68,8 +66,8 @@ PORTFOLIO = {
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
 
-REFERENCE = 5_000
-"""The steps of the optimiser that the reference takes."""
+REFERENCE = 4_000
+"""Steps of the optimiser after which the flows of the reference are good enough."""
 
 POINTS = 1_024
 """At least so many draws of the mixture normalise a member."""
@@ -177,14 +175,15 @@ class Nre:
         short = compression.restored(weights.arrays, length, features, device)
         u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
-            reference = Reference(u, x, self.contrasts)
+            flows = [flow(u, x) for _ in range(flows_of(self.contrasts))]
+        reference = Reference(flows, self.contrasts)
         own = {
             name.removeprefix(OWN): torch.as_tensor(value)
             for name, value in weights.arrays.items()
             if name.startswith(OWN)
         }
         reference.load_state_dict(own)
-        places = torch.zeros(2, 1, 2 * len(prior.names))
+        places = torch.zeros(2, 1, (1 + len(flows)) * len(prior.names))
         builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
         members = load_members(builds, weights.arrays, device)
         return _NrePosterior(
@@ -196,16 +195,20 @@ class Nre:
         )
 
     def _reference(self, train: Rows, valid: Rows, run: Run) -> tuple[Reference, History]:
-        """A flow that need not be perfect, and so takes few steps."""
-        own = replace(run, seed=number(run.seed, "reference"))
-        with torch_scope(number(own.seed, "initialise")):
-            reference = Reference(train[0], train[1], self.contrasts)
-        brief = replace(self.optimisation, steps=min(REFERENCE, self.optimisation.steps))
-        arguments = (train, valid, brief, own, "reference")
-        return reference, optimise(reference, reference.loss, *arguments, keep=True)
+        """Flows that need not be perfect, and so take fewer steps."""
+        fitted = fit(
+            {"reference": Candidate(build=partial(flow, *train), stacked=True)},
+            train,
+            valid,
+            finalists=1,
+            members=flows_of(self.contrasts),
+            settings=replace(self.optimisation, steps=min(REFERENCE, self.optimisation.steps)),
+            run=run,
+        )
+        return Reference(fitted.networks, self.contrasts), fitted.history
 
     def _rows(self, reference: Reference, u: Tensor, x: Tensor) -> Rows:
-        """Where truths and contrasts lie (N, 1 + K, 2 D), the truth first, and x."""
+        """Where truths and contrasts lie (N, 1 + K, C), the truth first, and x."""
         noise = torch.randn(self.contrasts, *u.shape)
         every = torch.cat([u[None], reference.draws(noise, x)])
         return reference.coordinates(every, x)[0].transpose(0, 1).contiguous(), x
@@ -253,20 +256,20 @@ class _Ratio(nn.Module):
         self.standardise = standardise
 
     def forward(self, places: Tensor, x: Tensor) -> Tensor:
-        """g of coordinates (..., 2 D) and x (..., L), broadcast against each other."""
+        """g of coordinates (..., C) and x (..., L), broadcast against each other."""
         x = self.standardise(x).expand(*places.shape[:-1], -1)
         ratio: Tensor = self.net.unnormalized_log_ratio(places, x)  # type: ignore[operator]
         return ratio
 
     def loss(self, places: Tensor, x: Tensor) -> Tensor:
-        """L_B of each row of coordinates (b, 1 + K, 2 D), the truth's first."""
+        """L_B of each row of coordinates (b, 1 + K, C), the truth's first."""
         logits = self(places, x[:, None])
         losses: Tensor = torch.logsumexp(logits, 1) - logits[:, 0]
         return losses
 
     @torch.no_grad()
     def log_ratio(self, places: Tensor, x: Tensor) -> Tensor:
-        """g, (n, B, 2 D) and (B, L) -> (n, B), in float64."""
+        """g, (n, B, C) and (B, L) -> (n, B), in float64."""
         pairs = places.shape[:2]
         device = self.standardise.loc.device
         rows = pieces(places.flatten(0, 1).to(device), PAIRS)
