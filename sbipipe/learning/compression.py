@@ -40,6 +40,9 @@ OWN = "features/"
 """What the names of the weights begin with."""
 
 
+STEPS = 2_000
+"""Steps of the optimiser after which features are good enough."""
+
 PAYS = 0.05
 """Nats a row that the second half of the features must be worth."""
 
@@ -162,8 +165,9 @@ def _learn(
             conditions=torch.randn(2, features),
         )
         module = ConditionalDensity(scaffolding.net, Standardise(u), found)
+    brief = replace(settings, steps=min(STEPS, settings.steps))
     own = replace(run, seed=number(run.seed, label))
-    history = optimise(module, module.loss, train, valid, settings, own, label, keep=True)
+    history = optimise(module, module.loss, train, valid, brief, own, label, keep=True)
     return found.eval(), history
 
 
