@@ -35,7 +35,7 @@ known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on 
 	python benchmarks/known_posteriors.py --out reports/known_posteriors.json
 
 clean:  ## Remove the environment and every result
-	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \
+	rm -rf .venv data/settings data/sets data/estimators data/draws data/diagnoses data/histories \
 	  data/checkpoints data/set_aside data/emulators data/truths dvc.lock
 	find data/emulations data/judgements -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field
 
-from sbipipe.moved import KEYS, MAY_BE_EMPTY
+from sbipipe.moved import KEYS
 from sbipipe.names import EntryName, dangling
 from sbipipe.records import InputError, Positive, parse, plugin
 
@@ -141,7 +141,7 @@ class Gate:
 
 @plugin
 class Runtime:
-    """The machine. None of it is in a stage's params, so changing it re-runs nothing.
+    """The machine. No stage but `settings` follows it, so changing it computes nothing again.
 
     Attributes:
         device: "auto" takes a GPU where there is one.
@@ -156,28 +156,43 @@ class Runtime:
     scheduler: str | None = None
 
 
+MANDATORY = ("sbc", "coverage", "tarp", "regions")
+"""The kinds of diagnostic without which no posterior is published."""
+
+
 @plugin
 class Params:
-    """All of `params.yaml`. What DVC tracks has to be there; `emulate: {}` makes no emulator.
+    """All of `params.yaml`, of which `simulate` and `train` have to be there.
 
-    Sets are what `simulate`, `summarise`, `emulate` and `join` make; estimators are the entries of
-    `train` and `recalibrate`.
+    Attributes:
+        seed: The root of every random stream.
+        simulate: Sets of rows, simulated or read.
+        summarise: Sets of vectors, made of rows.
+        emulate: Emulators of fields; one that can score them makes a set of surfaces as well.
+        join: Sets made of two others, row beside row.
+        train: Estimators.
+        recalibrate: Estimators that mend another one.
+        draw: What is drawn for the diagnostics.
+        diagnose: Diagnostics; the four mandatory ones where the section is left out.
+        gate: When a posterior is let out.
+        runtime: The machine.
     """
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
-    summarise: dict[EntryName, Made]
-    emulate: dict[EntryName, Emulate]
-    join: dict[EntryName, Join]
+    summarise: dict[EntryName, Made] = Field(default_factory=dict)
+    emulate: dict[EntryName, Emulate] = Field(default_factory=dict)
+    join: dict[EntryName, Join] = Field(default_factory=dict)
     train: dict[EntryName, Made] = Field(min_length=1)
-    recalibrate: dict[EntryName, Recalibrate]
-    draw: Draw
-    diagnose: dict[EntryName, Entry] = Field(min_length=1)
-    gate: Gate
+    recalibrate: dict[EntryName, Recalibrate] = Field(default_factory=dict)
+    draw: Draw = Field(default_factory=Draw)
+    diagnose: dict[EntryName, Entry] = Field(
+        default_factory=lambda: {kind: Entry(kind=kind) for kind in MANDATORY}, min_length=1
+    )
+    gate: Gate = Field(default_factory=Gate)
     runtime: Runtime = Field(default_factory=Runtime)
 
     moved: ClassVar[dict[str, str]] = KEYS
-    may_be_empty: ClassVar[tuple[str, ...]] = MAY_BE_EMPTY
 
     def simulator_of(self, name: str) -> str:
         """The entry of `simulate:` that a set rests on."""
@@ -251,6 +266,7 @@ def read_yaml(path: Path) -> Any:
 
 
 __all__ = [
+    "MANDATORY",
     "Draw",
     "Emulate",
     "Entry",
