@@ -49,6 +49,34 @@ def main() -> None:
 
 
 @app.command()
+def init(
+    simulations: Annotated[Path, typer.Argument(help="A table, or a folder of arrays or maps.")],
+    parameters: Annotated[
+        str, typer.Option(help="Their names, with commas between, in the order of theta.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite it.")] = False,
+) -> None:
+    """Look at simulations made elsewhere, and write a params.yaml for them."""
+    from sbipipe.records import InputError
+
+    if out.exists() and not force:
+        raise InputError(f"--out: {out} is there already; --force overwrites it")
+    from sbipipe.init.guess import guess
+    from sbipipe.init.source import look
+    from sbipipe.init.text import text
+    from sbipipe.storage import write_whole
+
+    names = tuple(name.strip() for name in parameters.split(",") if name.strip())
+    source = look(simulations, names)
+    written = text(source, guess(source.theta, source.group, source.parameters))
+    write_whole(out, lambda temporary: temporary.write_text(written))
+    print(f"written: {out}; read the lines with CONFIRM, then: sbipipe check")
+    if Path("data/raw").resolve() not in simulations.resolve().parents:
+        print(f"{simulations}: not below data/raw, so dvc repro will not see when it changes")
+
+
+@app.command()
 def infer(
     observation: Annotated[Path, typer.Argument(help=".npy, or .npz with the key x.")],
     estimator: Annotated[str, typer.Option(help="An entry of `train:` in params.yaml.")],
