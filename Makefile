@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check deps bench known clean
+.PHONY: help repro test check deps reference bench known clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -26,6 +26,9 @@ check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, 
 
 deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the imports
 	python tools/dependencies.py
+
+reference: $(STAMP)  ## Write docs/config.md, all that params.yaml may hold, from the code
+	python tools/config_reference.py
 
 bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 	for benchmark in $(filter-out benchmarks/known_posteriors.py,$(wildcard benchmarks/*.py)); do \

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sbipipe.check import Cost
+    from sbipipe.options import Described
     from sbipipe.posteriors.comparison import Pair
     from sbipipe.posteriors.file import PosteriorFile
     from sbipipe.sets.trivial import Trivial
@@ -196,17 +197,37 @@ def export(
 
 
 @app.command()
-def kinds() -> None:
-    """Everything that can be written after `kind:` in params.yaml."""
+def kinds(
+    name: Annotated[str, typer.Argument(help="A kind or a section, for all of its keys.")] = "",
+) -> None:
+    """Everything that can be written after `kind:` in params.yaml, or all the keys of one."""
     from rich.table import Table
 
-    from sbipipe import plugins
+    from sbipipe import options, plugins
 
+    for described in options.named(name) if name else ():
+        _show(_options_table(described))
+    if name:
+        return
     table = Table("section", "kind", "what it is", box=None)
     for section, family in plugins.FAMILIES.items():
         for kind in plugins.kinds(family):
             table.add_row(section, kind, plugins.description(family, kind))
     _show(table)
+
+
+def _options_table(described: Described) -> Table:
+    """The keys of a section, or of a kind below `config:`."""
+    from rich.table import Table
+
+    kind = f" {described.name}" if described.name else ""
+    table = Table("key", "default", "allowed", "meaning", box=None, title_justify="left")
+    table.title = f"{described.section}{kind}: {described.what}"
+    for option in described.options:
+        table.add_row(option.key, option.default, option.allowed, option.meaning)
+    if not described.options:
+        table.add_row("no keys")
+    return table
 
 
 def _has_display() -> bool:
@@ -220,8 +241,7 @@ def _has_display() -> bool:
 def _show(table: Table) -> None:
     from rich.console import Console
 
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 160)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:

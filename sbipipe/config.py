@@ -23,6 +23,12 @@ class Simulations:
     """Simulations in each split; in every split their parameters come from the prior.
 
     For simulations made elsewhere, the shares of the groups that each split receives.
+
+    Attributes:
+        train: What everything learns from.
+        valid: What stops training, and chooses.
+        test: What the diagnostics judge.
+        calibrate: What recalibrations are fitted to.
     """
 
     train: Annotated[float, Field(gt=0)]
@@ -36,7 +42,14 @@ class Simulations:
 
 @plugin
 class Simulate:
-    """An entry of `simulate:`."""
+    """An entry of `simulate:`.
+
+    Attributes:
+        kind: The simulator, or what reads simulations made elsewhere.
+        simulations: The simulations in each split, or their shares; for simulations made elsewhere
+            those of `sets.shares` where it is left out.
+        config: The settings of the kind.
+    """
 
     kind: str
     simulations: Simulations | None = None
@@ -48,7 +61,13 @@ Split = Literal["train", "valid", "calibrate", "test"]
 
 @plugin
 class Made:
-    """An entry of `summarise:` or `train:`, made of another entry."""
+    """An entry of `summarise:` or `train:`, made of another entry.
+
+    Attributes:
+        kind: The summary or the estimator.
+        of: The set that it reads: for a summary, an entry of `simulate:`.
+        config: The settings of the kind.
+    """
 
     kind: str
     of: str
@@ -74,6 +93,8 @@ class Emulate:
     Attributes:
         of: A simulator, or an emulator of the same kind on coarser fields, written above it, with
             which it begins.
+        kind: The emulator.
+        config: The settings of the kind.
         score: The splits whose fields it scores, if it can: what estimators that are `of` it need.
     """
 
@@ -85,7 +106,12 @@ class Emulate:
 
 @plugin
 class Join:
-    """An entry of `join:`, two sets of vectors of one simulator, row beside row."""
+    """An entry of `join:`, two sets of vectors of one simulator, row beside row.
+
+    Attributes:
+        of: The set whose components come first.
+        beside: The set whose components follow.
+    """
 
     of: str
     beside: str
@@ -93,7 +119,12 @@ class Join:
 
 @plugin
 class Entry:
-    """An entry of `diagnose:`."""
+    """An entry of `diagnose:`.
+
+    Attributes:
+        kind: The diagnostic.
+        config: The settings of the kind.
+    """
 
     kind: str
     config: dict[str, Any] = Field(default_factory=dict)
