@@ -64,7 +64,7 @@ def init(
     if out.exists() and not force:
         raise InputError(f"--out: {out} is there already; --force overwrites it")
     from sbipipe.init.guess import guess
-    from sbipipe.init.source import look
+    from sbipipe.init.looking import look
     from sbipipe.init.text import text
     from sbipipe.storage import write_whole
 

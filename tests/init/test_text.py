@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sbipipe import check
 from sbipipe.init.guess import guess
-from sbipipe.init.source import look
+from sbipipe.init.looking import look
 from sbipipe.init.text import text
 from sbipipe.records import InputError
 from sbipipe.sets.cmd_layout import write_cmd
