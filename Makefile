@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check deps bench known clean
+.PHONY: help repro test check deps reference bench known clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -27,6 +27,9 @@ check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, 
 deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the imports
 	python tools/dependencies.py
 
+reference: $(STAMP)  ## Write docs/config.md, all that params.yaml may hold, from the code
+	python tools/config_reference.py
+
 bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 	for benchmark in $(filter-out benchmarks/known_posteriors.py,$(wildcard benchmarks/*.py)); do \
 	  echo "== $$benchmark"; python $$benchmark; done
@@ -35,7 +38,7 @@ known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on 
 	python benchmarks/known_posteriors.py --out reports/known_posteriors.json
 
 clean:  ## Remove the environment and every result
-	rm -rf .venv data/sets data/estimators data/draws data/diagnoses data/histories \
+	rm -rf .venv data/settings data/sets data/estimators data/draws data/diagnoses data/histories \
 	  data/checkpoints data/set_aside data/emulators data/truths dvc.lock
 	find data/emulations data/judgements -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete

@@ -90,7 +90,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
         sizes = _attempt(problems, _split_sizes, entry, name)
         reader = made["simulate"].get(name)
         if isinstance(reader, Reader):
-            rows = _attempt(problems, _read, reader, sizes, name, values.get("seed"))
+            rows = _attempt(problems, _read, reader, sizes, name, values.get("seed", 0))
             if rows is not None:
                 data[name] = rows
                 found = _attempt(problems, brought.look, rows, reader, f"simulate.{name}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sbipipe.check import Cost
+    from sbipipe.options import Described
     from sbipipe.posteriors.comparison import Pair
     from sbipipe.posteriors.file import PosteriorFile
     from sbipipe.sets.trivial import Trivial
@@ -46,6 +47,34 @@ def main() -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         sys.exit(2)
+
+
+@app.command()
+def init(
+    simulations: Annotated[Path, typer.Argument(help="A table, or a folder of arrays or maps.")],
+    parameters: Annotated[
+        str, typer.Option(help="Their names, with commas between, in the order of theta.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("params.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite it.")] = False,
+) -> None:
+    """Look at simulations made elsewhere, and write a params.yaml for them."""
+    from sbipipe.records import InputError
+
+    if out.exists() and not force:
+        raise InputError(f"--out: {out} is there already; --force overwrites it")
+    from sbipipe.init.guess import guess
+    from sbipipe.init.looking import look
+    from sbipipe.init.text import text
+    from sbipipe.storage import write_whole
+
+    names = tuple(name.strip() for name in parameters.split(",") if name.strip())
+    source = look(simulations, names)
+    written = text(source, guess(source.theta, source.group, source.parameters))
+    write_whole(out, lambda temporary: temporary.write_text(written))
+    print(f"written: {out}; read the lines with CONFIRM, then: sbipipe check")
+    if Path("data/raw").resolve() not in simulations.resolve().parents:
+        print(f"{simulations}: not below data/raw, so dvc repro will not see when it changes")
 
 
 @app.command()
@@ -168,17 +197,37 @@ def export(
 
 
 @app.command()
-def kinds() -> None:
-    """Everything that can be written after `kind:` in params.yaml."""
+def kinds(
+    name: Annotated[str, typer.Argument(help="A kind or a section, for all of its keys.")] = "",
+) -> None:
+    """Everything that can be written after `kind:` in params.yaml, or all the keys of one."""
     from rich.table import Table
 
-    from sbipipe import plugins
+    from sbipipe import options, plugins
 
+    for described in options.named(name) if name else ():
+        _show(_options_table(described))
+    if name:
+        return
     table = Table("section", "kind", "what it is", box=None)
     for section, family in plugins.FAMILIES.items():
         for kind in plugins.kinds(family):
             table.add_row(section, kind, plugins.description(family, kind))
     _show(table)
+
+
+def _options_table(described: Described) -> Table:
+    """The keys of a section, or of a kind below `config:`."""
+    from rich.table import Table
+
+    kind = f" {described.name}" if described.name else ""
+    table = Table("key", "default", "allowed", "meaning", box=None, title_justify="left")
+    table.title = f"{described.section}{kind}: {described.what}"
+    for option in described.options:
+        table.add_row(option.key, option.default, option.allowed, option.meaning)
+    if not described.options:
+        table.add_row("no keys")
+    return table
 
 
 def _has_display() -> bool:
@@ -192,8 +241,7 @@ def _has_display() -> bool:
 def _show(table: Table) -> None:
     from rich.console import Console
 
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 160)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field
 
-from sbipipe.moved import KEYS, MAY_BE_EMPTY
+from sbipipe.moved import KEYS
 from sbipipe.names import EntryName, dangling
 from sbipipe.records import InputError, Positive, parse, plugin
 
@@ -23,6 +23,12 @@ class Simulations:
     """Simulations in each split; in every split their parameters come from the prior.
 
     For simulations made elsewhere, the shares of the groups that each split receives.
+
+    Attributes:
+        train: What everything learns from.
+        valid: What stops training, and chooses.
+        test: What the diagnostics judge.
+        calibrate: What recalibrations are fitted to.
     """
 
     train: Annotated[float, Field(gt=0)]
@@ -36,7 +42,14 @@ class Simulations:
 
 @plugin
 class Simulate:
-    """An entry of `simulate:`."""
+    """An entry of `simulate:`.
+
+    Attributes:
+        kind: The simulator, or what reads simulations made elsewhere.
+        simulations: The simulations in each split, or their shares; for simulations made elsewhere
+            those of `sets.shares` where it is left out.
+        config: The settings of the kind.
+    """
 
     kind: str
     simulations: Simulations | None = None
@@ -48,7 +61,13 @@ Split = Literal["train", "valid", "calibrate", "test"]
 
 @plugin
 class Made:
-    """An entry of `summarise:` or `train:`, made of another entry."""
+    """An entry of `summarise:` or `train:`, made of another entry.
+
+    Attributes:
+        kind: The summary or the estimator.
+        of: The set that it reads: for a summary, an entry of `simulate:`.
+        config: The settings of the kind.
+    """
 
     kind: str
     of: str
@@ -74,6 +93,8 @@ class Emulate:
     Attributes:
         of: A simulator, or an emulator of the same kind on coarser fields, written above it, with
             which it begins.
+        kind: The emulator.
+        config: The settings of the kind.
         score: The splits whose fields it scores, if it can: what estimators that are `of` it need.
     """
 
@@ -85,7 +106,12 @@ class Emulate:
 
 @plugin
 class Join:
-    """An entry of `join:`, two sets of vectors of one simulator, row beside row."""
+    """An entry of `join:`, two sets of vectors of one simulator, row beside row.
+
+    Attributes:
+        of: The set whose components come first.
+        beside: The set whose components follow.
+    """
 
     of: str
     beside: str
@@ -93,7 +119,12 @@ class Join:
 
 @plugin
 class Entry:
-    """An entry of `diagnose:`."""
+    """An entry of `diagnose:`.
+
+    Attributes:
+        kind: The diagnostic.
+        config: The settings of the kind.
+    """
 
     kind: str
     config: dict[str, Any] = Field(default_factory=dict)
@@ -141,7 +172,7 @@ class Gate:
 
 @plugin
 class Runtime:
-    """The machine. None of it is in a stage's params, so changing it re-runs nothing.
+    """The machine. No stage but `settings` follows it, so changing it computes nothing again.
 
     Attributes:
         device: "auto" takes a GPU where there is one.
@@ -156,28 +187,43 @@ class Runtime:
     scheduler: str | None = None
 
 
+MANDATORY = ("sbc", "coverage", "tarp", "regions")
+"""The kinds of diagnostic without which no posterior is published."""
+
+
 @plugin
 class Params:
-    """All of `params.yaml`. What DVC tracks has to be there; `emulate: {}` makes no emulator.
+    """All of `params.yaml`, of which `simulate` and `train` have to be there.
 
-    Sets are what `simulate`, `summarise`, `emulate` and `join` make; estimators are the entries of
-    `train` and `recalibrate`.
+    Attributes:
+        seed: The root of every random stream.
+        simulate: Sets of rows, simulated or read.
+        summarise: Sets of vectors, made of rows.
+        emulate: Emulators of fields; one that can score them makes a set of surfaces as well.
+        join: Sets made of two others, row beside row.
+        train: Estimators.
+        recalibrate: Estimators that mend another one.
+        draw: What is drawn for the diagnostics.
+        diagnose: Diagnostics; the four mandatory ones where the section is left out.
+        gate: When a posterior is let out.
+        runtime: The machine.
     """
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
-    summarise: dict[EntryName, Made]
-    emulate: dict[EntryName, Emulate]
-    join: dict[EntryName, Join]
+    summarise: dict[EntryName, Made] = Field(default_factory=dict)
+    emulate: dict[EntryName, Emulate] = Field(default_factory=dict)
+    join: dict[EntryName, Join] = Field(default_factory=dict)
     train: dict[EntryName, Made] = Field(min_length=1)
-    recalibrate: dict[EntryName, Recalibrate]
-    draw: Draw
-    diagnose: dict[EntryName, Entry] = Field(min_length=1)
-    gate: Gate
+    recalibrate: dict[EntryName, Recalibrate] = Field(default_factory=dict)
+    draw: Draw = Field(default_factory=Draw)
+    diagnose: dict[EntryName, Entry] = Field(
+        default_factory=lambda: {kind: Entry(kind=kind) for kind in MANDATORY}, min_length=1
+    )
+    gate: Gate = Field(default_factory=Gate)
     runtime: Runtime = Field(default_factory=Runtime)
 
     moved: ClassVar[dict[str, str]] = KEYS
-    may_be_empty: ClassVar[tuple[str, ...]] = MAY_BE_EMPTY
 
     def simulator_of(self, name: str) -> str:
         """The entry of `simulate:` that a set rests on."""
@@ -251,6 +297,7 @@ def read_yaml(path: Path) -> Any:
 
 
 __all__ = [
+    "MANDATORY",
     "Draw",
     "Emulate",
     "Entry",

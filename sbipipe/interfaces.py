@@ -209,14 +209,12 @@ class Run:
         seed: Root of this fit's random streams (`seeds.stream(run.seed, "label")`).
         device: "cpu" or "cuda".
         checkpoint: Folder that holds the state of an interrupted fit, or None.
-        progress: Whether to show a progress bar.
         devices: How many train one network together (`processes`).
     """
 
     seed: int
     device: str = "cpu"
     checkpoint: Path | None = None
-    progress: bool = False
     devices: int = 1
 
 

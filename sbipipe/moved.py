@@ -6,9 +6,6 @@ A kind whose settings have moved names them in its class attribute `moved`.
 KEYS = {"gate.draws": "draw.draws"}
 """Keys, and where they are written now."""
 
-MAY_BE_EMPTY = ("summarise", "emulate", "join", "recalibrate", "draw")
-"""Sections that have to be there but may be empty, since DVC tracks them."""
-
 KINDS = {
     ("train", "diffusion"): (
         "moved; a diffusion model is an emulator: write it under emulate:, and "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SETTINGS = Path("data/settings")
 SETS = Path("data/sets")
 SET_ASIDE = Path("data/set_aside")
 ESTIMATORS = Path("data/estimators")

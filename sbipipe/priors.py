@@ -32,7 +32,11 @@ _EDGE = np.finfo(np.float64).eps
 
 @plugin
 class Uniform:
-    """Uniform on [low, high]."""
+    """Uniform on [low, high].
+
+    Attributes:
+        low, high: The edges.
+    """
 
     kind: Literal["uniform"]
     low: float
@@ -48,7 +52,11 @@ class Uniform:
 
 @plugin
 class LogUniform:
-    """Uniform in the logarithm on [low, high]."""
+    """Uniform in the logarithm on [low, high].
+
+    Attributes:
+        low, high: The edges, above zero.
+    """
 
     kind: Literal["log_uniform"]
     low: Annotated[float, Field(gt=0)]
@@ -64,7 +72,12 @@ class LogUniform:
 
 @plugin
 class Normal:
-    """Normal with mean loc and standard deviation scale."""
+    """Normal with mean loc and standard deviation scale.
+
+    Attributes:
+        loc: The mean.
+        scale: The standard deviation.
+    """
 
     kind: Literal["normal"]
     loc: float

@@ -6,8 +6,7 @@ Mappings are validated through JSON, whose strict reading takes a list where a t
 YAML writes them.
 
 A `plugin` holds settings; a key that it does not know is an error. A key that has moved is named
-with its new place in the class attribute `moved`, a section that may be left empty in
-`may_be_empty`.
+with its new place in the class attribute `moved`.
 
 A `record` is the content of a file. `dump` makes plain values of it, as JSON has them: a number
 that is not finite becomes null, an array a list, and a property marked `computed_field` a key like
@@ -113,8 +112,7 @@ def _line(cls: type[Any], where: str, values: Any, problem: Mapping[str, Any]) -
         now = moved.get(key) or moved.get(str(problem["loc"][-1]))
         return f"{key}: moved; write {now}" if now else f"{key}: unknown key"
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
-        empty = key in getattr(cls, "may_be_empty", ())
-        return f"{key}: missing; write {key}: {{}}" if empty else f"{key}: missing"
+        return f"{key}: missing"
     given = problem["input"]
     own = re.fullmatch(r"([a-z_.]+): (given .*)", message, re.DOTALL)
     if kind == "value_error" and own:

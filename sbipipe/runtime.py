@@ -16,6 +16,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sbipipe import progress
 from sbipipe.config import Runtime
 from sbipipe.interfaces import Run
 from sbipipe.records import InputError
@@ -103,7 +104,6 @@ def fit_run(seed: int, runtime: Runtime, checkpoint: Path) -> Run:
         device=device(runtime),
         devices=runtime.devices,
         checkpoint=checkpoint,
-        progress=sys.stderr.isatty() or sys.stdout.isatty(),
     )
 
 
@@ -116,7 +116,9 @@ def main(stage: Callable[..., None]) -> None:
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
     gc.freeze()  # the modules of the stage
     try:
-        stage(*_words(stage))
+        words = _words(stage)
+        with progress.stage("@".join([Path(sys.argv[0]).stem, *words])):
+            stage(*words)
     except InputError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201

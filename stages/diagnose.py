@@ -11,6 +11,7 @@ from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
 from sbipipe.gate.looks import Looks
 from sbipipe.interfaces import PosteriorDraws
+from sbipipe.progress import track
 from sbipipe.records import dump, load
 from sbipipe.seeds import stream
 from sbipipe.sets.failures import Failures
@@ -21,7 +22,10 @@ def main() -> None:
     shutil.rmtree(paths.DIAGNOSES, ignore_errors=True)
     seen = looked(params)
     with runtime.parallel(params.runtime):
-        joblib.Parallel()(joblib.delayed(diagnose)(params, n, seen[n]) for n in params.estimators)
+        jobs = (joblib.delayed(diagnose)(params, n, seen[n]) for n in params.estimators)
+        judged = joblib.Parallel(return_as="generator_unordered")(jobs)
+        for _ in track(judged, "judging", "estimators", total=len(params.estimators)):
+            pass
 
 
 def looked(params: Params) -> dict[str, Looks]:

@@ -111,6 +111,20 @@ def test_compare_prints_every_pair(run, tmp_path, capsys):
     assert "of other observations than" in capsys.readouterr().err
 
 
+def test_init_overwrites_only_when_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("mine.npz", theta=rng.random((200, 1)), x=rng.random((200, 3)))
+    assert call("init", "mine.npz") == 0
+    assert "not below data/raw" in capsys.readouterr().out
+    before = (tmp_path / "params.yaml").read_text()
+    assert call("init", "mine.npz", "--parameters", "a") == 2
+    assert "--force overwrites it" in capsys.readouterr().err
+    assert (tmp_path / "params.yaml").read_text() == before
+    assert call("init", "mine.npz", "--parameters", "a", "--force") == 0
+    assert "a: {kind: uniform, low: 0.0, high: 1.0}" in (tmp_path / "params.yaml").read_text()
+
+
 def test_report_prints_its_path_where_there_is_no_display(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "platform", "linux")

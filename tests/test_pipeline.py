@@ -1,9 +1,8 @@
 """`dvc repro` on a study whose posterior is known, in a repository of its own."""
 
 import json
-import os
+import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from repository import call, dvc, repository
 from sbipipe import storage
 from sbipipe.config import Draw
 from sbipipe.gate.controls import control_draws, controls
 from sbipipe.posteriors import groups as groups_file
 
-ROOT = Path(__file__).parents[1]
 QUICK = {"effort": "quick", "ensemble": 1, "optimisation": {"steps": 400}}
 PARAMS = {
     "seed": 5,
@@ -28,7 +27,6 @@ PARAMS = {
         }
     },
     "summarise": {"raw": {"kind": "identity", "of": "vectors"}},
-    "emulate": {},
     "join": {"twice": {"of": "raw", "beside": "vectors"}},
     "train": {
         "npe": {"kind": "npe", "of": "raw", "config": QUICK},
@@ -41,41 +39,9 @@ PARAMS = {
         "npe+levels": {"kind": "levels", "of": "npe"},
         "npe+exact": {"kind": "reweighted", "of": "npe", "target": "exact"},
     },
-    "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
     "draw": {"draws": 200},
     "gate": {"level": 0.01, "on_failure": "withhold", "width_error": 0.25},
 }
-
-
-def call(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, check=False,
-        env={**os.environ, "PATH": path},
-    )  # fmt: skip
-    if check and done.returncode:
-        raise AssertionError(f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-    return done
-
-
-def dvc(folder: Path, *words: str) -> str:
-    return call(folder, sys.executable, "-m", "dvc", *words).stdout
-
-
-def repository(folder: Path, params: dict[str, Any]) -> Path:
-    """A copy of what is needed of this repository, under DVC."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("sbipipe", "stages", "conf"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore, symlinks=True)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("raw", "emulations", "judgements"):
-        (folder / "data" / name).mkdir(parents=True)
-        (folder / "data" / name / ".gitkeep").touch()
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    call(folder, "git", "init", "-q")
-    dvc(folder, "init", "-q")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +127,39 @@ def test_a_second_run_does_nothing(run: Path) -> None:
     assert "up to date" in dvc(run, "repro")
 
 
-def test_changing_the_machine_concerns_no_stage(run: Path) -> None:
+def test_changing_the_machine_concerns_no_stage_but_the_one_that_reads_params(run: Path) -> None:
     path = run / "params.yaml"
     before = path.read_text()
     path.write_text(before.replace("workers: 2", "workers: 1"))
     try:
+        assert set(json.loads(dvc(run, "status", "--json"))) == {"settings"}
+        done = re.findall("Running stage '(.*)'", dvc(run, "repro"))
+        assert done == ["settings"]
         assert json.loads(dvc(run, "status", "--json")) == {}
     finally:
         path.write_text(before)
+        dvc(run, "repro")
+
+
+@pytest.mark.parametrize(
+    ("settings", "stages"),
+    [
+        ({"gate": {"level": 0.02}}, {"settings", "diagnose", "publish", "compare", "report"}),
+        ({"diagnose": {"sbc": {"kind": "sbc"}}}, {"settings", "diagnose", "publish", "report"}),
+    ],
+)
+def test_a_section_concerns_the_stages_that_follow_it(
+    run: Path, settings: dict[str, Any], stages: set[str]
+) -> None:
+    path = run / "params.yaml"
+    before = path.read_text()
+    path.write_text(yaml.safe_dump({**PARAMS, **settings}, sort_keys=False))
+    try:
+        call(run, sys.executable, "stages/settings.py")
+        assert set(json.loads(dvc(run, "status", "--json"))) == stages
+    finally:
+        path.write_text(before)
+        call(run, sys.executable, "stages/settings.py")
 
 
 def test_a_posterior_narrowed_on_purpose_is_withheld(run: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ sys.path.insert(0, "tools")
 import dependencies
 from dependencies import closure, code, files_of, imports, is_code, kinds
 
-STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+FLOW = yaml.safe_load(Path("dvc.yaml").read_text())
+STAGES = FLOW["stages"]
 KINDS = [(family, kind) for family in FAMILIES.values() for kind in kinds(family)]
 ROOMS = sorted({path.parent for path in Path("sbipipe").rglob("*.py") if not path.is_symlink()})
 
@@ -121,9 +123,14 @@ def test_a_library_has_one_room(module: str, allowed: str) -> None:
             assert str(path.parent) == allowed, path
 
 
+SECTIONS = {section.name for section in fields(Params)} - {"runtime"}
+
+
 def tracked(stage: str) -> set[str]:
-    """The sections of `params.yaml` that a stage follows."""
-    return {name.split(".")[0] for name in STAGES[stage].get("do", STAGES[stage])["params"]}
+    """The sections of `params.yaml` that a stage follows: through its entry, or as a whole."""
+    own = {name.split(".")[0] for name in body(stage).get("params", [])}
+    files = {Path(dep) for dep in body(stage)["deps"] if dep.startswith("data/settings")}
+    return SECTIONS if Path("data/settings") in files else own | {path.stem for path in files}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -134,21 +141,29 @@ def test_a_stage_tracks_the_sections_that_its_script_reads(stage: str) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params"
     }
-    sections = set(TypeAdapter(Params).json_schema()["required"])
-    assert read & sections <= tracked(stage)
+    assert read & SECTIONS <= tracked(stage)
 
 
 def test_what_only_the_gate_reads_draws_nothing_again() -> None:
     assert tracked("draw") == {"seed", "draw", "train"}
 
 
+def test_every_section_that_can_change_a_result_is_written_out() -> None:
+    assert {Path(out).stem for out in body("settings")["outs"]} == SECTIONS
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_tracks_only_parameters_that_have_to_be_there(stage: str) -> None:
     """DVC refuses to run where a tracked parameter is left out."""
+    own = STAGES[stage].get("foreach", "${}")[2:-1]
+    assert set(body(stage).get("params", [])) <= {f"{own}.${{key}}"}
+
+
+def test_a_section_that_may_be_left_out_is_empty_to_dvc() -> None:
+    (left_out,) = (given for given in FLOW["vars"] if given != "params.yaml")
     required = set(TypeAdapter(Params).json_schema()["required"])
-    tracked = body(stage)["params"]
-    assert {name.split(".")[0] for name in tracked} <= required
-    assert all(name.count(".") == 0 or name.endswith("${key}") for name in tracked)
+    named = {STAGES[stage]["foreach"][2:-1] for stage in STAGES if "foreach" in STAGES[stage]}
+    assert left_out == {name: {} for name in named - required}
 
 
 def test_writing_the_dependencies_changes_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from sbipipe.seeds import stream
 SIMULATIONS, DRAWS = 40, 20
 """Of the posterior that diagnostics are tried on."""
 
+WORST = 0.5
+"""The largest `gate.width_error` that may be written."""
+
 
 def outlook(
     n: int,
@@ -37,12 +40,20 @@ def outlook(
         return seen
     needed = simulations_needed(dimension=dimension, tests=tests, gate=gate, rng=rng)
     ways = [] if needed is None else [f"it takes {needed} of them"]
-    if power.width_error is not None and power.width_error <= 0.5:
+    if power.width_error is not None and power.width_error <= WORST:
         ways.append(f"gate.width_error: {power.width_error:g} says what they are good for")
     return (
         f"{seen}, where gate.width_error asks for {100 * gate.width_error:.0f} %: no posterior "
         f"will be published; {', or '.join(ways) or 'it takes many more'}"
     )
+
+
+def within_reach(n: int, parameters: tuple[str, ...], gate: Gate, tests: int, seed: int) -> float:
+    """The least `gate.width_error`, not below that of `gate`, which n test simulations are good
+    for; the largest that may be written where they are good for none."""
+    rng, dimension = stream(seed, "outlook"), len(parameters)
+    power = smallest_width_error(n=n, dimension=dimension, tests=tests, gate=gate, rng=rng)
+    return min(max(gate.width_error, power.width_error or WORST), WORST)
 
 
 def _errors(power: Power) -> str:
@@ -74,4 +85,4 @@ def count_tests(diagnostics: Mapping[str, Diagnostic], parameters: tuple[str, ..
     return sum(len(diagnostic(trial, rng)) for diagnostic in diagnostics.values())
 
 
-__all__ = ["count_tests", "outlook"]
+__all__ = ["count_tests", "outlook", "within_reach"]

@@ -27,6 +27,7 @@ from sbipipe.gate.verdict import Estimate
 from sbipipe.interfaces import Array, Generator, Mask, PosteriorDraws
 from sbipipe.posteriors.comparison import Comparison, Difference, Pair, Performance, Tested
 from sbipipe.posteriors.two_samples import c2st
+from sbipipe.progress import track
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
@@ -69,7 +70,7 @@ def compare(
     }
     pairs = tuple(
         compare_pair(a, draws[a], b, draws[b], stream(root, a, b), observations)
-        for a, b in combinations(draws, 2)
+        for a, b in track([*combinations(draws, 2)], "comparing", "pairs of estimators")
     )
     tested = Tested(n_test=len(first.theta), parameters=first.parameters)
     return Comparison(estimators=estimators, pairs=pairs, simulators={simulator: tested})

@@ -11,12 +11,13 @@ observation that cannot be sampled has NaN draws and an effective sample size of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sbipipe.interfaces import Array, Generator, Mask, Samples
+from sbipipe.progress import track
 from sbipipe.protocols import Prior
 
 Unnormalised = Callable[[Array, Array], Array]
@@ -58,7 +59,7 @@ class FromDensity(ABC):
 
     def __post_init__(self) -> None:
         self.log_evidence = np.full(len(self.x), np.nan)
-        for rows in self._blocks():
+        for rows in track(self._blocks(), "conditioning", "blocks of observations"):
             self.log_evidence[rows] = self._prepare(rows)
 
     @abstractmethod
@@ -76,7 +77,8 @@ class FromDensity(ABC):
 
     def sample(self, n: int, rng: Generator) -> Samples:
         """n draws for each observation, shuffled."""
-        parts = [self._draw(rows, n, rng) for rows in self._blocks()]
+        blocks = track(self._blocks(), "drawing", "blocks of observations")
+        parts = [self._draw(rows, n, rng) for rows in blocks]
         theta = np.concatenate([part[0] for part in parts], 1)
         log_prob = np.concatenate([part[1] for part in parts], 1) - self.log_evidence
         log_prob += self.prior.log_prob(theta)
@@ -94,8 +96,8 @@ class FromDensity(ABC):
         values = np.where(inside, values + self.prior.log_prob(safe), -np.inf)
         return np.where(self.failed, np.nan, values)
 
-    def _blocks(self) -> Iterator[slice]:
-        yield from (slice(b, b + BLOCK) for b in range(0, len(self.x), BLOCK))
+    def _blocks(self) -> list[slice]:
+        return [slice(b, b + BLOCK) for b in range(0, len(self.x), BLOCK)]
 
 
 __all__ = ["FromDensity", "Unnormalised", "evaluate"]

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import zarr
 from dask.distributed import Client, as_completed
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sbipipe import storage
 from sbipipe.config import Simulate
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
+from sbipipe.progress import counting
 from sbipipe.protocols import Prior, Reader, Simulator
 from sbipipe.records import InputError, dump
 from sbipipe.seeds import number, stream
@@ -177,9 +177,9 @@ def _run_pending(simulator: Simulator, path: Path, client: Client) -> Iterator[t
     """Run what is not done; yields (simulation, reason) for every simulation that failed."""
     tasks = [task for split in SPLITS for task in _pending(path, split, simulator.maps)]
     total = sum(len(task.index) for task in tasks)
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("", total=total)
+    done = 0
+    with counting("simulating", total, "simulations") as advance:
+        advance(done, "")
         futures = {client.submit(_run_task, simulator, task, pure=False): task for task in tasks}
         for future in as_completed(futures):
             task, failed = futures[future], future.result()
@@ -187,7 +187,8 @@ def _run_pending(simulator: Simulator, path: Path, client: Client) -> Iterator[t
             status.oindex[task.index] = np.array(
                 [storage.FAILED if i in failed else storage.DONE for i in task.index], np.uint8
             )
-            progress.advance(bar, len(task.index))
+            done += len(task.index)
+            advance(done, "")
             yield from ((f"{task.split}/{i}", reason) for i, reason in failed.items())
 
 

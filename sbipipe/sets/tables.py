@@ -1,7 +1,11 @@
 """Opens the tables of simulations that users bring; `storage` opens what stages write.
 
 A table holds `theta` (N, D), `x` (N, ...) and optionally `group` (N,), which names the simulation
-each row came from, as npz, HDF5, netCDF or Zarr. What is wrong with a file is named all at once.
+each row came from, as npz, HDF5, netCDF, Zarr, or a folder of npy files of these names. In a csv
+file with a header, the columns of the prior's parameters are theta (those that begin with `theta`,
+where the prior names none), `group` is the group, and all others are x.
+
+What is wrong with a file is named all at once.
 Rows with NaN or infinite values are not wrong: they are read as they are, and whoever uses them
 excludes and counts them (`Dataset.finite`).
 """
@@ -9,12 +13,14 @@ excludes and counts them (`Dataset.finite`).
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
@@ -29,18 +35,19 @@ FEWEST_ROWS = 10
 Columns = Mapping[str, NDArray[Any]]
 
 
-def read_table(path: Path, prior: Prior | None) -> Dataset:
+def read_table(path: Path, prior: Prior | None, parameters: Sequence[str] = ()) -> Dataset:
     """The rows of a table, NaN included.
 
     Fields without a channel axis (N, n, n) get one (N, 1, n, n), numbers (N,) become (N, 1).
 
     Args:
         prior: What holds all of theta; None where any column may be a parameter.
+        parameters: The names of the columns of a csv file that are theta, where no prior has them.
 
     Raises:
         InputError: With every problem of the file, each in a line that names it.
     """
-    columns = _load(path)
+    columns = _load(path, prior.names if prior else parameters)
     problems = [f"{path}: {problem}" for problem in _problems(columns, prior)]
     if problems:
         raise InputError(*problems)
@@ -48,6 +55,12 @@ def read_table(path: Path, prior: Prior | None) -> Dataset:
     theta = theta.reshape(len(theta), -1)
     x = _with_channel(x)
     return Dataset(data=_data(x), theta=theta, x=x, group=_group(columns, len(theta)))
+
+
+def csv_parameters(path: Path) -> tuple[str, ...]:
+    """The columns of a csv file that are parameters where nobody has named them."""
+    columns = pd.read_csv(path, nrows=0)
+    return tuple(str(name) for name in columns if str(name).startswith("theta"))
 
 
 def outside(theta: Array, prior: Prior) -> list[str]:
@@ -137,14 +150,20 @@ def _group(columns: Columns, rows: int) -> Index:
     return np.unique(group, return_inverse=True)[1]
 
 
-def _load(path: Path) -> Columns:
+def _load(path: Path, parameters: Sequence[str]) -> Columns:
     suffix = path.suffix.lower()
-    if suffix not in _LOADERS:
-        raise InputError(f"{path}: given {suffix or 'no ending'}; allowed: {', '.join(_LOADERS)}")
+    loaders: dict[str, Callable[[Path], Columns]] = {
+        **_LOADERS,
+        ".csv": partial(_load_csv, parameters=parameters),
+    }
+    if suffix not in loaders and not path.is_dir():
+        given = suffix or "no ending"
+        allowed = ", ".join(loaders)
+        raise InputError(f"{path}: given {given}; allowed: {allowed}, a folder of npy files")
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
-        return _LOADERS[suffix](path)
+        return loaders.get(suffix, _load_folder)(path)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
@@ -154,6 +173,24 @@ def _load_npz(path: Path) -> Columns:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError("one array; allowed: an archive with theta and x")
         return {key: file[key] for key in file.files if key in ("theta", "x", "group")}
+
+
+def _load_folder(path: Path) -> Columns:
+    files = {key: path / f"{key}.npy" for key in ("theta", "x", "group")}
+    return {key: np.load(f, allow_pickle=False) for key, f in files.items() if f.exists()}
+
+
+def _load_csv(path: Path, parameters: Sequence[str]) -> Columns:
+    table = pd.read_csv(path)
+    columns = [str(name) for name in table]
+    named = [*(parameters or csv_parameters(path))]
+    missing = [name for name in named if name not in columns]
+    if missing:
+        raise ValueError(f"no column {', '.join(missing)}; found: {', '.join(columns)}")
+    others = [name for name in columns if name not in (*named, "group")]
+    found = {"theta": table[named], "x": table[others]}
+    arrays = {key: part.to_numpy() for key, part in found.items() if part.shape[1]}
+    return arrays | ({"group": table["group"].to_numpy()} if "group" in table else {})
 
 
 def _load_hdf5(path: Path) -> Columns:

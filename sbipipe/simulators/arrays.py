@@ -2,7 +2,7 @@
 
 The file holds `theta` (N, D), `x` (N, ...) and optionally `group` (N,), which names the simulation
 each row came from; rows of one group go to one split together. Without it every row is a simulation
-of its own. npz, HDF5, netCDF and Zarr are read.
+of its own. npz, HDF5, netCDF, Zarr and csv are read, and folders of npy files (`sets.tables`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Arrays:
     """Reads a table.
 
     Attributes:
-        path: The path of the file, from the folder of `params.yaml`.
+        path: The path of the file or folder, from the folder of `params.yaml`.
         prior: The prior that theta was drawn from, in the order of its columns, or
             `{kind: as_drawn}`, an estimate of it.
         box: The length of the first axis of fields [unit]; None counts in sides.

@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field
 
 from sbipipe import plugins, statistics
 from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, History, Index, Run, Weights
+from sbipipe.progress import track
 from sbipipe.protocols import Summariser
 from sbipipe.records import InputError, plugin
 from sbipipe.statistics import Axis, Resolution, Statistic
@@ -119,8 +120,10 @@ class _Measured:
         if not chunks:
             return np.empty((0, len(self.names)))
         task = joblib.delayed(_stabilised)
-        parts = joblib.Parallel()(task(chunk, self.statistics, self.data) for chunk in chunks)
-        return np.concatenate(list(parts))[:, self._order]
+        jobs = (task(chunk, self.statistics, self.data) for chunk in chunks)
+        parts = joblib.Parallel(return_as="generator")(jobs)
+        measured = track(parts, "measuring", "chunks of fields", total=len(chunks))
+        return np.concatenate(list(measured))[:, self._order]
 
     @property
     def names(self) -> tuple[str, ...]:

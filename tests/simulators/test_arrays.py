@@ -105,8 +105,8 @@ def test_where_nothing_is_declared_any_columns_are_parameters(tmp_path: Path) ->
 def test_wrong_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         reader(tmp_path / "none.npz").read()
-    with pytest.raises(InputError, match=r"given \.csv; allowed: \.npz"):
-        reader(tmp_path / "mine.csv").read()
+    with pytest.raises(InputError, match=r"given \.txt; allowed: \.npz"):
+        reader(tmp_path / "mine.txt").read()
     with pytest.raises(InputError, match="theta: missing; the file holds x"):
         reader(saved(tmp_path, x=GOOD["x"])).read()
     path = saved(tmp_path, **GOOD)

@@ -106,8 +106,8 @@ class Discrete:
     """A Markov chain of levels.
 
     Attributes:
-        steps: T.
-        shape: Of beta.
+        steps: The number T of steps.
+        shape: The shape of beta.
     """
 
     kind: Literal["discrete"] = "discrete"
