@@ -104,11 +104,11 @@ class Nle:
         (x, u), (y, v) = (
             tensors(rows.x[:, varies], prior.to_unbounded(rows.theta)) for rows in (train, valid)
         )
-        short, first = shorten((u, x), (v, y), self.features, self.optimisation, run)
-        x, y = short.of(x), short.of(y)
         spacing = torch.from_numpy(spacings(x.numpy())).float()
         with torch_scope(number(run.seed, "spread")):
             x, y = _spread(spacing, x), _spread(spacing, y)
+        short, first = shorten((u, x), (v, y), self.features, self.optimisation, run)
+        x, y = short.of(x), short.of(y)
         held_out = y, v
         found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
