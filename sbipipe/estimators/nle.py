@@ -12,7 +12,8 @@ normalised and drawn from in `sbipipe.sampling`. Which density is right is tried
 (`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
 densities, weighted by stacking. x are vectors; for fields, take a summary. In the place of long
 vectors stand a few learned features of them (`learning.compression`). Counts are spread over the
-unit around them (`learning.lattice`), and components that never vary, which say nothing, are left
+unit around them (`learning.lattice`), and stand for themselves: features of what is spread know
+less, and those of counts have few values. Components that never vary, which say nothing, are left
 out.
 """
 
@@ -61,7 +62,7 @@ class Nle:
         transforms: The number of transforms of a flow that is named; None takes 5.
         features: The number of learned features that stand for x; 0 takes x itself; None decides:
             one or two for each parameter, where x has more than 8 components, and twice as many
-            as there are parameters.
+            as there are parameters, and none is a count.
         ensemble: The number of members of the mixture, for each shape that is trained to the end.
         optimisation: How the members are trained.
     """
@@ -107,7 +108,8 @@ class Nle:
         spacing = torch.from_numpy(spacings(x.numpy())).float()
         with torch_scope(number(run.seed, "spread")):
             x, y = _spread(spacing, x), _spread(spacing, y)
-        short, first = shorten((u, x), (v, y), self.features, self.optimisation, run)
+        features = 0 if self.features is None and spacing.any() else self.features
+        short, first = shorten((u, x), (v, y), features, self.optimisation, run)
         x, y = short.of(x), short.of(y)
         held_out = y, v
         found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -92,22 +94,33 @@ def test_nothing_that_varies_is_an_error():
         Nle().fit(data, data, SIMULATOR.prior, Run(seed=0))
 
 
-def test_counts_have_the_posterior_of_counts():
-    """A Poisson count under a flat prior of its rate: a gamma density, cut at its ends."""
+@pytest.mark.parametrize(
+    ("length", "network"),
+    [
+        (1, {"density": "zuko_nsf", "hidden": 8, "optimisation": {"steps": 400, "batch": 256}}),
+        (10, {"density": "zuko_maf", "hidden": 32, "optimisation": {"steps": 800, "batch": 256}}),
+    ],
+)
+def test_counts_have_the_posterior_of_counts(length: int, network: dict[str, Any]):
+    """Poisson counts under a flat prior of their rate, or ten of a tenth of it: a gamma density, cut
+    at its ends."""
     prior = uniform_prior(rate=(0.2, 6.0))
     rng = np.random.default_rng(6)
 
     def simulate(n: int) -> Dataset:
         theta = prior.sample(n, rng)
-        return rows_of(theta=theta, x=rng.poisson(theta).astype(float))
+        counts = rng.poisson(theta / length, (n, length))
+        return rows_of(theta=theta, x=counts.astype(float))
 
-    config = SHAPE | {"density": "zuko_nsf", "optimisation": {"steps": 400, "batch": 256}}
-    posterior, _ = parse(Nle, config, "nle").fit(simulate(4000), simulate(500), prior, Run(seed=1))
-    counts = np.arange(5.0)[:, None]
+    posterior, _ = parse(Nle, network, "nle").fit(simulate(4000), simulate(500), prior, Run(seed=1))
+    counts = np.arange(5.0)
+    x = np.zeros((5, length))
+    x[:, 0] = counts if length == 1 else counts // 2
+    x[:, -1] = counts if length == 1 else counts - counts // 2
     rate = np.linspace(0.2, 6.0, 500)
-    found = posterior.at(counts).log_prob(np.broadcast_to(rate[:, None, None], (500, 5, 1)))
-    exact = stats.gamma.logpdf(rate[:, None], counts.T + 1)
-    exact -= np.log(np.diff(stats.gamma.cdf([[0.2], [6.0]], counts.T + 1), axis=0))
+    found = posterior.at(x).log_prob(np.broadcast_to(rate[:, None, None], (500, 5, 1)))
+    exact = stats.gamma.logpdf(rate[:, None], counts + 1)
+    exact -= np.log(np.diff(stats.gamma.cdf([[0.2], [6.0]], counts + 1), axis=0))
     kl = (np.exp(exact) * (exact - found)).sum(0) * (rate[1] - rate[0])
     assert (kl < 0.05).all()
 
