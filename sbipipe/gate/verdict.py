@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
-from sbipipe.interfaces import Curve, Real
+from sbipipe.interfaces import Curve, Fault, Real
 from sbipipe.records import record
 from sbipipe.sets.failures import Failures
 
@@ -64,6 +64,8 @@ class Test:
         why: One sentence that a person reads.
         numbers: Other figures, by name.
         curve: The picture of the test.
+        says: The sentence that names the number by which the test condemns a posterior's place, its
+            width or its shape, for those of the three that it tells of.
         shape: The ranks of a rejection, mended by the best shift and width; None where the test
             passed or has no ranks.
     """
@@ -78,6 +80,7 @@ class Test:
     why: str
     numbers: Mapping[str, Real]
     curve: Curve
+    says: Mapping[Fault, str] = Field(default_factory=dict)
     shape: Shape | None = None
 
 
