@@ -239,6 +239,19 @@ class SampleSize:
 
 
 @record
+class Advice:
+    """What to try next with a posterior that is withheld.
+
+    Attributes:
+        found: The finding that speaks for it, in words.
+        do: The line of `params.yaml`, the option of a command, or the thing to do.
+    """
+
+    found: str
+    do: str
+
+
+@record
 class Verdict:
     """What the gate says of one estimator: its entry in `coverage.json`.
 
@@ -263,6 +276,8 @@ class Verdict:
         failures: The simulations behind it that failed; None where that is not known.
         looks: How often the test simulations have been looked at; None where nobody counts.
         estimator_hash: The hash of the weights behind the draws; empty before `publish`.
+        advice: What to try next, the most promising first; empty where the posterior is published,
+            and before `publish`.
     """
 
     verdict: Outcome
@@ -284,6 +299,7 @@ class Verdict:
     failures: Failures | None = None
     looks: Looks | None = None
     estimator_hash: str = ""
+    advice: tuple[Advice, ...] = ()
 
 
 @record
