@@ -312,6 +312,10 @@ class Curve:
     y_label: str
 
 
+Fault = Literal["place", "width", "shape"]
+"""What may be wrong with a posterior."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What one test of one diagnostic found.
@@ -323,6 +327,8 @@ class Result:
         numbers: Other figures, by name.
         curve: The picture of it.
         why: One sentence that a person reads.
+        says: The sentence that names the number by which the test condemns a posterior's place, its
+            width or its shape, for those of the three that it tells of.
         ranks: The ranks behind the test, one for each simulation that could be sampled, uniform
             on [0, 1] for a calibrated posterior; empty where the test has none.
         outwards: Whether the ranks grow from the densest point of the posterior outwards, and not
@@ -335,5 +341,6 @@ class Result:
     curve: Curve
     why: str
     numbers: Mapping[str, float] = field(default_factory=dict)
+    says: Mapping[Fault, str] = field(default_factory=dict)
     ranks: tuple[float, ...] = ()
     outwards: bool = False

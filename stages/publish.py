@@ -11,6 +11,7 @@ from sbipipe.interfaces import Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.file import PosteriorFile
 from sbipipe.records import dump, load
+from sbipipe.results.advice import Known, advice
 from sbipipe.seeds import stream
 
 PRIOR_DRAWS = 1000
@@ -18,12 +19,16 @@ PRIOR_DRAWS = 1000
 
 def main() -> None:
     params = read_params()
-    verdicts = {name: verdict_on(name) for name in params.estimators}
+    judged = {name: verdict_on(name) for name in params.estimators}
+    known = Known(params, judged)
+    verdicts = {name: replace(one, advice=advice(known, name)) for name, one in judged.items()}
     files = {n: paths.posterior_path(n, v.published) for n, v in verdicts.items()}
     for name, verdict in verdicts.items():
         posterior_file.save(files[name], collect(params, name, verdict))
     remove_others(set(files.values()))
     storage.save_json(paths.COVERAGE, dump(Verdicts(estimators=verdicts)))
+    for name, verdict in verdicts.items():
+        print("\n".join(posterior_file.summary(name, verdict)))
     if params.gate.on_failure == "fail":
         fail({name: v for name, v in verdicts.items() if not v.published})
 

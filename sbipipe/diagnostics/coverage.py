@@ -24,8 +24,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.gate import uniformity
-from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
+from sbipipe.gate import saying, uniformity
+from sbipipe.interfaces import Array, Curve, Fault, Generator, Mask, PosteriorDraws, Result
 from sbipipe.records import plugin
 
 __all__ = ["Coverage"]
@@ -60,6 +60,7 @@ class Coverage:
                 curve=self._curve(u),
                 why=why,
                 numbers=_numbers(u, failed),
+                says=_says(u),
                 ranks=tuple(u[~failed].tolist()),
                 outwards=True,
             ),
@@ -82,6 +83,18 @@ class Coverage:
             x_label="credibility of the highest-density region",
             y_label="share of simulations whose truth it holds",
         )
+
+
+def _says(u: Array) -> dict[Fault, str]:
+    """The numbers that condemn a width, or a shape."""
+
+    def holds(content: str) -> str:
+        return f"{content} regions hold the truth"
+
+    return {
+        "width": saying.width(u, holds, narrow=bool(np.mean(u) > 0.5)),
+        "shape": saying.shape(u, holds),
+    }
 
 
 def _numbers(u: Array, failed: Mask) -> dict[str, float]:

@@ -39,10 +39,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.gate import uniformity
+from sbipipe.gate import saying, uniformity
 from sbipipe.gate.covariates import Column, Region, columns
 from sbipipe.gate.redraws import Redraws, largest, legendre
-from sbipipe.interfaces import Array, Curve, Generator, Index, Mask, PosteriorDraws, Result
+from sbipipe.interfaces import Array, Curve, Generator, Index, PosteriorDraws, Result
 from sbipipe.records import plugin
 
 __all__ = ["Regions"]
@@ -193,19 +193,32 @@ def _numbers(z: Array, score: _Score, region: Region, redraws: Redraws) -> dict[
 
 
 def _words(score: _Score, region: Region) -> str:
-    what, hits = _hits(score)
-    inside = f"{100 * np.mean(hits[region.inside]):.0f} % of {region.inside.sum()} simulations"
+    claim, here, there = (_placed if score.place else _held)(score, region)
     if not region.words:
-        return f"{what} in {inside}"
-    outside = f"{100 * np.mean(hits[region.outside]):.0f} % of the others"
-    return f"where {region.words}, {what} in {inside}, and in {outside}"
+        return f"{claim} {here}"
+    return f"where {region.words}, {claim} {here}, and {there}"
 
 
-def _hits(score: _Score) -> tuple[str, Mask]:
-    """What a region's truths should do, and which of them do."""
-    if score.quantity is None:
-        return "68 % regions hold the truth", score.u >= 0.32
-    if score.place:
-        return f"the truth of {score.quantity} lies above the median", score.u > 0.5
-    interval = f"the central 68 % interval of {score.quantity} holds the truth"
-    return interval, np.asarray(np.abs(score.u - 0.5) <= 0.34)
+def _placed(score: _Score, region: Region) -> tuple[str, str, str]:
+    """The mean rank: of what, in the region, and elsewhere."""
+    inside, others = score.u[region.inside], score.u[region.outside]
+    return (
+        f"the mean rank of the truth of {score.quantity} is",
+        f"{np.mean(inside):.2f} in {len(inside)} simulations",
+        f"{np.mean(others):.2f} in the others" if len(others) else "",
+    )
+
+
+def _held(score: _Score, region: Region) -> tuple[str, str, str]:
+    """The interval or region that is most wrong there: which it is, how often it holds the truth in
+    the region, and how often elsewhere."""
+    outward = 1 - score.u if score.quantity is None else np.abs(2 * score.u - 1)
+    inside, others = outward[region.inside], outward[region.outside]
+    level = saying.worst_level(inside, narrow=_z(score, region) > 0) or 0.68
+    content, share = f"{100 * level:.0f} %", float(np.mean(inside <= level))
+    interval = f"the central {content} interval of {score.quantity} holds the truth"
+    return (
+        f"{content} regions hold the truth" if score.quantity is None else interval,
+        f"in {saying.percentage(share, level)} of {len(inside)} simulations",
+        f"in {100 * np.mean(others <= level):.0f} % of the others" if len(others) else "",
+    )

@@ -32,9 +32,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.gate import uniformity
+from sbipipe.gate import saying, uniformity
 from sbipipe.gate.correlations import correlations
-from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
+from sbipipe.interfaces import Array, Curve, Fault, Generator, Mask, PosteriorDraws, Result
 from sbipipe.records import plugin
 from sbipipe.seeds import stream
 
@@ -100,7 +100,7 @@ class Sbc:
             f"the central 68 % interval of {name} holds the truth in {100 * central:.0f} % of "
             f"{len(u)} simulations, and the truth lies above the median in {100 * above:.0f} %"
         )
-        return self._result(name, u, numbers, why, tuple(u[~failed].tolist()))
+        return self._result(name, u, numbers, why, _says(name, u), tuple(u[~failed].tolist()))
 
     def _log_prob(self, u: Array, failed: Mask) -> Result:
         numbers = {"signed_area": float(np.mean(u) - 0.5), "failed": float(failed.sum())}
@@ -108,8 +108,12 @@ class Sbc:
             f"the density at the truth is above the median of the draws' densities in "
             f"{100 * np.mean(u > 0.5):.0f} % of {len(u)} simulations, where 50 % is right"
         )
+        says: dict[Fault, str] = {
+            "width": saying.width(1 - u, _densest, narrow=bool(np.mean(u) < 0.5)),
+            "shape": saying.shape(1 - u, _densest),
+        }
         outwards = tuple((1 - u[~failed]).tolist())
-        return self._result(LOG_PROB, u, numbers, why, outwards, outwards=True)
+        return self._result(LOG_PROB, u, numbers, why, says, outwards, outwards=True)
 
     def _spread(self, of: dict[str, Array], failed: Mask) -> Result:
         names, n = tuple(of), len(failed)
@@ -128,6 +132,7 @@ class Sbc:
             curve=self._scatter(names, scores, n),
             why=why,
             numbers={"dispersion": dispersion, "failed": float(failed.sum())},
+            says={"width": why, "shape": _says(names[worst], u)["shape"]},
             ranks=tuple(u[~failed].tolist()),
         )
 
@@ -152,6 +157,7 @@ class Sbc:
         u: Array,
         numbers: dict[str, float],
         why: str,
+        says: dict[Fault, str],
         ranks: tuple[float, ...],
         *,
         outwards: bool = False,
@@ -175,9 +181,31 @@ class Sbc:
             curve=curve,
             why=why,
             numbers=numbers,
+            says=says,
             ranks=ranks,
             outwards=outwards,
         )
+
+
+def _says(name: str, u: Array) -> dict[Fault, str]:
+    """The numbers that condemn a parameter's place, width or shape, from its ranks (N,)."""
+
+    def central(content: str) -> str:
+        return f"the central {content} interval of {name} holds the truth"
+
+    def below(quantile: str) -> str:
+        return f"the truth of {name} lies below the {quantile} quantile of the draws"
+
+    narrow = uniformity.dispersion(u) > 1
+    return {
+        "place": saying.place(u, name),
+        "width": saying.width(np.abs(2 * u - 1), central, narrow=narrow),
+        "shape": saying.shape(u, below),
+    }
+
+
+def _densest(share: str) -> str:
+    return f"the truth is among the densest {share} of the draws"
 
 
 def _standardised(draws: PosteriorDraws, i: int) -> Array:

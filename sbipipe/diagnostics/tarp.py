@@ -24,8 +24,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sbipipe.gate import uniformity
-from sbipipe.interfaces import Array, Curve, Generator, Mask, PosteriorDraws, Result
+from sbipipe.gate import saying, uniformity
+from sbipipe.interfaces import Array, Curve, Fault, Generator, Mask, PosteriorDraws, Result
 from sbipipe.records import plugin
 
 __all__ = ["Tarp"]
@@ -63,6 +63,7 @@ class Tarp:
                 curve=self._curve(f),
                 why=why,
                 numbers=numbers,
+                says=_says(f, numbers["atc"]),
                 ranks=tuple(f[~failed].tolist()),
             ),
         )
@@ -94,6 +95,18 @@ def _fractions(draws: PosteriorDraws, rows: Mask, rng: Generator) -> Array:
 
     size = uniformity.effective_draws(draws)[rows]
     return uniformity.pit(distance(values), distance(theta), size, rng)
+
+
+def _says(f: Array, area: float) -> dict[Fault, str]:
+    """The numbers that condemn a width, or a shape."""
+
+    def within(share: str) -> str:
+        return f"the truth is no farther from a random point than the nearest {share} of the draws"
+
+    return {
+        "width": saying.width(f, within, narrow=area < 0),
+        "shape": saying.shape(f, within),
+    }
 
 
 def _area(f: Array) -> float:

@@ -52,6 +52,7 @@ def run_tests(
             why=result.why,
             numbers=result.numbers,
             curve=result.curve,
+            says=result.says,
             shape=None if p > level else _shape(result, len(draws.parameters)),
         )
         for (key, (name, result)), p in zip(results.items(), adjusted, strict=True)

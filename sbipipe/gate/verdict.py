@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
-from sbipipe.interfaces import Curve, Real
+from sbipipe.interfaces import Curve, Fault, Real
 from sbipipe.records import record
 from sbipipe.sets.failures import Failures
 
@@ -64,6 +64,8 @@ class Test:
         why: One sentence that a person reads.
         numbers: Other figures, by name.
         curve: The picture of the test.
+        says: The sentence that names the number by which the test condemns a posterior's place, its
+            width or its shape, for those of the three that it tells of.
         shape: The ranks of a rejection, mended by the best shift and width; None where the test
             passed or has no ranks.
     """
@@ -78,6 +80,7 @@ class Test:
     why: str
     numbers: Mapping[str, Real]
     curve: Curve
+    says: Mapping[Fault, str] = Field(default_factory=dict)
     shape: Shape | None = None
 
 
@@ -236,6 +239,19 @@ class SampleSize:
 
 
 @record
+class Advice:
+    """What to try next with a posterior that is withheld.
+
+    Attributes:
+        found: The finding that speaks for it, in words.
+        do: The line of `params.yaml`, the option of a command, or the thing to do.
+    """
+
+    found: str
+    do: str
+
+
+@record
 class Verdict:
     """What the gate says of one estimator: its entry in `coverage.json`.
 
@@ -260,6 +276,8 @@ class Verdict:
         failures: The simulations behind it that failed; None where that is not known.
         looks: How often the test simulations have been looked at; None where nobody counts.
         estimator_hash: The hash of the weights behind the draws; empty before `publish`.
+        advice: What to try next, the most promising first; empty where the posterior is published,
+            and before `publish`.
     """
 
     verdict: Outcome
@@ -281,6 +299,7 @@ class Verdict:
     failures: Failures | None = None
     looks: Looks | None = None
     estimator_hash: str = ""
+    advice: tuple[Advice, ...] = ()
 
 
 @record

@@ -1,7 +1,8 @@
 """Why a verdict is what it is, in sentences that a person reads.
 
-The first sentence names the number that the verdict rests on. Of the other rejections, those whose
-numbers lean the same way say so; none says the opposite.
+The first sentence names the number that the verdict rests on (`saying`): the place of a posterior
+that is biased, the width of one that is too narrow. Of the other rejections, those whose numbers
+lean the same way say so; each of the others names the number that condemns it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from sbipipe.gate.margins import CONFIDENCE
 from sbipipe.gate.naming import leaning, unseen
 from sbipipe.gate.power import LARGEST
 from sbipipe.gate.testing import missing
-from sbipipe.gate.verdict import Detection, Gain, Interval, Power, Shape, Test, Verdict
+from sbipipe.gate.verdict import (
+    Detection,
+    Gain,
+    Interval,
+    Outcome,
+    Power,
+    Shape,
+    Test,
+    Verdict,
+)
+from sbipipe.interfaces import Fault
 from sbipipe.sets.failures import Failures
 
 OPENING: Mapping[str, str] = {
@@ -25,6 +36,15 @@ OPENING: Mapping[str, str] = {
     "uninformative": "Wrong by region",
 }
 """How the reason of a failure begins."""
+
+
+FAULTS: Mapping[str, Fault] = {
+    "overconfident": "width",
+    "underconfident": "width",
+    "biased": "place",
+    "misshapen": "shape",
+}
+"""What each of the failures is an error of."""
 
 
 def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
@@ -38,16 +58,16 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     if verdict.cause:
         yield from _rejections(verdict)
         yield from _wrong_margin(verdict)
-    if verdict.failed:
-        yield (
-            f"{verdict.failed} of {verdict.n_test} observations could not be sampled; "
-            "they count as misses"
-        )
     for kind in missing(verdict.tests):
         yield f"{kind} was not run, without which no posterior is called calibrated"
     if not verdict.cause:
         yield from _unfound(verdict.controls, controls)
         yield f"None of {len(verdict.tests)} tests rejects at level {verdict.level:g}"
+    if verdict.failed:
+        yield (
+            f"{verdict.failed} of {verdict.n_test} observations could not be sampled; "
+            "they count as misses"
+        )
     yield from (words for words in (gained, seen) if words != first)
     if verdict.failures and verdict.failures.failed:
         yield _failed(verdict.failures)
@@ -65,7 +85,7 @@ def _rejections(verdict: Verdict) -> Iterator[str]:
         test = rejected[key]
         p_adjusted = f"{test.p_adjusted:.1g}" if test.p_adjusted > 0 else "below 1e-300"
         where = f"{test.diagnostic}, adjusted p = {p_adjusted}"
-        yield f"{_opening(key, test, verdict)}: {test.why} ({where})"
+        yield f"{_opening(key, test, verdict)}: {_said(key, test, verdict)} ({where})"
         wrong = verdict.verdict == "misshapen" and key == verdict.cause and test.shape
         if wrong and wrong.wrong(verdict.level):
             yield _where(wrong)
@@ -74,9 +94,21 @@ def _rejections(verdict: Verdict) -> Iterator[str]:
 def _opening(key: str, test: Test, verdict: Verdict) -> str:
     if _somewhere(test.numbers):
         return _leaning_there(test.numbers)
+    same = key == verdict.cause or _own(test, verdict) == verdict.verdict
+    return OPENING[verdict.verdict] if same else "Rejected as well"
+
+
+def _said(key: str, test: Test, verdict: Verdict) -> str:
+    """The number by which a test condemns: by what the verdict says, if it is the cause."""
+    outcome = verdict.verdict if key == verdict.cause else _own(test, verdict)
+    fault = FAULTS.get(outcome)
+    return (test.says.get(fault) if fault else None) or test.why
+
+
+def _own(test: Test, verdict: Verdict) -> Outcome:
+    """What the numbers of one rejecting test say is wrong."""
     seen = evidence([test.numbers], verdict.n_test)
-    same = leaning(seen) == verdict.verdict and not unseen(seen, verdict.level)
-    return OPENING[verdict.verdict] if same or key == verdict.cause else "Rejected as well"
+    return "misshapen" if unseen(seen, verdict.level) else leaning(seen)
 
 
 def _where(shape: Shape) -> str:

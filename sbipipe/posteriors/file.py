@@ -129,6 +129,19 @@ def reasons(diagnosis: Verdict | None) -> str:
     return "it has no diagnosis" if diagnosis is None else "; ".join(diagnosis.reasons)
 
 
+def advised(name: str, diagnosis: Verdict | None) -> list[str]:
+    """What to try next with an estimator, one line for each thing."""
+    advice = () if diagnosis is None else diagnosis.advice
+    return [f"{name}: to try next: {one.do} ({one.found})" for one in advice]
+
+
+def summary(name: str, diagnosis: Verdict) -> list[str]:
+    """The verdict on an estimator in a few lines."""
+    sign = "published" if diagnosis.published else "withheld"
+    first = f"{name}: {sign}, {diagnosis.verdict}: {diagnosis.reasons[0]}"
+    return [first, *advised(name, diagnosis)]
+
+
 def save(path: Path, content: PosteriorFile) -> None:
     """Write a posterior file."""
     root = {key: _attribute(value) for key, value in content.attributes.items()}

@@ -46,7 +46,7 @@ def infer(
     diagnosis = diagnosis_of(name)
     published = diagnosis is not None and diagnosis.published
     if not (published or uncalibrated):
-        raise InputError(refusal(name, diagnosis))
+        raise InputError(refusal(name, diagnosis), *posterior_file.advised(name, diagnosis))
     of = params.set_of(name)
     simulator = params.simulator_of(of)
     shape = storage.open_set(paths.SETS / simulator).data.shape

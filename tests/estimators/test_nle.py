@@ -102,8 +102,8 @@ def test_nothing_that_varies_is_an_error():
     ],
 )
 def test_counts_have_the_posterior_of_counts(length: int, network: dict[str, Any]):
-    """Poisson counts under a flat prior of their rate, or ten of a tenth of it: a gamma density, cut
-    at its ends."""
+    """Poisson counts under a flat prior of their rate, or ten of a tenth of it: a gamma density,
+    cut at its ends."""
     prior = uniform_prior(rate=(0.2, 6.0))
     rng = np.random.default_rng(6)
 

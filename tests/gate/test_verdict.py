@@ -1,5 +1,6 @@
 """The gate lets the exact posterior out, and no other."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,9 @@ from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
 from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
+from sbipipe.gate.saying import LEVELS
 from sbipipe.gate.verdict import Looks, Verdict
+from sbipipe.gate.words import OPENING
 from sbipipe.records import InputError, dump, load
 from sbipipe.sets.failures import Failures
 
@@ -55,14 +58,50 @@ def test_the_exact_posterior_is_published_with_its_controls_found():
 
 def test_reasons_are_words():
     given = judged(gaussian(500, 3, scale=0.7, dimension=1))
-    held = given.tests["coverage.hpd"].numbers["coverage_0.68"]
+    held = given.tests["coverage.hpd"].numbers
     assert any(
         reason.startswith(
-            f"Too narrow: 68 % regions hold the truth in {100 * held:.0f} % of 500 simulations "
-            "(coverage, adjusted p = "
+            f"Too narrow: {100 * level:.0f} % regions hold the truth in "
+            f"{100 * held[f'coverage_{level:g}']:.0f} % of 500 simulations (coverage, adjusted p = "
         )
+        for level in LEVELS
         for reason in given.reasons
     )
+
+
+CASES = {
+    "overconfident": ({"scale": 0.7}, {"scale": 0.85}, {"scale": 0.8, "shift": 0.05}),
+    "underconfident": ({"scale": 1.3}, {"scale": 1.2}, {"scale": 1.25, "shift": 0.05}),
+    "biased": ({"shift": 0.5}, {"shift": -0.3}, {"shift": 0.4, "scale": 1.1}),
+}
+RANK = re.compile(r"lies too (low|high): the mean rank of the truth among its draws is (0\.\d+)")
+SHARE = re.compile(r"(\d+) % .*?(?:in|have) (\d+(?:\.\d+)?) % of \d+ simulations")
+SPREAD = re.compile(r"have (\d\.\d+) times the variance of uniform ones")
+
+
+def condemns(reason):
+    """What the number of a reason says, by whatever name the reason calls it."""
+    if rank := RANK.search(reason):
+        assert (rank[1] == "low") == (float(rank[2]) > 0.5)
+        return "Biased"
+    if share := SHARE.search(reason):
+        return "Too narrow" if float(share[2]) < float(share[1]) else "Too wide"
+    spread = SPREAD.search(reason)
+    assert spread, reason
+    return "Too narrow" if float(spread[1]) > 1 else "Too wide"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "case"), [(verdict, case) for verdict, cases in CASES.items() for case in cases]
+)
+def test_the_number_that_a_reason_names_is_the_one_that_condemns(verdict, case):
+    given = judged(gaussian(800, 5, n=50, **case), controls=())
+    assert given.verdict == verdict
+    named = [reason for reason in given.reasons if reason.startswith(tuple(OPENING.values()))]
+    named = [reason for reason in named if "in a region" not in reason]
+    assert named[0] == given.reasons[0]
+    for reason in named:
+        assert condemns(reason) == reason.partition(":")[0] == OPENING[verdict]
 
 
 def test_a_posterior_wrong_by_region_is_withheld_and_the_region_named():

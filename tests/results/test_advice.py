@@ -1,0 +1,127 @@
+"""Advice follows from what is known, and from nothing else."""
+
+from contextlib import chdir
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sbipipe import paths, storage
+from sbipipe.config import Recalibrate, read_params
+from sbipipe.gate.verdict import Verdicts
+from sbipipe.interfaces import History
+from sbipipe.records import load
+from sbipipe.results.advice import FAR, Known, advice, behind, falling, farthest, gap
+
+
+@pytest.fixture
+def known(run_folder):
+    """The finished run, in which `nre` is too narrow and `exact` is published."""
+    with chdir(run_folder):
+        found = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
+        outcome = {"verdict": "calibrated", "published": True}
+        exact = replace(found.estimators["exact"], **outcome)
+        yield Known(read_params(), {**found.estimators, "exact": exact})
+
+
+def curves(valid, train=None):
+    epochs = tuple(range(1, len(valid) + 1))
+    kept = int(np.argmin(valid)) + 1
+    curve = {"epoch": epochs, "train": tuple(valid if train is None else train), "valid": valid}
+    return History(curves={"net": curve}, chosen={"net": kept})
+
+
+def write(section, entry, history):
+    path = paths.history_path(section, entry)
+    before = path.read_bytes()
+    storage.save_history(path, history)
+    return path, before
+
+
+def test_a_loss_falls_still_only_if_its_best_epoch_is_among_the_last():
+    epochs = np.arange(40.0)
+    assert falling(tuple(3 - 0.1 * epochs)) == pytest.approx(1.0)
+    assert falling(tuple(np.exp(-epochs))) == 0
+    assert falling(tuple(np.abs(epochs - 30))) == 0
+    assert falling((1.0,)) == 0
+
+
+def test_the_gap_is_that_of_the_weights_that_were_kept():
+    history = curves((3.0, 2.0, 2.5), (3.1, 1.6, 0.1))
+    assert gap(history) == pytest.approx(0.4)
+    assert gap(History()) == 0
+
+
+def test_the_farthest_pixel_is_measured_in_its_own_channel():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 2, 16, 16)) * np.array([1.0, 1e6])[:, None, None]
+    assert 3 < farthest(x) < 7
+    x[3, 0, 2, 2] = 1000.0
+    assert farthest(x) > FAR
+    assert farthest(np.ones((4, 1, 8))) == 0
+
+
+def test_all_networks_behind_an_estimator_are_known(known):
+    made = {"mended": Recalibrate(kind="tempered", of="nre")}
+    params = replace(known.params, recalibrate=made)
+    networks = [("train", "nre"), ("summarise", "vectors")]
+    assert list(behind(params, "nre")) == networks
+    assert list(behind(params, "mended")) == networks
+
+
+def test_what_is_published_needs_no_advice(known):
+    assert advice(known, "exact") == ()
+
+
+def test_the_recalibration_that_is_missing_is_written_down(known):
+    given = advice(known, "nre")
+    assert any(
+        one.do == "recalibrate: {nre+tempered: {kind: tempered, of: nre}}"
+        and "simulate.cdm.simulations.calibrate" in one.found
+        for one in given
+    )
+    assert any(one.do == "sbipipe infer --estimator exact" for one in given)
+
+
+def test_a_recalibration_that_passes_comes_first_and_one_that_failed_is_not_named_again(known):
+    params = replace(
+        known.params, recalibrate={"nre+tempered": Recalibrate(kind="tempered", of="nre")}
+    )
+    passed = {**known.verdicts, "nre+tempered": known.verdicts["exact"]}
+    first = advice(Known(params, passed), "nre")[0]
+    assert first.do == "sbipipe infer --estimator nre+tempered"
+    failed = {**known.verdicts, "nre+tempered": known.verdicts["nre"]}
+    assert not any("tempered" in one.do for one in advice(Known(params, failed), "nre"))
+
+
+@pytest.mark.parametrize(
+    ("history", "do", "words"),
+    [
+        (curves(tuple(3 - 0.1 * np.arange(30.0))), "train.nre.config.optimisation.steps: 80000",
+         "nre stopped at epoch 30, its validation loss still falling"),
+        (curves((2.0, 1.0, 1.5), (2.0, 0.8, 0.1)), "simulate.cdm.simulations.train: 3200",
+         "3200 simulations would bring that to about 0.05"),
+        (curves((2.0, 1.0, 1.5), (2.0, -0.8, 0.1)), "simulate.cdm.simulations.train: 8000",
+         "it takes more than 10 times as many"),
+    ],
+)  # fmt: skip
+def test_learning_curves_say_what_is_lacking(known, history, do, words):
+    path, before = write("train", "nre", history)
+    try:
+        given = advice(known, "nre")
+    finally:
+        path.write_bytes(before)
+    assert any(one.do == do and words in one.found for one in given), given
+
+
+def test_too_few_test_simulations_are_counted(known):
+    few = replace(
+        known.verdicts["nle"],
+        verdict="inconclusive",
+        published=False,
+        power=replace(known.verdicts["nle"].power, narrow=0.27, wide=0.31),
+    )
+    given = advice(Known(known.params, {**known.verdicts, "nle": few}), "nle")
+    assert given[0].do.startswith("simulate.cdm.simulations.test: ")
+    assert int(given[0].do.rpartition(" ")[2]) > few.n_test
+    assert given[1].do == "gate.width_error: 0.31"
