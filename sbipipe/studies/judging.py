@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sbipipe import plugins, storage
+from sbipipe import storage
 from sbipipe.config import Draw, Gate
 from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge as put_through_the_gate
@@ -34,10 +34,10 @@ from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Array, PosteriorDraws
 from sbipipe.pages.judged import write
 from sbipipe.posteriors.given import given
-from sbipipe.protocols import Diagnostic
 from sbipipe.records import InputError, dump, parse
 from sbipipe.seeds import number, stream
 from sbipipe.sets.tables import dataset
+from sbipipe.studies.diagnosing import diagnostics
 from sbipipe.studies.normals import Normals
 from sbipipe.studies.priors import Given, known
 
@@ -112,7 +112,7 @@ def judge(
         **_densities(theta, draws, log_prob, log_prob_truth),
     )
     verdict = put_through_the_gate(
-        judged, _diagnostics(), settings, controls(Draw()), stream(seed, "judge", name)
+        judged, diagnostics(), settings, controls(Draw()), stream(seed, "judge", name)
     )
     if folder is not None:
         write(Path(folder), {name: verdict}, {name: judged}, settings, _notes(given_density, prior))
@@ -146,14 +146,6 @@ def _matched(draws: Array, log_prob: Array, images: Mapping[str, Array]) -> dict
     return {
         name: np.take_along_axis(steps, (own < normals.log_prob(image[None])).sum(0)[None], 0)[0]
         for name, image in images.items()
-    }
-
-
-def _diagnostics() -> dict[str, Diagnostic]:
-    """Every diagnostic with its default settings."""
-    return {
-        kind: plugins.make("diagnose", kind, {}, f"diagnose.{kind}")
-        for kind in plugins.kinds("diagnostics")
     }
 
 
