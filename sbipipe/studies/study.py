@@ -25,7 +25,7 @@ from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Generator, Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.content import PosteriorFile
-from sbipipe.posteriors.file import refusal
+from sbipipe.posteriors.file import observation_hash, refusal
 from sbipipe.posteriors.intervals import Summary, summary
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError
@@ -36,7 +36,6 @@ PRIOR_DRAWS = 1000
 
 Places = Callable[[str, Array], Mapping[str, Array]]
 """`(estimator, x) -> ` where observations lie among its training rows (`novelty.places`)."""
-
 
 Simulate = Callable[[Array, Generator], Array]
 """`(theta (N, D), rng) -> ` one independent observation at each, with shape (N, *shape)."""
@@ -113,7 +112,7 @@ class Study:
         if not one.single:
             raise InputError(f"x: given {len(one.file.x)} observations; allowed: one")
         found = triangle.Overlaid(
-            draws={name: each.draws for name, each in drawn.items()},
+            draws={name: _sampled(name, each.draws) for name, each in drawn.items()},
             prior=self.prior,
             truth=None if truth is None else np.asarray(truth, np.float64),
         )
@@ -181,8 +180,8 @@ class Given:
             seed: The root of the random stream; that of the study where it is not given.
         """
         study, name = self.judged.study, self.judged.name
-        root = study.seed if seed is None else seed
-        samples: Samples = self.conditioned.sample(n, stream(root, "infer", name))
+        root, observed = study.seed if seed is None else seed, observation_hash(self.x)
+        samples: Samples = self.conditioned.sample(n, stream(root, "infer", name, observed))
         prior = study.prior.sample(PRIOR_DRAWS, stream(study.seed, "prior"))
         file = PosteriorFile(
             parameters=study.parameters,
@@ -191,10 +190,7 @@ class Given:
             prior=prior,
             novelty=study.places(name, self.x),
             diagnosis=self.judged.verdict,
-            attributes={
-                **study.attributes[name],
-                "observation_hash": posterior_file.observation_hash(self.x),
-            },
+            attributes={**study.attributes[name], "observation_hash": observed},
         )
         return Drawn(file=file, prior=study.prior, single=self.single)
 
@@ -269,7 +265,7 @@ class Drawn:
         """
         name = str(self.file.attributes["estimator"])
         found = triangle.Overlaid(
-            draws={name: self.file.samples.draws[:, observation]},
+            draws={name: _sampled(name, self.file.samples.draws[:, observation])},
             prior=self.prior,
             truth=None if truth is None else np.asarray(truth, np.float64),
         )
@@ -292,6 +288,13 @@ class Drawn:
 
     def __len__(self) -> int:
         return len(self.draws)
+
+
+def _sampled(name: str, draws: Array) -> Array:
+    """The draws, which must be there to be shown."""
+    if not np.isfinite(draws).all():
+        raise InputError(f"plot: {name} could not sample the observation")
+    return draws
 
 
 __all__ = ["Drawn", "Given", "Judged", "Simulate", "Study"]
