@@ -7,6 +7,7 @@ where they are needed, so that `--help` is quick.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sbipipe.check import Cost
     from sbipipe.options import Described
     from sbipipe.posteriors.comparison import Pair
-    from sbipipe.posteriors.file import PosteriorFile
+    from sbipipe.posteriors.content import PosteriorFile
     from sbipipe.sets.trivial import Trivial
     from sbipipe.simulators.particle_mesh import ParticleMesh
 
@@ -79,24 +80,36 @@ def init(
 
 @app.command()
 def infer(
-    observation: Annotated[Path, typer.Argument(help=".npy, or .npz with the key x.")],
+    observation: Annotated[
+        list[Path], typer.Argument(help=".npy, .csv or .fits; .npz, .h5 or .nc with the key x.")
+    ],
     estimator: Annotated[str, typer.Option(help="An entry of `train:` in params.yaml.")],
     out: Annotated[Path, typer.Option(help="The posterior file (netCDF) to write.")],
     draws: Annotated[int, typer.Option(min=20, help="For each observation.")] = 4000,
-    row: Annotated[int | None, typer.Option(help="One of several observations, from 0.")] = None,
+    row: Annotated[int | None, typer.Option(help="One of several in each file, from 0.")] = None,
     uncalibrated: Annotated[
         bool, typer.Option("--uncalibrated", help="Use an estimator that failed its gate.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the posterior file.")] = False,
+    simulations: Annotated[
+        int, typer.Option(min=0, help="At draws of each, for the posterior predictive check.")
+    ] = 100,
+    page: Annotated[bool, typer.Option(help="Write the page as well.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite both files.")] = False,
 ) -> None:
-    """The posterior of a new map or vector, with the verdict on its estimator inside."""
+    """The posterior of new maps or vectors, with the verdict on its estimator inside, and a page
+    beside it: the same name with .html."""
     from sbipipe.records import InputError
 
-    if out.exists() and not force:
-        raise InputError(f"--out: {out} is there already; --force overwrites it")
+    written = [out, out.with_suffix(".html")] if page else [out]
+    if there := [path for path in written if path.exists() and not force]:
+        raise InputError(
+            *(f"--out: {one} is there already; --force overwrites it" for one in there)
+        )
     from sbipipe.config import read_params
+    from sbipipe.pages import observation as observation_page
     from sbipipe.posteriors import file as posterior_file
     from sbipipe.posteriors import infer as inference
+    from sbipipe.posteriors import predictive
 
     params = read_params()
     content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
@@ -104,7 +117,11 @@ def infer(
     _show(_moments_table(content))
     for line in inference.remarks(content):
         print(line)
-    print(f"written: {out}")
+    if page:
+        shown = observation_page.SHOWN if simulations else 0
+        checks = predictive.predict(params, content, shown, simulations)
+        observation_page.write(written[1], inference.portrait(params, content), checks)
+    print(f"written: {', '.join(map(str, written))}")
 
 
 @app.command()
@@ -117,9 +134,11 @@ def compare(
 
     contents = {str(path): posterior_file.load(path) for path in files}
     pairs = compare_files(contents)
+    short = {path: f"[{i}]" for i, path in enumerate(contents, 1)}
     for path, content in contents.items():
-        _show(_moments_table(content, title=path))
-    _show(_pairs_table(pairs))
+        about = f"{content.attributes['estimator']}, {content.attributes['verdict']}"
+        _show(_moments_table(content, title=f"{short[path]} {path}: {about}"))
+    _show(_pairs_table(pairs, short))
 
 
 @app.command()
@@ -270,16 +289,20 @@ def _with_error(mean: float, width: float) -> str:
     return f"{mean:.{digits}f} ± {width:.{digits}f}"
 
 
-def _pairs_table(pairs: tuple[Pair, ...]) -> Table:
-    """Differences of the first file of a pair from the second, averaged over observations."""
+def _pairs_table(pairs: tuple[Pair, ...], short: Mapping[str, str]) -> Table:
+    """Differences of the first file of a pair from the second, averaged over observations.
+
+    Args:
+        short: What each file is called.
+    """
     from rich.table import Table
 
     table = Table("a", "b", "parameter", "(a - b) / sd", "width a / b", "C2ST", box=None)
     for pair in pairs:
         for parameter, difference in pair.by_parameter.items():
             table.add_row(
-                pair.a,
-                pair.b,
+                short[pair.a],
+                short[pair.b],
                 parameter,
                 f"{difference.signed_shift_sigma:+.3f}",
                 f"{difference.width_ratio:.3f}",

@@ -9,42 +9,29 @@ from __future__ import annotations
 import csv
 import io
 import math
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
-from sbipipe.gate.verdict import Estimate, Interval
 from sbipipe.interfaces import SPLITS
 from sbipipe.results.calibration import Judged
 from sbipipe.results.run import Results
+from sbipipe.writing import (
+    SIGNS,
+    duration,
+    interval,
+    listed,
+    nats,
+    number,
+    p_value,
+    percent,
+    source,
+    symbol,
+)
 
 if TYPE_CHECKING:
     from sbipipe.figures.style import Drawing
-
-SIGNS = {
-    "calibrated": "✓",
-    "overconfident": "✗",
-    "underconfident": "✗",
-    "biased": "✗",
-    "misshapen": "✗",
-    "uninformative": "✗",
-    "inconclusive": "?",
-}
-"""A sign for each verdict, so that none rests on colour."""
-
-NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-
-_SYMBOLS = {
-    "omega_m": "Ω<sub>m</sub>",
-    "sigma_8": "\N{GREEK SMALL LETTER SIGMA}<sub>8</sub>",
-    "omega_b": "Ω<sub>b</sub>",
-    "n_s": "<i>n</i><sub>s</sub>",
-    "h": "<i>h</i>",
-    "log_prob": "log density",
-}
 
 
 def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
@@ -109,80 +96,6 @@ def _withheld(estimator: Judged) -> str:
     reason = estimator.verdict.reasons[0]
     outcome = estimator.verdict.verdict
     return f"{estimator.name} is withheld as {outcome}: {reason[:1].lower()}{reason[1:]}."
-
-
-# How values are written
-
-
-def symbol(name: str) -> Markup:
-    """A parameter's name."""
-    return Markup(_SYMBOLS.get(name) or escape(name))
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number to so many significant digits."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    whole = abs(value) >= 10 ** (digits - 1)
-    return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", MINUS)
-
-
-def nats(estimate: Estimate | None) -> str:
-    """A mean and its standard error."""
-    if estimate is None:
-        return NONE
-    if math.isfinite(estimate.se):
-        return f"{_signed(estimate.mean)} ± {estimate.se:.2g}"
-    others = estimate.finite_mean
-    finite = f"; others {_signed(others)}" if math.isfinite(others) else ""
-    return f"infinite for {estimate.infinite}{finite}" if estimate.infinite else NONE
-
-
-def interval(found: Interval) -> str:
-    """A value and the ends of its interval."""
-    if not math.isfinite(found.value):
-        return NONE
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", MINUS)
-
-
-def _signed(value: float) -> str:
-    return f"{value:.3f}".replace("-", MINUS)
-
-
-def p_value(value: float) -> str:
-    """A p-value to two digits."""
-    if value >= 0.001:
-        return f"{value:.2g}"
-    return (
-        f"{value:.0e}".replace("e-0", "e-").replace("-", MINUS) if value > 0 else f"< 1e{MINUS}300"
-    )
-
-
-def percent(value: float | None) -> str:
-    """A share."""
-    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.0f} %"
-
-
-def duration(seconds: float | None) -> str:
-    """A time in the unit that suits it."""
-    if seconds is None or not math.isfinite(seconds):
-        return NONE
-    for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{1000 * seconds:.2g} ms"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def source(drawing: Drawing) -> str:
-    """A figure as a data URI."""
-    media = {"svg": "image/svg+xml", "png": "image/png"}[drawing.suffix]
-    return f"data:{media};base64,{b64encode(drawing.image).decode()}"
 
 
 # Tables for DVC

@@ -9,7 +9,7 @@ from sbipipe.config import Params, read_params
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Samples
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors.file import PosteriorFile
+from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.records import dump, load
 from sbipipe.results.advice import Known, advice
 from sbipipe.seeds import stream

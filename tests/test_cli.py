@@ -46,7 +46,8 @@ def run(finished, monkeypatch):
 
 def infer(out, *words, estimator="exact"):
     given = ("observed.npz", "--estimator", estimator, "--draws", 400, "--out", out)
-    return call("infer", *given, *words)
+    page = () if "--page" in words else ("--no-page",)
+    return call("infer", *given, *words, *page)
 
 
 def test_infer_writes_a_file_and_a_table(run, tmp_path, capsys):
@@ -58,6 +59,15 @@ def test_infer_writes_a_file_and_a_table(run, tmp_path, capsys):
     assert content.samples.draws.shape[:2] == (400, 3)
     for name in content.parameters:
         assert name in printed
+
+
+def test_infer_writes_a_page_beside_the_file(run, tmp_path):
+    np.save("alone.npy", np.load("observed.npz")["x"][2])
+    words = ("alone.npy", "--simulations", 30, "--page")
+    assert infer(tmp_path / "o.nc", *words) == 0
+    page = (tmp_path / "o.html").read_text()
+    assert all(name in page for name in ("observed.npz[0]", "observed.npz[2]", "alone.npy"))
+    assert page.count("<img") == 2 * 4
 
 
 def test_infer_takes_one_row(run, tmp_path):
@@ -106,6 +116,9 @@ def test_compare_prints_every_pair(run, tmp_path, capsys):
     assert call("compare", tmp_path / "exact.nc", tmp_path / "again.nc") == 0
     printed = capsys.readouterr().out
     assert "C2ST" in printed
+    for i, name in enumerate(("exact", "again"), 1):
+        assert f"{name}.nc: {name}, calibrated" in " ".join(printed.split())
+        assert printed.count(f"[{i}]") >= 2
     assert infer(tmp_path / "row.nc", "--row", 1) == 0
     assert call("compare", tmp_path / "exact.nc", tmp_path / "row.nc") == 2
     assert "of other observations than" in capsys.readouterr().err

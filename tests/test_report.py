@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import finished_run
-from sbipipe import report, storage
+from sbipipe import report, storage, writing
 from sbipipe.figures.gallery import Gallery, draw_all
 from sbipipe.gate.sharpness import estimate
 from sbipipe.gate.verdict import Estimate
@@ -79,7 +79,7 @@ def test_the_verdict_in_words(run_results: Results) -> None:
 
 def test_the_settings_of_the_gate_are_quoted(run_results: Results, run_page: str) -> None:
     gate = run_results.params.gate
-    assert f"a width that is wrong by {report.percent(gate.width_error)}" in run_page
+    assert f"a width that is wrong by {writing.percent(gate.width_error)}" in run_page
     assert f"<small>with probability {gate.chance:g}</small>" in run_page
 
 
@@ -108,7 +108,7 @@ def test_an_emulator_has_a_section(run_results: Results, run_page: str) -> None:
     (found,) = run_results.emulations
     for headline in found.headlines:
         assert headline.what in section
-        assert report.number(headline.generated) in section
+        assert writing.number(headline.generated) in section
     assert section.count("<img") == 2 + 3 * 3 + 1 + 2
     assert "Left out" not in section
 
@@ -207,22 +207,22 @@ def test_the_stage_writes_the_page_its_figures_and_tables(
 def test_estimates_in_words(values: list[float], words: str) -> None:
     """As they were made, and as they come back from a file."""
     made = estimate(np.array(values))
-    assert report.nats(made) == words
-    assert report.nats(load(Estimate, dump(made), "here")) == words
+    assert writing.nats(made) == words
+    assert writing.nats(load(Estimate, dump(made), "here")) == words
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    for write in (report.nats, report.number, report.percent, report.duration):
-        assert write(None) == report.NONE  # type: ignore[operator]
-    for write in (report.number, report.percent, report.duration):
-        assert write(np.nan) == report.NONE
+    for write in (writing.nats, writing.number, writing.percent, writing.duration):
+        assert write(None) == writing.NONE  # type: ignore[operator]
+    for write in (writing.number, writing.percent, writing.duration):
+        assert write(np.nan) == writing.NONE
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(None, "–"), (0.0042, "4.2 ms"), (90, "1.5 min"), (5400, "1.5 h")]  # noqa: RUF001
 )  # fmt: skip
 def test_durations_in_words(seconds: float | None, words: str) -> None:
-    assert report.duration(seconds) == words
+    assert writing.duration(seconds) == words
 
 
 def test_what_a_recalibration_gains_is_on_the_page(
@@ -233,7 +233,7 @@ def test_what_a_recalibration_gains_is_on_the_page(
     page = report.page(replace(run_results, recalibrated=(mended,)), run_gallery)
     line = (
         "npe+nle, reweighted of npe towards nle: nats gained 0.125; "
-        f"rows without a posterior 0; median pareto k {report.NONE}."
+        f"rows without a posterior 0; median pareto k {writing.NONE}."
     )
     assert line in page
     assert "recalibration" not in report.page(run_results, run_gallery)

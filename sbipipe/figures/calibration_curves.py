@@ -27,7 +27,7 @@ from sbipipe.figures.style import (
 )
 from sbipipe.gate.verdict import Test
 from sbipipe.interfaces import Array
-from sbipipe.results.calibration import TestCurves
+from sbipipe.results.tests import TestCurves
 
 
 def draw(curves: TestCurves, looks: Mapping[str, Look]) -> Drawing:

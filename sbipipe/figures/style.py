@@ -13,10 +13,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from sbipipe.records import InputError
 
 COLUMN, NARROW = 3.6, 2.75
 """Widths of figures of which three or four stand beside each other, in inches of 100 pixels."""
@@ -104,6 +107,23 @@ class Drawing:
     image: bytes
     suffix: Literal["svg", "png"]
     width: int
+
+    def save(self, path: str | Path) -> None:
+        """Write the file; its name may leave out the suffix.
+
+        Raises:
+            InputError: If the name has another suffix than the figure.
+        """
+        path = Path(path)
+        if path.suffix not in {"", f".{self.suffix}"}:
+            raise InputError(f"{path}: given {path.suffix}; allowed: .{self.suffix}")
+        path.with_suffix(f".{self.suffix}").write_bytes(self.image)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """How a notebook shows it."""
+        if self.suffix == "svg":
+            return {"image/svg+xml": self.image.decode(), "text/plain": self.alt}
+        return {"image/png": self.image, "text/plain": self.alt}
 
 
 def looks(names: Sequence[str], exact: Sequence[str] = ()) -> dict[str, Look]:

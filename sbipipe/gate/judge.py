@@ -21,11 +21,12 @@ from sbipipe.config import Gate
 from sbipipe.gate import uniformity
 from sbipipe.gate.controls import Control, control_draws
 from sbipipe.gate.gain import gain
+from sbipipe.gate.mandatory import missing
 from sbipipe.gate.margins import margins
 from sbipipe.gate.naming import failure
 from sbipipe.gate.power import smallest_width_error
 from sbipipe.gate.sharpness import sharpness
-from sbipipe.gate.testing import detection, missing, run_tests
+from sbipipe.gate.testing import detection, run_tests
 from sbipipe.gate.verdict import Detection, Gain, Looks, Outcome, Power, SampleSize, Test, Verdict
 from sbipipe.gate.words import reasons
 from sbipipe.interfaces import Generator, PosteriorDraws

@@ -20,14 +20,6 @@ from sbipipe.interfaces import Array, PosteriorDraws, Result
 from sbipipe.protocols import Diagnostic
 from sbipipe.seeds import stream
 
-ROLES = {
-    "bias": "SBC",
-    "signed_area": "coverage",
-    "atc": "TARP",
-    "regional": "calibration by region",
-}
-"""The number by which the four mandatory kinds of test are known."""
-
 
 def run_tests(
     draws: PosteriorDraws, diagnostics: Mapping[str, Diagnostic], level: float, root: int
@@ -79,9 +71,3 @@ def detection(tests: Mapping[str, Test]) -> Detection:
     by = tuple(key for key, test in tests.items() if not test.passed)
     smallest = min(test.p_adjusted for test in tests.values())
     return Detection(found=bool(by), by=by, p_adjusted=smallest)
-
-
-def missing(tests: Mapping[str, Test]) -> list[str]:
-    """Mandatory kinds of test that were not run."""
-    present = {name for test in tests.values() for name in test.numbers}
-    return [kind for number, kind in ROLES.items() if number not in present]

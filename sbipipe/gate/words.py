@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sbipipe.gate.controls import Control
 from sbipipe.gate.evidence import evidence
+from sbipipe.gate.mandatory import missing
 from sbipipe.gate.margins import CONFIDENCE
 from sbipipe.gate.naming import leaning, unseen
 from sbipipe.gate.power import LARGEST
-from sbipipe.gate.testing import missing
 from sbipipe.gate.verdict import (
     Detection,
     Gain,

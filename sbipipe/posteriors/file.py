@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from sbipipe.config import Params, Recalibrate
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Samples
 from sbipipe.posteriors import groups as groups_file
+from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.provenance import provenance
 from sbipipe.records import InputError, dump
 from sbipipe.records import load as load_record
@@ -52,33 +52,6 @@ DIMENSIONS = ("chain", "draw", "observation")
 
 _TEST_NUMBERS = ("statistic", "p_value", "p_adjusted", "passed")
 _CURVE = ("x", "y", "lower", "upper", "ideal")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PosteriorFile:
-    """Posteriors of B observations and all that a reader must know of them.
-
-    Attributes:
-        parameters: The names of the D parameters.
-        samples: The draws.
-        x: What the estimator is conditioned on, with shape (B, L) or (B, C, *space).
-        prior: Draws from the prior, with shape (m, D).
-        theta: True parameters, with shape (B, D), where they are known.
-        fields: What a summary made `x` of, with shape (B, ...), where it is kept.
-        novelty: One number for each observation, with shape (B,), by name.
-        diagnosis: The verdict on the estimator; None where it has none.
-        attributes: Plain values, for the root.
-    """
-
-    parameters: tuple[str, ...]
-    samples: Samples
-    x: Array
-    prior: Array
-    theta: Array | None = None
-    fields: Array | None = None
-    novelty: Mapping[str, Array] = field(default_factory=dict)
-    diagnosis: Verdict | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def observation_hash(observed: Array) -> str:
@@ -103,6 +76,12 @@ def attributes(
         diagnosis: The verdict on it, where there is one.
         observed: What `observation_hash` takes.
     """
+    own = of_estimator(params, name, diagnosis)
+    return {**own, "observation_hash": observation_hash(observed)}
+
+
+def of_estimator(params: Params, name: str, diagnosis: Verdict | None) -> dict[str, Any]:
+    """The same, whatever the observation."""
     entry, of = params.estimators[name], params.set_of(name)
     target = entry.target if isinstance(entry, Recalibrate) else None
     return {
@@ -112,7 +91,6 @@ def attributes(
         "estimator": name,
         "estimator_kind": entry.kind,
         "estimator_of": entry.of,
-        "observation_hash": observation_hash(observed),
         "created_by": f"sbipipe {__version__}",
         **({"estimator_target": target} if target else {}),
         **provenance(params, of),
@@ -142,11 +120,23 @@ def summary(name: str, diagnosis: Verdict) -> list[str]:
     return [first, *advised(name, diagnosis)]
 
 
+def refusal(name: str, diagnosis: Verdict | None) -> str:
+    """Why an estimator may not be used."""
+    return (
+        f"{name}: its posteriors are not published, for the verdict is {outcome(diagnosis)} "
+        f"({reasons(diagnosis)})"
+    )
+
+
 def save(path: Path, content: PosteriorFile) -> None:
     """Write a posterior file."""
-    root = {key: _attribute(value) for key, value in content.attributes.items()}
-    groups = {
-        "posterior": _posterior(content).assign_attrs(root),
+    groups_file.save_groups(path, groups(content), _root(content))
+
+
+def groups(content: PosteriorFile) -> dict[str, xr.Dataset]:
+    """The groups of a posterior file, which `arviz.InferenceData` takes by name."""
+    found = {
+        "posterior": _posterior(content).assign_attrs(_root(content)),
         "sample_stats": _sample_stats(content),
         "observed_data": _observed(content),
         "constant_data": _constants(content),
@@ -154,8 +144,12 @@ def save(path: Path, content: PosteriorFile) -> None:
         "calibration": _calibration(content.diagnosis),
     }
     if content.novelty:
-        groups["novelty"] = _columns(content.novelty)
-    groups_file.save_groups(path, groups, root)
+        found["novelty"] = _columns(content.novelty)
+    return found
+
+
+def _root(content: PosteriorFile) -> dict[str, Any]:
+    return {key: _attribute(value) for key, value in content.attributes.items()}
 
 
 def load(path: Path) -> PosteriorFile:
@@ -164,19 +158,19 @@ def load(path: Path) -> PosteriorFile:
     Raises:
         InputError: If the file is missing or another kind of file.
     """
-    groups, root = groups_file.load_groups(path)
-    missing = [name for name in GROUPS if name not in groups]
+    found, root = groups_file.load_groups(path)
+    missing = [name for name in GROUPS if name not in found]
     if missing:
         raise InputError(f"{path}: the group {missing[0]!r} is missing; not a posterior file")
-    parameters = tuple(str(name) for name in groups["posterior"].data_vars)
-    constants, observed = groups["constant_data"], groups["observed_data"]
+    parameters = tuple(str(name) for name in found["posterior"].data_vars)
+    constants, observed = found["constant_data"], found["observed_data"]
     samples = Samples(
-        draws=np.stack([_draws(groups["posterior"][name]) for name in parameters], -1),
-        log_prob=_draws(groups["sample_stats"]["log_prob"]),
+        draws=np.stack([_draws(found["posterior"][name]) for name in parameters], -1),
+        log_prob=_draws(found["sample_stats"]["log_prob"]),
         effective_sample_size=constants["effective_sample_size"].to_numpy(),
         figures={
             str(name): values.to_numpy()
-            for name, values in groups["sample_stats"].items()
+            for name, values in found["sample_stats"].items()
             if values.dims == ("observation",)
         },
     )
@@ -185,10 +179,10 @@ def load(path: Path) -> PosteriorFile:
         samples=samples,
         x=observed["x"].to_numpy(),
         fields=observed["fields"].to_numpy() if "fields" in observed else None,
-        prior=np.stack([groups["prior"][name].to_numpy().ravel() for name in parameters], -1),
+        prior=np.stack([found["prior"][name].to_numpy().ravel() for name in parameters], -1),
         theta=_truth(constants, parameters),
-        novelty={str(k): v.to_numpy() for k, v in groups.get("novelty", xr.Dataset()).items()},
-        diagnosis=_diagnosis(groups["calibration"], path),
+        novelty={str(k): v.to_numpy() for k, v in found.get("novelty", xr.Dataset()).items()},
+        diagnosis=_diagnosis(found["calibration"], path),
         attributes={key: _plain(value) for key, value in root.items()},
     )
 

@@ -17,7 +17,7 @@ from sbipipe.gate import uniformity
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.posteriors.compare import compare_pair
 from sbipipe.posteriors.comparison import Pair
-from sbipipe.posteriors.file import PosteriorFile
+from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 

@@ -6,34 +6,41 @@ not let it out is refused, unless the caller insists; then the file says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
+from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Array, Index
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors.file import PosteriorFile
-from sbipipe.posteriors.novelty import Novelty
+from sbipipe.posteriors.content import PosteriorFile
+from sbipipe.posteriors.nearby import Nearby, nearby
+from sbipipe.posteriors.novelty import features, places
+from sbipipe.posteriors.portrait import Portrait
 from sbipipe.records import InputError, load
 from sbipipe.seeds import stream
-from sbipipe.sets.observation import read_observation
+from sbipipe.sets.observation import read_observations
 
 PRIOR_DRAWS = 1000
 
-_TINY = float(np.finfo(np.float32).tiny)
-
 
 def infer(
-    params: Params, name: str, path: Path, draws: int, row: int | None, uncalibrated: bool
+    params: Params,
+    name: str,
+    files: Sequence[Path],
+    draws: int,
+    row: int | None,
+    uncalibrated: bool,
 ) -> PosteriorFile:
-    """Draws from the posterior of what a file holds.
+    """Draws from the posterior of what files hold.
 
     Args:
         name: The estimator's name.
-        path: What `read_observation` reads.
+        files: What `read_observations` reads.
         draws: For each observation.
         row: Which of several observations, or all.
         uncalibrated: Use the estimator whatever its verdict.
@@ -46,19 +53,34 @@ def infer(
     diagnosis = diagnosis_of(name)
     published = diagnosis is not None and diagnosis.published
     if not (published or uncalibrated):
-        raise InputError(refusal(name, diagnosis), *posterior_file.advised(name, diagnosis))
+        raise InputError(
+            f"train.{posterior_file.refusal(name, diagnosis)}; --uncalibrated uses it all the same",
+            *posterior_file.advised(name, diagnosis),
+        )
+    simulator = params.simulator_of(params.set_of(name))
+    shape = storage.open_set(paths.SETS / simulator).data.shape
+    fields, names = read_observations(files, shape, row)
+    return _inferred(params, name, fields, names, draws, diagnosis)
+
+
+def _inferred(
+    params: Params,
+    name: str,
+    fields: Array,
+    names: Sequence[str],
+    draws: int,
+    diagnosis: Verdict | None,
+) -> PosteriorFile:
+    """Draws of one estimator for observations (B, ...) of its simulator."""
     of = params.set_of(name)
     simulator = params.simulator_of(of)
-    shape = storage.open_set(paths.SETS / simulator).data.shape
-    fields = read_observation(path, shape, row)
     x = project.observe(params, of, fields)
-    refuse_unscored(path, x)
-
+    refuse_unscored(names, x)
     found = novelty(params, *beside(params, of, fields, x))
     rng = stream(params.seed, "infer", name, posterior_file.observation_hash(fields))
     samples = project.posterior(params, name).at(x).sample(draws, rng)
     prior = plugins.prior_of(params, simulator)
-    attributes = posterior_file.attributes(params, name, diagnosis, fields)
+    published = diagnosis is not None and diagnosis.published
     return PosteriorFile(
         parameters=prior.names,
         samples=samples,
@@ -68,18 +90,53 @@ def infer(
         novelty=found,
         diagnosis=diagnosis,
         attributes={
-            **attributes,
+            **posterior_file.attributes(params, name, diagnosis, fields),
             "uncalibrated": int(not published),
-            "observation": str(path),
+            "observation": ", ".join(names),
+            "observations": list(names),
         },
     )
 
 
-def refuse_unscored(path: Path, x: Array) -> None:
+def portrait(params: Params, content: PosteriorFile) -> Portrait:
+    """What a page shows of the observations of a posterior file that `infer` has made."""
+    names = content.attributes["observations"]
+    asked = str(content.attributes["estimator"])
+    simulator = params.simulator_of(params.set_of(asked))
+    fields = content.x if content.fields is None else content.fields
+    files = {asked: content}
+    for name in params.tested_on[simulator]:
+        diagnosis = diagnosis_of(name)
+        if name != asked and diagnosis is not None and diagnosis.published:
+            draws = len(content.samples.draws)
+            files[name] = _inferred(params, name, fields, names, draws, diagnosis)
+    return Portrait(
+        estimator=asked,
+        names=tuple(names),
+        prior=plugins.prior_of(params, simulator),
+        files=files,
+        nearby={name: _nearby(params, name, file) for name, file in files.items()},
+        remarks=tuple(remarks(content)),
+    )
+
+
+def _nearby(params: Params, name: str, file: PosteriorFile) -> tuple[Nearby, ...]:
+    """What the test simulations near each observation say of an estimator."""
+    tested = storage.load_draws(paths.DRAWS / f"{name}.safetensors")
+    x, observed = project.test_rows(params, params.set_of(name)).x, file.x
+    if x.ndim > 2:
+        x, observed = features(x), features(observed)
+    rng = stream(params.seed, "nearby", name)
+    judged = uniformity.fail_few(tested, params.gate.fewest_draws)
+    return nearby(judged, x, observed, file.samples.draws, rng)
+
+
+def refuse_unscored(names: Sequence[str], x: Array) -> None:
     """Raise InputError for observations that an emulator could not score."""
     lost = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))
     if len(lost):
-        raise InputError(f"{path}: {_numbered(lost)} are too sharp for the emulator's polynomials")
+        lines = (f"{names[int(b)]}: too sharp for the emulator's polynomials" for b in lost)
+        raise InputError(*lines)
 
 
 def beside(params: Params, of: str, fields: Array, x: Array) -> tuple[str, Array]:
@@ -113,65 +170,16 @@ def diagnosis_of(name: str) -> Verdict | None:
     return diagnosis
 
 
-def refusal(name: str, diagnosis: Verdict | None) -> str:
-    """Why an estimator may not be used, and how to use it all the same."""
-    return (
-        f"train.{name}: its posteriors are not published, for the verdict is "
-        f"{posterior_file.outcome(diagnosis)} ({posterior_file.reasons(diagnosis)}); "
-        f"--uncalibrated uses it all the same"
-    )
-
-
 def novelty(params: Params, of: str, x: Array) -> dict[str, Array]:
-    """Where each observation lies among the rows that an estimator was trained on.
-
-    Fields are compared by their `features`.
+    """Where each observation lies among the rows that an estimator was trained on (`places`).
 
     Args:
         of: The training set.
         x: With shape (B, L) or (B, C, *space).
-
-    Returns:
-        For each observation the percentile of its distances among held-out simulations, and
-        `outside`, 1 or 0; each with shape (B,).
     """
     rng = stream(params.seed, "novelty", of)
-    train = project.rows(params, of, "train").x
-    valid = project.rows(params, of, "valid").one_per_group(rng).x
-    if x.ndim > 2:
-        train, valid, x = features(train), features(valid), features(x)
-    neighbourhood = Novelty(train).fit(valid)
-    reports = [neighbourhood.report(row) for row in x]
-    return {
-        "mahalanobis_percentile": np.array([r["mahalanobis"]["percentile"] for r in reports]),
-        "mmd_percentile": np.array([r["mmd"]["percentile"] for r in reports]),
-        "outside": np.array([float(r["where"] == "outside") for r in reports]),
-    }
-
-
-def features(fields: Array) -> Array:
-    """Moments of each channel and of its step to the next cell along each axis.
-
-    For every channel, these are mean, log standard deviation, skewness and kurtosis of its values,
-    and the log standard deviation of the steps, which knows the scale of its structure.
-
-    Args:
-        fields: With shape (N, C, *space).
-
-    Returns:
-        With shape (N, C * (4 + number of axes)).
-    """
-    channels = np.asarray(fields, np.float64).reshape(*fields.shape[:2], -1)
-    centred = channels - channels.mean(-1, keepdims=True)
-    width = centred.std(-1) + _TINY
-    scaled = centred / width[..., None]
-    steps = [
-        np.diff(fields, axis=axis).reshape(*fields.shape[:2], -1).std(-1) + _TINY
-        for axis in range(2, fields.ndim)
-        if fields.shape[axis] > 1
-    ]
-    found = [channels.mean(-1), np.log(width), (scaled**3).mean(-1), (scaled**4).mean(-1)]
-    return np.concatenate([*found, *map(np.log, steps)], axis=1)
+    valid = project.rows(params, of, "valid").one_per_group(rng)
+    return places(project.rows(params, of, "train").x, valid.x, x)
 
 
 def remarks(content: PosteriorFile) -> list[str]:

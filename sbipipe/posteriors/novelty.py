@@ -37,6 +37,9 @@ FLOOR = 1e-8
 """Directions in which the training rows do not vary get this share of the total variance."""
 
 
+_TINY = float(np.finfo(np.float32).tiny)
+
+
 @dataclass(frozen=True)
 class Novelty:
     """The cloud of training summaries.
@@ -139,6 +142,54 @@ class Neighbourhood:
             f"{n} held-out simulations"
         )
         return {**found, "where": where, "words": words, "held_out": n}
+
+
+def places(train: Array, valid: Array, x: Array) -> dict[str, Array]:
+    """Where each observation lies among training rows; fields are compared by their `features`.
+
+    Args:
+        train: With shape (N, L) or (N, C, *space).
+        valid: Independent rows that are not in `train`, with the shape of a row of it.
+        x: The observations, with the same.
+
+    Returns:
+        For each observation the percentiles of its distances among those of `valid`, and
+        `outside`, 1 or 0; each with shape (B,).
+    """
+    if x.ndim > 2:
+        train, valid, x = features(train), features(valid), features(x)
+    neighbourhood = Novelty(train).fit(valid)
+    reports = [neighbourhood.report(row) for row in x]
+    return {
+        "mahalanobis_percentile": np.array([r["mahalanobis"]["percentile"] for r in reports]),
+        "mmd_percentile": np.array([r["mmd"]["percentile"] for r in reports]),
+        "outside": np.array([float(r["where"] == "outside") for r in reports]),
+    }
+
+
+def features(fields: Array) -> Array:
+    """Moments of each channel and of its step to the next cell along each axis.
+
+    For every channel, these are mean, log standard deviation, skewness and kurtosis of its values,
+    and the log standard deviation of the steps, which knows the scale of its structure.
+
+    Args:
+        fields: With shape (N, C, *space).
+
+    Returns:
+        With shape (N, C * (4 + number of axes)).
+    """
+    channels = np.asarray(fields, np.float64).reshape(*fields.shape[:2], -1)
+    centred = channels - channels.mean(-1, keepdims=True)
+    width = centred.std(-1) + _TINY
+    scaled = centred / width[..., None]
+    steps = [
+        np.diff(fields, axis=axis).reshape(*fields.shape[:2], -1).std(-1) + _TINY
+        for axis in range(2, fields.ndim)
+        if fields.shape[axis] > 1
+    ]
+    found = [channels.mean(-1), np.log(width), (scaled**3).mean(-1), (scaled**4).mean(-1)]
+    return np.concatenate([*found, *map(np.log, steps)], axis=1)
 
 
 def _kernel(a: Array, b: Array, length: float) -> Array:

@@ -1,13 +1,12 @@
-"""The verdicts and the tests behind them, as the page shows them: by estimator and by test."""
+"""The verdicts, as the page shows them: by estimator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sbipipe import paths, storage
 from sbipipe.config import Made, Params
-from sbipipe.gate.verdict import Test, Verdict, Verdicts
+from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.posteriors.comparison import Comparison, Performance
 from sbipipe.records import InputError, load
 
@@ -51,31 +50,6 @@ class Judged:
         return min(test.p_adjusted for test in self.verdict.tests.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestCurves:
-    """One test of all estimators.
-
-    Attributes:
-        key: The name of the test, "<diagnostic>.<test>".
-        results: The result for each estimator.
-    """
-
-    __test__ = False
-
-    key: str
-    results: Mapping[str, Test]
-
-    @property
-    def diagnostic(self) -> str:
-        """The name of the diagnostic."""
-        return self.key.partition(".")[0]
-
-    @property
-    def test(self) -> str:
-        """The name of the test within the diagnostic."""
-        return self.key.partition(".")[2] or self.diagnostic
-
-
 def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:
     """The estimators of a run, in the order of `params.yaml`.
 
@@ -100,14 +74,4 @@ def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:
             performance=comparison.estimators[name],
         )
         for name, entry in params.estimators.items()
-    )
-
-
-def by_test(estimators: Iterable[Judged]) -> tuple[TestCurves, ...]:
-    """The tests, each with all its estimators."""
-    tests = {estimator.name: estimator.verdict.tests for estimator in estimators}
-    keys = dict.fromkeys(key for found in tests.values() for key in found)
-    return tuple(
-        TestCurves(key=key, results={n: found[key] for n, found in tests.items() if key in found})
-        for key in keys
     )

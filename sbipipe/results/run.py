@@ -16,7 +16,7 @@ from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
-from sbipipe.results.calibration import Judged, TestCurves, by_test, judged
+from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.learning import (
     Learning,
@@ -30,6 +30,7 @@ from sbipipe.results.learning import (
 from sbipipe.results.posteriors import Example, Recovery, examples, recoveries
 from sbipipe.results.regions import LocalCalibration, local_calibration
 from sbipipe.results.simulations import Components, Suite, components, suite
+from sbipipe.results.tests import TestCurves, by_test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class Results:
     @property
     def tests(self) -> tuple[TestCurves, ...]:
         """The tests, each with all its estimators."""
-        return by_test(self.estimators)
+        return by_test({one.name: one.verdict for one in self.estimators})
 
     @property
     def exact(self) -> tuple[str, ...]:

@@ -48,13 +48,38 @@ def read_table(path: Path, prior: Prior | None, parameters: Sequence[str] = ()) 
         InputError: With every problem of the file, each in a line that names it.
     """
     columns = _load(path, prior.names if prior else parameters)
-    problems = [f"{path}: {problem}" for problem in _problems(columns, prior)]
+    return table(columns, prior, str(path))
+
+
+def table(columns: Columns, prior: Prior | None, where: str) -> Dataset:
+    """The rows of a table in memory, by the rules of `read_table`.
+
+    Args:
+        columns: The columns `theta`, `x` and perhaps `group`, by name.
+        prior: What holds all of theta; None where any column may be a parameter.
+        where: What messages begin with.
+
+    Raises:
+        InputError: With every problem of the table, each in a line that begins with `where`.
+    """
+    problems = [f"{where}: {problem}" for problem in _problems(columns, prior)]
     if problems:
         raise InputError(*problems)
-    theta, x = np.asarray(columns["theta"], np.float64), columns["x"]
-    theta = theta.reshape(len(theta), -1)
+    theta = np.asarray(columns["theta"], np.float64)
+    return dataset(theta.reshape(len(theta), -1), columns["x"], _group(columns, len(theta)))
+
+
+def dataset(theta: Array, x: NDArray[Any], group: Index | None = None) -> Dataset:
+    """Rows in memory, unchecked; each of a simulation of its own where `group` is not given.
+
+    Args:
+        theta: With shape (N, D).
+        x: With shape (N,), (N, L), (N, *space) or (N, C, *space).
+        group: With shape (N,).
+    """
     x = _with_channel(x)
-    return Dataset(data=_data(x), theta=theta, x=x, group=_group(columns, len(theta)))
+    group = np.arange(len(theta)) if group is None else group
+    return Dataset(data=_data(x), theta=theta, x=x, group=group)
 
 
 def csv_parameters(path: Path) -> tuple[str, ...]:

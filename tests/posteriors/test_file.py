@@ -19,7 +19,8 @@ from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Curve, Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import groups as groups_file
-from sbipipe.posteriors.file import PosteriorFile, observation_hash
+from sbipipe.posteriors.content import PosteriorFile
+from sbipipe.posteriors.file import observation_hash
 from sbipipe.records import InputError, dump
 
 CURVES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sbipipe.interfaces import Samples
-from sbipipe.posteriors.file import PosteriorFile
+from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.file_comparison import compare_files
 from sbipipe.records import InputError
 

@@ -41,7 +41,7 @@ def unpublish(name):
 
 
 def run(params, path, name="exact", draws=2000, row=None, uncalibrated=False):
-    return infer.infer(params, name, path, draws, row, uncalibrated)
+    return infer.infer(params, name, [path], draws, row, uncalibrated)
 
 
 def test_it_finds_the_posteriors_of_the_run(params, observed):
@@ -130,15 +130,21 @@ def test_a_prior_in_another_order_is_refused(params, observed):
         storage.save_json(path, about)
 
 
-def test_features_of_white_and_smoothed_noise_are_the_expected_ones():
-    """Steps of w(i, j) + w(i-1, j) + w(i, j-1), normalised, have the variance 4/3; of w, 2."""
-    rng = np.random.default_rng(0)
-    white = rng.normal(size=(50, 1, 32, 32))
-    smooth = (white + np.roll(white, 1, 2) + np.roll(white, 1, 3)) / np.sqrt(3)
-    for fields, variance in ((white, 2), (smooth, 4 / 3)):
-        expected = [0, 0, 0, 3, *2 * [np.log(variance) / 2]]
-        np.testing.assert_allclose(infer.features(fields).mean(0), expected, atol=0.05)
+def test_several_files_are_one_run(params, observed, tmp_path):
+    x = np.load(observed)
+    np.savetxt(tmp_path / "one.csv", x[3:4], delimiter=",")
+    content = infer.infer(params, "exact", [observed, tmp_path / "one.csv"], 200, None, False)
+    names = [f"observed.npy[{b}]" for b in range(10)]
+    assert content.attributes["observations"] == [*names, "one.csv"]
+    np.testing.assert_array_equal(content.x[3], content.x[10])
 
 
-def test_features_of_a_constant_field_are_finite():
-    assert np.isfinite(infer.features(np.ones((2, 3, 8, 8)))).all()
+def test_a_portrait_has_every_published_estimator(params, observed):
+    content = run(params, observed, row=2)
+    found = infer.portrait(params, content)
+    assert list(found.files) == ["exact", "again"]
+    assert found.files["exact"] is content
+    assert found.names == ("observed.npy[2]",)
+    assert all(len(one) == 1 for one in found.nearby.values())
+    unpublish("again")
+    assert list(infer.portrait(params, content).files) == ["exact"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe.posteriors.novelty import Novelty
+from sbipipe.posteriors.novelty import Novelty, features
 
 
 def rows(n, seed):
@@ -61,3 +61,17 @@ def test_wrong_input_is_an_error():
         near.report(np.zeros(2))
     with pytest.raises(ValueError, match="NaN"):
         near.report(np.full(3, np.nan))
+
+
+def test_features_of_white_and_smoothed_noise_are_the_expected_ones():
+    """Steps of w(i, j) + w(i-1, j) + w(i, j-1), normalised, have the variance 4/3; of w, 2."""
+    rng = np.random.default_rng(0)
+    white = rng.normal(size=(50, 1, 32, 32))
+    smooth = (white + np.roll(white, 1, 2) + np.roll(white, 1, 3)) / np.sqrt(3)
+    for fields, variance in ((white, 2), (smooth, 4 / 3)):
+        expected = [0, 0, 0, 3, *2 * [np.log(variance) / 2]]
+        np.testing.assert_allclose(features(fields).mean(0), expected, atol=0.05)
+
+
+def test_features_of_a_constant_field_are_finite():
+    assert np.isfinite(features(np.ones((2, 3, 8, 8)))).all()

@@ -1,10 +1,12 @@
 """What a person brings has one of the shapes of the training set, or is refused in one line."""
 
+import h5py
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from sbipipe.records import InputError
-from sbipipe.sets.observation import read_observation
+from sbipipe.sets.observation import read_observation, read_observations
 
 FIELDS = (1, 8, 8)
 
@@ -84,3 +86,41 @@ def test_broken_files_are_named(tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     with pytest.raises(InputError, match="no whole"):
         read_observation(tmp_path / "objects.npy", (2,))
+
+
+def test_tables_of_text_have_an_observation_in_each_row(tmp_path):
+    values = np.arange(6.0).reshape(2, 3)
+    np.savetxt(tmp_path / "bare.csv", values, delimiter=",")
+    np.savetxt(tmp_path / "named.csv", values, delimiter=", ", header="a, b, c", comments="")
+    for name in ("bare.csv", "named.csv"):
+        np.testing.assert_array_equal(read_observation(tmp_path / name, (3,)), values)
+    (tmp_path / "words.csv").write_text("a,b,c\n1,2,three\n")
+    with pytest.raises(InputError, match=r"words\.csv: no whole \.csv file of numbers"):
+        read_observation(tmp_path / "words.csv", (3,))
+
+
+def test_images_and_archives_of_other_programs(tmp_path):
+    values = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(values)]).writeto(tmp_path / "map.fits")
+    with h5py.File(tmp_path / "map.h5", "w") as file:
+        file["x"] = values
+    for name in ("map.fits", "map.h5"):
+        np.testing.assert_array_equal(read_observation(tmp_path / name, FIELDS)[0, 0], values)
+    fits.PrimaryHDU().writeto(tmp_path / "empty.fits")
+    with pytest.raises(InputError, match="a FITS file without an image"):
+        read_observation(tmp_path / "empty.fits", FIELDS)
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["y"] = values
+    with pytest.raises(InputError, match="the key x is missing; found: y"):
+        read_observation(tmp_path / "y.h5", FIELDS)
+
+
+def test_files_come_one_after_the_other_and_the_problems_of_all_together(tmp_path):
+    np.save(tmp_path / "two.npy", np.arange(4.0).reshape(2, 2))
+    np.save(tmp_path / "one.npy", np.array([7.0, 8.0]))
+    observed, names = read_observations([tmp_path / "two.npy", tmp_path / "one.npy"], (2,))
+    np.testing.assert_array_equal(observed, [[0, 1], [2, 3], [7, 8]])
+    assert names == ("two.npy[0]", "two.npy[1]", "one.npy")
+    with pytest.raises(InputError) as error:
+        read_observations([tmp_path / "a.npy", tmp_path / "b.txt", tmp_path / "one.npy"], (2,))
+    assert [line.split(": ")[1] for line in error.value.problems] == ["no such file"] * 2

@@ -1,0 +1,66 @@
+"""A prior as one writes it in a notebook, and the one that draws were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from sbipipe.as_drawn import AsDrawn, DeclaredPrior
+from sbipipe.interfaces import Array
+from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.protocols import Prior, UnknownPrior
+from sbipipe.records import InputError
+from sbipipe.seeds import number
+
+Given = Prior | UnknownPrior | Mapping[str, Any] | None
+"""A prior, a mapping as `params.yaml` has it, ranges `{name: (low, high)}`, or nothing."""
+
+
+def declared(prior: Given) -> Prior | UnknownPrior:
+    """What is declared of a prior.
+
+    Args:
+        prior: Ranges `{name: (low, high)}` are uniform; nothing stands for `{kind: as_drawn}`.
+
+    Raises:
+        InputError: Where it is none of the priors that there are.
+    """
+    if prior is None:
+        return AsDrawn(kind="as_drawn")
+    if not isinstance(prior, Mapping):
+        return prior
+    if prior and all(_range(value) for value in prior.values()):
+        pairs = {name: (float(low), float(high)) for name, (low, high) in prior.items()}
+        try:
+            return uniform_prior(**pairs)
+        except ValidationError as error:
+            lines = (f"prior: {problem['msg']}" for problem in error.errors())
+            raise InputError(*lines) from error
+    adapter: TypeAdapter[ProductPrior | AsDrawn] = TypeAdapter(DeclaredPrior)
+    try:
+        return cast(Prior | UnknownPrior, adapter.validate_python(dict(prior)))
+    except ValidationError as error:
+        where = (".".join(map(str, ("prior", *one["loc"]))) for one in error.errors())
+        lines = (f"{key}: {one['msg']}" for key, one in zip(where, error.errors(), strict=True))
+        raise InputError(*lines) from error
+
+
+def known(prior: Given, theta: Array, seed: int) -> Prior:
+    """The prior, estimated from theta (N, D) where it is not known: one half is fitted, and the
+    other one chooses how closely."""
+    found = declared(prior)
+    if not isinstance(found, UnknownPrior):
+        return found
+    order = np.random.default_rng(seed).permutation(len(theta))
+    half = len(theta) // 2
+    return found.fit(theta[order[half:]], theta[order[:half]], number(seed, "prior"))
+
+
+def _range(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+
+
+__all__ = ["Given", "declared", "known"]
