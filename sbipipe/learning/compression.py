@@ -23,9 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, History, Run
-from sbipipe.learning.densities import PAIRS, ConditionalDensity, build_density, pieces
+from sbipipe.learning.densities import (
+    PAIRS,
+    SPLINE_DIMENSIONS,
+    ConditionalDensity,
+    build_density,
+    pieces,
+)
 from sbipipe.learning.schedules import Annealed
-from sbipipe.learning.shapes import SPLINE_DIMENSIONS
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, optimise
 from sbipipe.seeds import number, torch_scope

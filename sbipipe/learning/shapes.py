@@ -17,7 +17,7 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from sbipipe.interfaces import Weights
-from sbipipe.learning.densities import DENSITIES, STACKED, build_density
+from sbipipe.learning.densities import DENSITIES, SPLINE_DIMENSIONS, STACKED, build_density
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.members import load_members
 from sbipipe.learning.portfolio import Candidate, Effort
@@ -71,10 +71,6 @@ PORTFOLIO = {
     ),
 }
 """What `auto` tries, by effort."""
-
-SPLINE_DIMENSIONS = 8
-"""Dimensions above which a step of a spline flow costs several of an affine one, and only
-"thorough" tries it."""
 
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 3}
 """How many of them are trained to the end."""
