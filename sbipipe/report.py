@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sbipipe.figures.night import at_night
 from sbipipe.gate.verdict import Estimate, Interval
 from sbipipe.interfaces import SPLITS
 from sbipipe.results.calibration import Judged
@@ -180,9 +181,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def source(drawing: Drawing) -> str:
-    """A figure as a data URI."""
+    """A figure as a data URI; lines follow a dark page."""
     media = {"svg": "image/svg+xml", "png": "image/png"}[drawing.suffix]
-    return f"data:{media};base64,{b64encode(drawing.image).decode()}"
+    return f"data:{media};base64,{b64encode(at_night(drawing.image)).decode()}"
 
 
 # Tables for DVC
