@@ -20,8 +20,9 @@ from sbipipe.config import Params
 PACKAGES = ("sbipipe", "torch", "sbi", "zuko", "nflows", "numpy", "jaxpm", "jax", "lenstools")
 """Whose versions can change a number."""
 
-RESULTS = ("data", "reports", "dvc.lock")
-"""What a run itself changes, and so no sign of edited code."""
+CODE = ("sbipipe", "stages", "dvc.yaml", "pyproject.toml")
+"""What makes the results. `params.yaml` is not among it: it has a hash of its own, and composing a
+study or a profile writes it."""
 
 
 def provenance(params: Params, of: str) -> dict[str, Any]:
@@ -46,15 +47,15 @@ def params_hash(params: Params) -> str:
 
 
 def git_commit(folder: Path = Path()) -> str:
-    """The commit that is checked out, with "-dirty" where files differ from it.
+    """The commit that is checked out, with "-dirty" where code differs from it.
 
-    What the run itself writes does not count. Outside a repository it is "unknown".
+    Neither parameters nor what a run or a person leaves beside the code count. Outside a repository
+    it is "unknown".
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return "unknown"
-    others = [f":(exclude){name}" for name in RESULTS]
-    changed = _git(folder, "status", "--porcelain", "--", ".", *others)
+    changed = _git(folder, "status", "--porcelain", "--", *CODE)
     return f"{commit}-dirty" if changed else commit
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sbipipe.figures.night import at_night
 from sbipipe.gate.verdict import Estimate, Interval
 
 if TYPE_CHECKING:
@@ -122,6 +123,6 @@ def listed(names: Sequence[str]) -> str:
 
 
 def source(drawing: Drawing) -> str:
-    """A figure as a data URI."""
+    """A figure as a data URI; lines follow a dark page."""
     media = {"svg": "image/svg+xml", "png": "image/png"}[drawing.suffix]
-    return f"data:{media};base64,{b64encode(drawing.image).decode()}"
+    return f"data:{media};base64,{b64encode(at_night(drawing.image)).decode()}"

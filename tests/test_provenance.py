@@ -48,19 +48,26 @@ def test_outside_a_repository_the_commit_is_unknown(tmp_path):
     assert git_commit(tmp_path) == "unknown"
 
 
-def test_a_commit_is_dirty_where_code_differs_but_not_where_results_do(tmp_path):
+def test_a_commit_is_dirty_where_code_differs_and_nowhere_else(tmp_path):
+    """A run of another profile writes params.yaml and dvc.lock, and people leave notebooks."""
     git(tmp_path, "init")
-    (tmp_path / "code.py").write_text("a = 1\n")
-    (tmp_path / "dvc.lock").write_text("old\n")
+    code = tmp_path / "sbipipe" / "code.py"
+    code.parent.mkdir()
+    code.write_text("a = 1\n")
+    for name in ("dvc.lock", "params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text("old\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "first", "--no-verify")
     clean = git_commit(tmp_path)
     assert len(clean) == 40
-    (tmp_path / "dvc.lock").write_text("new\n")
     (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "page.html").write_text("new\n")
+    for name in ("dvc.lock", "params.yaml", "reports/page.html", "notes.ipynb"):
+        (tmp_path / name).write_text("new\n")
     assert git_commit(tmp_path) == clean
-    (tmp_path / "code.py").write_text("a = 2\n")
+    code.write_text("a = 2\n")
+    assert git_commit(tmp_path) == f"{clean}-dirty"
+    git(tmp_path, "checkout", "sbipipe")
+    (tmp_path / "sbipipe" / "new.py").write_text("a = 1\n")
     assert git_commit(tmp_path) == f"{clean}-dirty"
 
 

@@ -16,7 +16,7 @@ import finished_run
 from sbipipe import report, storage, writing
 from sbipipe.figures.gallery import Gallery, draw_all
 from sbipipe.gate.sharpness import estimate
-from sbipipe.gate.verdict import Estimate
+from sbipipe.gate.verdict import Advice, Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
 from sbipipe.results.learning import Recalibrated
@@ -58,6 +58,54 @@ def test_the_verdicts_come_first(run_results: Results, run_page: str) -> None:
         assert row
         assert e.verdict.verdict in row[1]
         assert e.file in row[1]
+
+
+def test_navigation_comes_first_and_the_answer_before_the_verdicts(run_page: str) -> None:
+    places = [run_page.index(word) for word in ("<nav", "lead", "What to use", 'id="verdicts"')]
+    assert places[1:] == sorted(places[1:])
+    assert places[0] < places[2]
+    links = re.findall(r'<a href="#([a-z]+)">', run_page)
+    assert links
+    assert all(f'<h2 id="{link}">' in run_page for link in links)
+
+
+def test_a_column_of_dashes_is_left_out(
+    run_results: Results, run_gallery: Gallery, run_page: str
+) -> None:
+    assert "KL from exact" in run_page
+    learned = tuple(
+        replace(e, performance=replace(e.performance, kl_from_exact=None, train_seconds=None))
+        for e in run_results.estimators
+        if not e.exact
+    )
+    pairs = tuple(replace(pair, nats=None) for pair in run_results.pairs)
+    bare = replace(run_results, estimators=learned, pairs=pairs)
+    text = report.page(bare, dict.fromkeys(run_gallery, ()))
+    assert "KL from exact" not in text
+    assert ">Training</th>" not in text
+    assert ">Difference<small>" not in text
+
+
+def test_every_kind_of_test_is_cited(run_results: Results, run_page: str) -> None:
+    assert run_results.sources.keys() == run_results.params.diagnose.keys()
+    for arxiv in ("1804.06788", "2110.06581", "2302.03026", "2102.10473", "2211.02383"):
+        assert f"arXiv:{arxiv}" in run_page
+
+
+def test_what_to_try_next_stands_beside_the_verdict(
+    run_results: Results, run_gallery: Gallery
+) -> None:
+    first = run_results.estimators[0]
+    verdict = replace(
+        first.verdict,
+        verdict="overconfident",
+        published=False,
+        advice=(Advice(found="npe stopped at epoch 60", do="train.npe: <more>"),),
+    )
+    held = replace(run_results, estimators=(replace(first, verdict=verdict),))
+    text = report.page(held, dict.fromkeys(run_gallery, ()))
+    assert "<code>train.npe: &lt;more&gt;</code><br>npe stopped at epoch 60." in text
+    assert "Try next for npe: train.npe: &lt;more&gt; (npe stopped at epoch 60)." in text
 
 
 def test_the_verdict_in_words(run_results: Results) -> None:

@@ -1,11 +1,10 @@
-r"""Calibration by region: is a posterior right everywhere, or only on average?
+r"""Calibration by region, right everywhere or only on average (Zhao et al. 2021, arXiv:2102.10473).
 
 A posterior too narrow for one half of the observations and too wide for the other can pass every
 test that looks at all ranks together. But given any symmetric function of truth and draws, or of
 the data, the ranks u of an exact posterior are still uniform (`redraws`), so no score of the ranks
-may depend on any such covariate (`covariates`). Local calibration is tested like this by Zhao et
-al. (2021, arXiv:2102.10473), there with a regression fitted for each observation; the scores are
-those of Neyman's (1937) smooth test:
+may depend on any such covariate (`covariates`). Zhao et al. fit a regression for each observation;
+the scores here are those of Neyman's (1937) smooth test:
 
 - place: sqrt(12) (u - 1/2) of each parameter, large where the truth lies above the draws;
 - width: sqrt(5) (6 u^2 - 6 u + 1) of each parameter, large where the posterior is too narrow, and

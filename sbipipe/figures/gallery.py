@@ -54,10 +54,14 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
     """Who draws what, by section."""
     look = looks([estimator.name for estimator in results.estimators], results.exact)
     emulations = results.emulations
+    first = {answer.simulator: answer.filled for answer in results.answers}
     return {
         "calibration": [(calibration_curves.draw, test, look) for test in results.tests],
         "regions": [(regions.draw, found) for found in results.local],
-        "posteriors": [(posteriors.draw, example, look) for example in results.examples],
+        "posteriors": [
+            (posteriors.draw, example, look, first.get(example.simulator, ()))
+            for example in results.examples
+        ],
         "recovery": [(recovery.draw, found, look[found.estimator]) for found in _first(results)],
         "fields": [(fields.draw, s.example_fields) for s in results.suites if s.example_fields],
         "spectra": [

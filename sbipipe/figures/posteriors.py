@@ -1,11 +1,12 @@
 """The posteriors of all estimators for one test simulation, over each other, with the truth.
 
-Thick lines hold 68 % of the probability, thin ones 95 %.
+Thick lines hold 68 % of the probability, thin ones 95 %. Where there are more than two estimators,
+all but two are drawn with their 68 % alone, so that a corner can be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -23,43 +24,57 @@ CONTENTS = (0.95, 0.68)
 LARGEST = 4
 """Parameters in a corner plot; where there are more, the first of them."""
 
-_SIZES = {1: 3.6, 2: 3.6, 3: 4.6, 4: 5.4}
+FILLED = 2
+"""Estimators whose regions are filled."""
+
+_SIZES = {1: 3.6, 2: 3.6, 3: 4.6, 4: 5.6}
 
 
-def draw(example: Example, looks: Mapping[str, Look]) -> Drawing:
-    """Marginals on the diagonal, pairs below it."""
+def draw(example: Example, looks: Mapping[str, Look], first: Sequence[str] = ()) -> Drawing:
+    """Marginals on the diagonal, pairs below it.
+
+    Args:
+        first: The estimators that matter most; of them, and the others in their order, the first
+            `FILLED` are filled.
+    """
     d = min(len(example.parameters), LARGEST)
     with canvas(_SIZES[d], 2.8 if d == 1 else _SIZES[d]) as figure:
         panels = figure.subplots(d, d, squeeze=False)
         limits = [_limits(example, i) for i in range(d)]
+        filled = sorted(example.draws, key=lambda name: name not in first)[:FILLED]
         for name, draws in example.draws.items():
-            _estimator(panels, example, draws, looks[name])
+            _estimator(panels, example, draws, looks[name], filled=name in filled)
         _dress(panels, example, limits)
         _legend(figure, panels, example, looks)
         return finish(figure, f"posterior_{example.simulator}_{example.number}", _alt(example))
 
 
-def _estimator(panels: NDArray[Any], example: Example, draws: Array, look: Look) -> None:
+def _estimator(
+    panels: NDArray[Any], example: Example, draws: Array, look: Look, *, filled: bool
+) -> None:
     for i in range(len(panels)):
         marginal = density(draws, example.prior, [i])
         panels[i, i].plot(marginal.axes[0], _normalised(marginal), color=look.colour, ls=look.line)
         for j in range(i):
-            _contours(panels[i, j], density(draws, example.prior, [j, i]), look)
+            _contours(panels[i, j], density(draws, example.prior, [j, i]), look, filled)
 
 
 def _normalised(marginal: Density) -> Array:
     return np.asarray(marginal.values / np.trapezoid(marginal.values, marginal.axes[0]))
 
 
-def _contours(axes: Axes, pair: Density, look: Look) -> None:
+def _contours(axes: Axes, pair: Density, look: Look, filled: bool) -> None:
     outer, inner = (pair.threshold(content) for content in CONTENTS)
     top = float(pair.values.max())
-    if outer < inner < top:
-        axes.contourf(*pair.axes, pair.values.T, [inner, top], colors=[look.colour], alpha=0.08)
-        axes.contour(
-            *pair.axes, pair.values.T, [outer, inner], colors=[look.colour],
-            linestyles=[look.line], linewidths=[0.8, 1.6],
-        )  # fmt: skip
+    if not outer < inner < top:
+        return
+    if filled:
+        axes.contourf(*pair.axes, pair.values.T, [inner, top], colors=[look.colour], alpha=0.14)
+    levels, widths = ([outer, inner], [0.8, 1.6]) if filled else ([inner], [1.1])
+    axes.contour(
+        *pair.axes, pair.values.T, levels, colors=[look.colour],
+        linestyles=[look.line], linewidths=widths,
+    )  # fmt: skip
 
 
 def _limits(example: Example, column: int) -> tuple[float, float]:

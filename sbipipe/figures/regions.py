@@ -13,11 +13,21 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from sbipipe.figures.style import FAINT, INK, NARROW, Drawing, canvas, finish, plain, symbol
+from sbipipe.figures.style import (
+    FAINT,
+    NARROW,
+    ON_DARK,
+    ON_PALE,
+    Drawing,
+    canvas,
+    finish,
+    plain,
+    symbol,
+)
 from sbipipe.interfaces import Array
 from sbipipe.results.regions import LocalCalibration
 
-COLOURS = LinearSegmentedColormap.from_list("narrow-wide", ["#D55E00", "#FFFFFF", "#0072B2"])
+COLOURS = LinearSegmentedColormap.from_list("narrow-wide", ["#D55E00", "#FEFEFE", "#0072B2"])
 """Orange where too narrow, blue where too wide: told apart by readers of every colour vision."""
 
 FAR = 4.0
@@ -51,7 +61,7 @@ def _cells(axes: Axes, found: LocalCalibration) -> None:
     """Numbers, and arrows where the truths lie to one side."""
     for column, row in np.argwhere(found.count > 0):
         z = found.z[column, row]
-        ink = "white" if abs(z) > 0.8 * FAR else INK
+        ink = ON_DARK if abs(z) > 0.8 * FAR else ON_PALE
         lean = found.lean_z[column, row]
         leans = float(np.linalg.norm(lean)) > LEANS[len(lean) - 1]
         held = f"{100 * found.held[column, row]:.0f}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sbipipe.figures.style import Drawing, canvas, finish, plain
+from sbipipe.figures.style import ON_DARK, ON_PALE, Drawing, canvas, finish, plain
 from sbipipe.posteriors.comparison import Pair
 
 LETTERS = 20
@@ -30,7 +30,7 @@ def draw(pairs: Sequence[Pair]) -> Drawing:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         for i, j in np.argwhere(np.isfinite(table)):
-            ink = "white" if table[i, j] > 0.75 else "black"
+            ink = ON_DARK if table[i, j] > 0.75 else ON_PALE
             axes.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color=ink, fontsize=8)
         figure.colorbar(image, ax=axes, label="C2ST accuracy", location="top", shrink=0.85)
         known = [pair for pair in pairs if np.isfinite(pair.c2st)]

@@ -29,6 +29,9 @@ ROWS = 3
 
 INK, FAINT, BAND = "#1c1c1c", "#8a8a8a", "#d9d9d9"
 
+ON_PALE, ON_DARK = "#101010", "#fdfdfd"
+"""Of words on a coloured ground, which stay as they are where a page is dark (`night`)."""
+
 GENERATED = "#0072B2"
 """Of generated fields; true ones are in ink."""
 

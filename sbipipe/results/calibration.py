@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sbipipe import paths, storage
@@ -9,6 +10,10 @@ from sbipipe.config import Made, Params
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.posteriors.comparison import Comparison, Performance
 from sbipipe.records import InputError, load
+
+NOTHING, LITTLE, MUCH = 0.1, 0.4, 0.9
+"""Contractions below which a posterior has learned nothing of a parameter (it is at least 0.95
+times as wide as the prior), little of it, and above which it has learned much (0.32 times)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +50,21 @@ class Judged:
         return next((test.numbers[key] for test in tests if key in test.numbers), None)
 
     @property
+    def learned_nothing_of(self) -> tuple[str, ...]:
+        """The parameters whose posteriors are hardly narrower than the prior."""
+        contraction = self.verdict.sharpness.contraction
+        return tuple(name for name, value in contraction.items() if value < NOTHING)
+
+    @property
     def min_p_adjusted(self) -> float:
         """The smallest adjusted p-value of its tests."""
         return min(test.p_adjusted for test in self.verdict.tests.values())
+
+
+def learned(contraction: float) -> str:
+    """How much a posterior has learned of a parameter, in a word."""
+    words = {NOTHING: "nothing", LITTLE: "little", MUCH: "some", math.inf: "much"}
+    return next((word for limit, word in words.items() if contraction < limit), "")
 
 
 def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:

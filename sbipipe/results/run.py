@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sbipipe import paths, provenance, storage
+from sbipipe import paths, plugins, provenance, storage
 from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
+from sbipipe.results.answer import Answer, answers
 from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.learning import (
@@ -56,6 +57,7 @@ class Results:
         stages: The times of the stages.
         emulations: The emulators, beside the truth.
         unchecked: Those of them that could not be checked, with the reason.
+        sources: The law that each diagnostic tests, with its source, by the name of its entry.
     """
 
     params: Params
@@ -76,11 +78,17 @@ class Results:
     stages: tuple[Stage, ...]
     emulations: tuple[Emulation, ...]
     unchecked: Mapping[str, str]
+    sources: Mapping[str, str]
 
     @property
     def tests(self) -> tuple[TestCurves, ...]:
         """The tests, each with all its estimators."""
         return by_test({one.name: one.verdict for one in self.estimators})
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The estimator to use for the observations of each simulator."""
+        return answers(self.sharing, self.estimators, self.pairs)
 
     @property
     def exact(self) -> tuple[str, ...]:
@@ -126,4 +134,8 @@ def read() -> Results:
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,
+        sources={
+            name: plugins.description("diagnostics", entry.kind)
+            for name, entry in params.diagnose.items()
+        },
     )
