@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --require-virtualenv --disable-pip-version-check install -q
 export PATH := $(BIN):$(PATH)
 
 .PHONY: help repro test check deps reference bench known clean
@@ -43,11 +44,14 @@ clean:  ## Remove the environment and every result
 	find data/emulations data/judgements -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete
 
+# Nothing is installed anywhere else: not where .venv is a link, nor where it is no environment.
+#
 # lenstools dates from 2021: its C extensions need two compiler flags to build against numpy 2.
 $(STAMP): requirements.txt requirements-build.txt pyproject.toml Makefile
+	@test ! -L .venv || { echo ".venv: a link to another environment; remove the link" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	pip install -q --disable-pip-version-check -r requirements-build.txt
+	$(PIP) -r requirements-build.txt
 	CFLAGS="-DNPY_IN_ARRAY=NPY_ARRAY_IN_ARRAY -Wno-incompatible-pointer-types" \
-	  pip install -q --disable-pip-version-check --no-build-isolation -r requirements.txt
-	pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	  $(PIP) --no-build-isolation -r requirements.txt
+	$(PIP) --no-build-isolation --no-deps -e .
 	touch $@
