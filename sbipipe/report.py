@@ -12,23 +12,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from sbipipe.interfaces import SPLITS
+from sbipipe.results.answer import answers
 from sbipipe.results.calibration import Judged
 from sbipipe.results.run import Results
-from sbipipe.writing import (
-    SIGNS,
-    duration,
-    interval,
-    listed,
-    nats,
-    number,
-    p_value,
-    percent,
-    source,
-    symbol,
-)
+from sbipipe.writing import SIGNS, environment, listed
 
 if TYPE_CHECKING:
     from sbipipe.figures.style import Drawing
@@ -36,28 +24,17 @@ if TYPE_CHECKING:
 
 def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("sbipipe"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "symbol": symbol,
-        "nats": nats,
-        "p": p_value,
-        "interval": interval,
-        "percent": percent,
-        "number": number,
-        "duration": duration,
-        "listed": listed,
-        "source": source,
-    }
-    environment.tests["finite"] = math.isfinite
-    template = environment.get_template("report.html")
-    return template.render(
-        results=results, gallery=gallery, signs=SIGNS, splits=SPLITS, verdict=verdict(results)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            results=results,
+            answers=answers(results.sharing, results.estimators, results.pairs),
+            gallery=gallery,
+            signs=SIGNS,
+            splits=SPLITS,
+            verdict=verdict(results),
+        )
     )
 
 

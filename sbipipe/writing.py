@@ -54,6 +54,7 @@ def environment() -> Environment:
     writers = (symbol, nats, interval, percent, number, duration, listed, source)
     found.filters |= {writer.__name__: writer for writer in writers}
     found.filters["p"] = p_value
+    found.tests["finite"] = math.isfinite
     return found
 
 

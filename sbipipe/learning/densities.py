@@ -36,7 +36,7 @@ takes 0.3 ms), and zuko_unaf (of their kind; not tried)."""
 STACKED = ("zuko_maf", "zuko_nsf")
 """Those of which torch calls several as one (`members`); most of the others index by masks."""
 
-SPLINE_DIMENSIONS = 8
+SPLINE_DIMENSIONS = 16
 """Dimensions above which a step of a spline flow costs several of an affine one, and only
 "thorough" tries it."""
 
