@@ -10,9 +10,9 @@ Every method learns from the same N simulations, N / 10 of which stop its traini
 - the accuracy of a classifier between the two (C2ST, as in sbibm: a perceptron, five-fold; 0.5 is
   perfect), the median over observations,
 - KL(exact || estimate) in nats, the mean over observations, where the density is normalised,
-- of sbipipe's posteriors, what the gate says after 500 further simulations: its verdict, the log
-  density at the truth, the truths in the regions of 68 %,
-- seconds of training, of drawing all five posteriors, and of drawing and judging all 500: by the
+- of sbipipe's posteriors, what the gate says after 600 further simulations, as many as default
+  shares give: its verdict, the log density at the truth, the truths in the regions of 68 %,
+- seconds of training, of drawing all five posteriors, and of drawing and judging all 600: by the
   wall clock and, in brackets, of the processor.
 
 Recalibrations are fitted to 300 simulations of their own. What a method refuses is reported in its
@@ -39,7 +39,7 @@ from problems import PROBLEMS
 from sbipipe.records import InputError
 
 SIZES = (1_000, 10_000, 100_000)
-TESTS, CALIBRATE = 500, 300
+TESTS, CALIBRATE = 600, 300
 HEADER = """\
 | problem | N | method | C2ST | KL | nats | 68 % | verdict | train s | draw s | gate s |
 |---|---|---|---|---|---|---|---|---|---|---|"""
