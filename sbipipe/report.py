@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from sbipipe.figures.night import at_night
 from sbipipe.gate.verdict import Estimate, Interval
 from sbipipe.interfaces import SPLITS
+from sbipipe.results.answer import answers
 from sbipipe.results.calibration import Judged
 from sbipipe.results.run import Results
 
@@ -71,7 +72,12 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
     environment.tests["finite"] = math.isfinite
     template = environment.get_template("report.html")
     return template.render(
-        results=results, gallery=gallery, signs=SIGNS, splits=SPLITS, verdict=verdict(results)
+        results=results,
+        answers=answers(results.sharing, results.estimators, results.pairs),
+        gallery=gallery,
+        signs=SIGNS,
+        splits=SPLITS,
+        verdict=verdict(results),
     )
 
 

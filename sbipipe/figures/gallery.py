@@ -25,6 +25,7 @@ from sbipipe.figures import (
     spectra,
 )
 from sbipipe.figures.style import Drawing, looks
+from sbipipe.results.answer import answers
 from sbipipe.results.posteriors import Recovery
 from sbipipe.results.run import Results
 
@@ -54,7 +55,8 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
     """Who draws what, by section."""
     look = looks([estimator.name for estimator in results.estimators], results.exact)
     emulations = results.emulations
-    first = {answer.simulator: answer.filled for answer in results.answers}
+    found = answers(results.sharing, results.estimators, results.pairs)
+    first = {answer.simulator: answer.filled for answer in found}
     return {
         "calibration": [(calibration_curves.draw, test, look) for test in results.tests],
         "regions": [(regions.draw, found) for found in results.local],

@@ -16,7 +16,6 @@ from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
-from sbipipe.results.answer import Answer, answers
 from sbipipe.results.calibration import Judged, TestCurves, by_test, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.learning import (
@@ -83,11 +82,6 @@ class Results:
     def tests(self) -> tuple[TestCurves, ...]:
         """The tests, each with all its estimators."""
         return by_test(self.estimators)
-
-    @property
-    def answers(self) -> tuple[Answer, ...]:
-        """The estimator to use for the observations of each simulator."""
-        return answers(self.sharing, self.estimators, self.pairs)
 
     @property
     def exact(self) -> tuple[str, ...]:
