@@ -31,7 +31,7 @@ GAIN = 0.1
 QUANTILES = (0.001, 0.02, 0.1587, 0.35, 0.5, 0.65, 0.8413, 0.98, 0.999)
 """Where the rows are bent, or how fast: quantiles of the rows, in pairs."""
 
-ENOUGH = 4_000
+ENOUGH = 1_000
 """Rows, evenly spaced among all, that decide it."""
 
 
