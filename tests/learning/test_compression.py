@@ -58,7 +58,7 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
     width = torch.from_numpy(RNG.choice([0.05, 1.0], size=(4500, 1))).float()
     seen = u + width * torch.randn(4500, 1, generator=torch.Generator().manual_seed(0))
     x = torch.cat([seen, width] * 5, 1)
-    settings = Annealed(steps=1500, batch=128)
+    settings = Annealed(steps=800, batch=128)
     found, tried = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
     assert found.features == 2
     assert [list(history.curves) for history in tried] == [["features 1"], ["features 2"]]
