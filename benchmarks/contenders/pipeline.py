@@ -16,6 +16,7 @@ from sbipipe.interfaces import Array, Dataset, Generator, Run
 from sbipipe.posteriors import drawing
 from sbipipe.protocols import Posterior, Prior
 from sbipipe.seeds import number
+from sbipipe.studies.diagnosing import diagnostics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +77,7 @@ class FittedPipeline:
 
     def _judge(self, test: Dataset, rng: Generator) -> dict[str, object]:
         drawn = drawing.draw(self.posterior, test, self.prior, Draw(), rng)
-        kinds = plugins.kinds("diagnostics")
-        diagnostics = {kind: plugins.make("diagnose", kind, {}, kind) for kind in kinds}
-        verdict = judge(drawn, diagnostics, Gate(), controls(Draw()), rng)
+        verdict = judge(drawn, diagnostics(), Gate(), controls(Draw()), rng)
         level = (drawn.log_prob > drawn.log_prob_truth).mean(0)
         nats = verdict.sharpness.log_prob_truth
         return {

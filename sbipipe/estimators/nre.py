@@ -44,7 +44,7 @@ from sbipipe.learning import compression
 from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.densities import PAIRS, check_vectors, pieces
 from sbipipe.learning.ensembles import mixture_log_prob
-from sbipipe.learning.members import load_members, member_arrays
+from sbipipe.learning.members import load_members, load_named, member_arrays, named_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import Reference, flow, flows_of
 from sbipipe.learning.schedules import MOVED, Annealed
@@ -177,12 +177,7 @@ class Nre:
         with torch_scope(0):
             flows = [flow(u, x) for _ in range(flows_of(self.contrasts))]
         reference = Reference(flows, self.contrasts)
-        own = {
-            name.removeprefix(OWN): torch.as_tensor(value)
-            for name, value in weights.arrays.items()
-            if name.startswith(OWN)
-        }
-        reference.load_state_dict(own)
+        load_named(reference, weights.arrays, OWN)
         places = torch.zeros(2, 1, (1 + len(flows)) * len(prior.names))
         builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
         members = load_members(builds, weights.arrays, device)
@@ -321,10 +316,7 @@ class _NrePosterior:
 
     @property
     def weights(self) -> Weights:
-        own = {
-            f"{OWN}{name}": value.detach().cpu().numpy()
-            for name, value in self.reference.state_dict().items()
-        }
+        own = named_arrays(self.reference, OWN)
         arrays = {**own, **self.short.arrays, **member_arrays(self.members)}
         return Weights(arrays=arrays, meta=self.meta)
 

@@ -30,6 +30,7 @@ from sbipipe.learning.densities import (
     build_density,
     pieces,
 )
+from sbipipe.learning.members import load_named, named_arrays
 from sbipipe.learning.schedules import Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, optimise
@@ -43,7 +44,6 @@ HIDDEN = 128
 
 OWN = "features/"
 """What the names of the weights begin with."""
-
 
 STEPS = 2_000
 """Steps of the optimiser after which features are good enough."""
@@ -131,8 +131,7 @@ class Features(nn.Module):
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        state = self.state_dict().items()
-        return {f"{OWN}{name}": value.detach().cpu().numpy() for name, value in state}
+        return named_arrays(self, OWN)
 
 
 def shorten(
@@ -182,12 +181,7 @@ def restored(arrays: Mapping[str, NDArray[Any]], length: int, features: int, dev
         return Itself()
     with torch_scope(0):
         found = Features(torch.zeros(2, length), features)
-    own = {
-        name.removeprefix(OWN): torch.as_tensor(value)
-        for name, value in arrays.items()
-        if name.startswith(OWN)
-    }
-    found.load_state_dict(own)
+    load_named(found, arrays, OWN)
     return found.to(device).eval()
 
 

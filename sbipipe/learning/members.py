@@ -122,13 +122,26 @@ def together(build: Build, size: int, seed: int, *, stacked: bool) -> Together:
     return Together(members, stacked=stacked)
 
 
+def named_arrays(module: nn.Module, prefix: str) -> dict[str, NDArray[Any]]:
+    """Weights and buffers of a network, by names that begin with a prefix."""
+    state = module.state_dict().items()
+    return {f"{prefix}{name}": value.detach().cpu().numpy() for name, value in state}
+
+
+def load_named(module: nn.Module, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
+    """Put back what `named_arrays` gave, found among other arrays."""
+    own = {
+        name.removeprefix(prefix): torch.as_tensor(value)
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }
+    module.load_state_dict(own)
+
+
 def member_arrays(members: Sequence[nn.Module]) -> dict[str, NDArray[Any]]:
     """Weights and buffers of networks as `member0/...`, `member1/...`."""
-    return {
-        f"member{k}/{name}": value.detach().cpu().numpy()
-        for k, member in enumerate(members)
-        for name, value in member.state_dict().items()
-    }
+    each = (named_arrays(member, f"member{k}/") for k, member in enumerate(members))
+    return {name: value for arrays in each for name, value in arrays.items()}
 
 
 def load_members(
@@ -144,11 +157,5 @@ def _load_members(
     for k, build in enumerate(builds):
         with torch_scope(0):
             member = build()
-        prefix = f"member{k}/"
-        own = {
-            name.removeprefix(prefix): torch.as_tensor(value)
-            for name, value in arrays.items()
-            if name.startswith(prefix)
-        }
-        member.load_state_dict(own)
+        load_named(member, arrays, f"member{k}/")
         yield member.eval()

@@ -38,7 +38,12 @@ def flow(u: Tensor, x: Tensor) -> ConditionalDensity:
 
 def flows_of(contrasts: int) -> int:
     """The number of flows for K contrasts."""
-    return min(FLOWS, contrasts - max(1, contrasts // 4))
+    return min(FLOWS, _near(contrasts))
+
+
+def _near(contrasts: int) -> int:
+    """How many of K contrasts come from flows."""
+    return contrasts - max(1, contrasts // 4)
 
 
 class Reference(nn.Module):
@@ -53,18 +58,12 @@ class Reference(nn.Module):
         super().__init__()
         self.flows: Any = nn.ModuleList(flows)
         self.contrasts = contrasts
-        near = contrasts - max(1, contrasts // 4)
-        self.turns = torch.arange(near) % len(flows)
+        self.turns = torch.arange(_near(contrasts)) % len(flows)
 
     @property
     def shares(self) -> Tensor:
         """a_j of every flow, in float64."""
         return torch.bincount(self.turns).double() / self.contrasts
-
-    @property
-    def device(self) -> torch.device:
-        """Where the flows are."""
-        return next(self.parameters()).device
 
     @torch.no_grad()
     def draws(self, noise: Tensor, x: Tensor) -> Tensor:
