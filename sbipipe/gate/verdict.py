@@ -301,6 +301,12 @@ class Verdict:
     estimator_hash: str = ""
     advice: tuple[Advice, ...] = ()
 
+    @property
+    def coverage_68(self) -> float | None:
+        """The share of truths in regions of 68 %, where a test quotes it."""
+        numbers = (test.numbers for test in self.tests.values())
+        return next((one["coverage_0.68"] for one in numbers if "coverage_0.68" in one), None)
+
 
 @record
 class Verdicts:

@@ -57,17 +57,10 @@ def page(
             gate=gate,
             notes=notes,
             signs=SIGNS,
-            coverage={name: _coverage(verdict) for name, verdict in verdicts.items()},
             curves=[calibration_curves.draw(test, look) for test in tests],
             maps=_maps(draws),
         )
     )
-
-
-def _coverage(verdict: Verdict) -> float | None:
-    """The share of truths in regions of 68 %, where a test quotes it."""
-    numbers = (test.numbers for test in verdict.tests.values())
-    return next((one["coverage_0.68"] for one in numbers if "coverage_0.68" in one), None)
 
 
 def _maps(draws: Mapping[str, PosteriorDraws]) -> list[Drawing]:

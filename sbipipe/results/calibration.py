@@ -46,8 +46,7 @@ class Judged:
     @property
     def coverage_68(self) -> float | None:
         """The share of truths in regions of 68 %, where a test quotes it."""
-        tests, key = self.verdict.tests.values(), "coverage_0.68"
-        return next((test.numbers[key] for test in tests if key in test.numbers), None)
+        return self.verdict.coverage_68
 
     @property
     def learned_nothing_of(self) -> tuple[str, ...]:
