@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from sbipipe.figures.corner import CONTENTS, name_axes, normalised
 from sbipipe.figures.densities import Density, density
-from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, plain, symbol
+from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, plain
 from sbipipe.interfaces import Array
 from sbipipe.results.posteriors import Example
 
-CONTENTS = (0.95, 0.68)
 LARGEST = 4
 """Parameters in a corner plot; where there are more, the first of them."""
 
@@ -54,13 +54,9 @@ def _estimator(
 ) -> None:
     for i in range(len(panels)):
         marginal = density(draws, example.prior, [i])
-        panels[i, i].plot(marginal.axes[0], _normalised(marginal), color=look.colour, ls=look.line)
+        panels[i, i].plot(marginal.axes[0], normalised(marginal), color=look.colour, ls=look.line)
         for j in range(i):
             _contours(panels[i, j], density(draws, example.prior, [j, i]), look, filled)
-
-
-def _normalised(marginal: Density) -> Array:
-    return np.asarray(marginal.values / np.trapezoid(marginal.values, marginal.axes[0]))
 
 
 def _contours(axes: Axes, pair: Density, look: Look, filled: bool) -> None:
@@ -104,18 +100,7 @@ def _dress(panels: NDArray[Any], example: Example, limits: list[tuple[float, flo
             axes.set_ylim(limits[i])
             axes.axhline(float(example.truth[i]), color=INK, lw=0.7, ls=":")
             axes.plot(example.truth[j], example.truth[i], "+", color=INK, ms=9, mew=1.6, zorder=9)
-        _name_axes(axes, example, i, j, d)
-
-
-def _name_axes(axes: Axes, example: Example, i: int, j: int, d: int) -> None:
-    if i == d - 1:
-        axes.set_xlabel(symbol(example.parameters[j]))
-    else:
-        axes.tick_params(labelbottom=False)
-    if j == 0 and i > 0:
-        axes.set_ylabel(symbol(example.parameters[i]))
-    elif i != j:
-        axes.tick_params(labelleft=False)
+        name_axes(axes, example.parameters[:d], i, j)
 
 
 def _legend(

@@ -17,12 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from sbipipe.figures.corner import CONTENTS, name_axes, normalised
 from sbipipe.figures.densities import Density, density
-from sbipipe.figures.style import BAND, INK, Drawing, Look, canvas, finish, head, plain, symbol
+from sbipipe.figures.style import BAND, INK, Drawing, Look, canvas, finish, head, plain
 from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 
-CONTENTS = (0.95, 0.68)
 LARGEST = 8
 """Parameters that are shown; where there are more, the first of them."""
 
@@ -79,7 +79,7 @@ def _prior(panels: NDArray[Any], prior: Prior) -> None:
     draws = prior.sample(PRIOR_DRAWS, np.random.default_rng(0))
     for i in range(len(panels)):
         marginal = density(draws, prior, [i])
-        panels[i, i].fill_between(marginal.axes[0], _normalised(marginal), color=BAND, lw=0)
+        panels[i, i].fill_between(marginal.axes[0], normalised(marginal), color=BAND, lw=0)
 
 
 def _estimator(
@@ -87,13 +87,9 @@ def _estimator(
 ) -> None:
     for i in range(len(panels)):
         marginal = density(draws, prior, [i])
-        panels[i, i].plot(marginal.axes[0], _normalised(marginal), color=look.colour, ls=look.line)
+        panels[i, i].plot(marginal.axes[0], normalised(marginal), color=look.colour, ls=look.line)
         for j in range(i):
             _contours(panels[i, j], density(draws, prior, [j, i]), look, filled=filled)
-
-
-def _normalised(marginal: Density) -> Array:
-    return np.asarray(marginal.values / np.trapezoid(marginal.values, marginal.axes[0]))
 
 
 def _contours(axes: Axes, pair: Density, look: Look, *, filled: bool) -> None:
@@ -139,7 +135,7 @@ def _dress(panels: NDArray[Any], found: Overlaid) -> None:
             axes.set_ylim(limits[i])
         if found.truth is not None:
             _mark(axes, found.truth, i, j)
-        _name_axes(axes, found.parameters, i, j)
+        name_axes(axes, found.parameters, i, j)
 
 
 def _mark(axes: Axes, truth: Array, i: int, j: int) -> None:
@@ -147,17 +143,6 @@ def _mark(axes: Axes, truth: Array, i: int, j: int) -> None:
     if i != j:
         axes.axhline(float(truth[i]), color=INK, lw=0.7, ls=":")
         axes.plot(truth[j], truth[i], "+", color=INK, ms=9, mew=1.6, zorder=9)
-
-
-def _name_axes(axes: Axes, parameters: tuple[str, ...], i: int, j: int) -> None:
-    if i == len(parameters) - 1:
-        axes.set_xlabel(symbol(parameters[j]))
-    else:
-        axes.tick_params(labelbottom=False)
-    if j == 0 and i > 0:
-        axes.set_ylabel(symbol(parameters[i]))
-    elif i != j:
-        axes.tick_params(labelleft=False)
 
 
 def _legend(
