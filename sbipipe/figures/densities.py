@@ -26,6 +26,9 @@ from sbipipe.protocols import Prior
 CELLS = {1: 300, 2: 120}
 """Along each axis, for a density over one or two parameters."""
 
+CONTENTS = (0.95, 0.68)
+"""The probability inside the outer and the inner line of a pair of parameters."""
+
 _WIDTHS = np.geomspace(0.08, 0.35, 8)
 """Of the Gaussian, in spreads of the draws."""
 
@@ -50,6 +53,11 @@ class Density:
     def threshold(self, content: float) -> float:
         """The density at the edge of the highest-density region that holds `content`."""
         return float(np.quantile(self.at_draws, 1 - content))
+
+    @property
+    def normalised(self) -> Array:
+        """The values over one parameter, with an integral of one."""
+        return np.asarray(self.values / np.trapezoid(self.values, self.axes[0]))
 
 
 def density(draws: Array, prior: Prior, columns: Sequence[int]) -> Density:

@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from sbipipe.figures.corner import CONTENTS, name_axes, normalised
-from sbipipe.figures.densities import Density, density
-from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, plain
+from sbipipe.figures.densities import CONTENTS, Density, density
+from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, name_axes, plain
 from sbipipe.interfaces import Array
 from sbipipe.results.posteriors import Example
 
@@ -54,7 +53,7 @@ def _estimator(
 ) -> None:
     for i in range(len(panels)):
         marginal = density(draws, example.prior, [i])
-        panels[i, i].plot(marginal.axes[0], normalised(marginal), color=look.colour, ls=look.line)
+        panels[i, i].plot(marginal.axes[0], marginal.normalised, color=look.colour, ls=look.line)
         for j in range(i):
             _contours(panels[i, j], density(draws, example.prior, [j, i]), look, filled)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sbipipe.records import InputError
@@ -216,3 +217,19 @@ def head(figure: Figure, title: str, handles: Sequence[Any] = (), columns: int =
     if rows > ROWS:
         inches = legend.get_window_extent().height / figure.dpi
         figure.set_figheight(figure.get_figheight() + inches * (1 - ROWS / rows))
+
+
+def name_axes(axes: Axes, parameters: Sequence[str], i: int, j: int) -> None:
+    """Names and numbers at the left and lower edges of the corner of all parameters alone.
+
+    Args:
+        i, j: The row and the column of the panel.
+    """
+    if i == len(parameters) - 1:
+        axes.set_xlabel(symbol(parameters[j]))
+    else:
+        axes.tick_params(labelbottom=False)
+    if j == 0 and i > 0:
+        axes.set_ylabel(symbol(parameters[i]))
+    elif i != j:
+        axes.tick_params(labelleft=False)

@@ -17,9 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from sbipipe.figures.corner import CONTENTS, name_axes, normalised
-from sbipipe.figures.densities import Density, density
-from sbipipe.figures.style import BAND, INK, Drawing, Look, canvas, finish, head, plain
+from sbipipe.figures.densities import CONTENTS, Density, density
+from sbipipe.figures.style import BAND, INK, Drawing, Look, canvas, finish, head, name_axes, plain
 from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 
@@ -79,7 +78,7 @@ def _prior(panels: NDArray[Any], prior: Prior) -> None:
     draws = prior.sample(PRIOR_DRAWS, np.random.default_rng(0))
     for i in range(len(panels)):
         marginal = density(draws, prior, [i])
-        panels[i, i].fill_between(marginal.axes[0], normalised(marginal), color=BAND, lw=0)
+        panels[i, i].fill_between(marginal.axes[0], marginal.normalised, color=BAND, lw=0)
 
 
 def _estimator(
@@ -87,7 +86,7 @@ def _estimator(
 ) -> None:
     for i in range(len(panels)):
         marginal = density(draws, prior, [i])
-        panels[i, i].plot(marginal.axes[0], normalised(marginal), color=look.colour, ls=look.line)
+        panels[i, i].plot(marginal.axes[0], marginal.normalised, color=look.colour, ls=look.line)
         for j in range(i):
             _contours(panels[i, j], density(draws, prior, [j, i]), look, filled=filled)
 
