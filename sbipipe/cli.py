@@ -87,6 +87,12 @@ def infer(
     out: Annotated[Path, typer.Option(help="The posterior file (netCDF) to write.")],
     draws: Annotated[int, typer.Option(min=20, help="For each observation.")] = 4000,
     row: Annotated[int | None, typer.Option(help="One of several in each file, from 0.")] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Independent observations of one universe.")
+    ] = False,
+    tests: Annotated[
+        int, typer.Option(min=1, help="Sets of simulations that judge --together.")
+    ] = 500,
     uncalibrated: Annotated[
         bool, typer.Option("--uncalibrated", help="Use an estimator that failed its gate.")
     ] = False,
@@ -112,12 +118,23 @@ def infer(
     from sbipipe.posteriors import predictive
 
     params = read_params()
-    content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
+    portrait = None
+    if together:
+        from sbipipe.studies.universe import infer_together
+
+        portrait = infer_together(estimator, observation, draws, row, uncalibrated, tests)
+        content = portrait.files[estimator]
+    else:
+        content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
     posterior_file.save(out, content)
     _show(_moments_table(content))
-    for line in inference.remarks(content):
+    for line in portrait.remarks if portrait else inference.remarks(content):
         print(line)
-    if page:
+    if page and portrait:
+        observation_page.write(
+            written[1], portrait, ["several observations have no check of theirs"]
+        )
+    elif page:
         shown = observation_page.SHOWN if simulations else 0
         checks = predictive.predict(params, content, shown, simulations)
         observation_page.write(written[1], inference.portrait(params, content), checks)

@@ -15,6 +15,7 @@ import linear_run
 from sbipipe import cli, paths, plugins, project
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
+from sbipipe.simulators.linear_gaussian import LinearGaussian
 
 
 def call(*words):
@@ -68,6 +69,30 @@ def test_infer_writes_a_page_beside_the_file(run, tmp_path):
     page = (tmp_path / "o.html").read_text()
     assert all(name in page for name in ("observed.npz[0]", "observed.npz[2]", "alone.npy"))
     assert page.count("<img") == 2 * 4
+
+
+def test_infer_takes_observations_of_one_universe_together(run, tmp_path, capsys):
+    """Three observations of the linear Gaussian: the conjugate normal of all of them."""
+    assert infer(tmp_path / "o.nc", "--together", "--tests", 400, "--page") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the observations count as independent: maps of one box" in printed
+    content = posterior_file.load(tmp_path / "o.nc")
+    assert content.samples.draws.shape[:2] == (400, 1)
+    assert content.attributes["verdict"] == "calibrated"
+    simulator, x = LinearGaussian(), np.load("observed.npz")["x"]
+    A, noise = simulator.design, simulator.noise
+    precision = len(x) * A.T @ A / noise**2 + np.eye(A.shape[1]) / simulator.prior_scale**2
+    mean = np.linalg.solve(precision, x.sum(0) @ A / noise**2)
+    width = np.sqrt(np.diag(np.linalg.inv(precision)))
+    draws = content.samples.draws[:, 0]
+    np.testing.assert_allclose(draws.mean(0), mean, atol=5 * (width / 20).max())
+    np.testing.assert_allclose(draws.std(0), width, rtol=0.2)
+    assert "3 observations of one universe" in (tmp_path / "o.html").read_text()
+
+
+def test_one_observation_is_not_several(run, tmp_path, capsys):
+    assert infer(tmp_path / "o.nc", "--together", "--row", 1) == 2
+    assert "--together: given 1 observation; allowed: 2 or more" in capsys.readouterr().err
 
 
 def test_infer_takes_one_row(run, tmp_path):

@@ -28,9 +28,9 @@ weights, each normalised over the same draws of the mixture.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import cycle
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -46,7 +46,7 @@ from sbipipe.learning.densities import PAIRS, check_vectors, pieces
 from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.members import load_members, load_named, member_arrays, named_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
-from sbipipe.learning.reference import Reference, flow, flows_of
+from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of, new_flow
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, tensors
@@ -65,9 +65,6 @@ PORTFOLIO = {
 
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
-
-REFERENCE = 4_000
-"""Steps of the optimiser after which the flows of the reference are good enough."""
 
 POINTS = 1_024
 """At least so many draws of the mixture normalise a member."""
@@ -136,9 +133,13 @@ class Nre:
         length = x.shape[1]
         short, first = shorten((u, x), held_out, self.features, self.optimisation, run)
         x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
-        reference, second = self._reference((u, x), held_out, run)
+        fold = folds_of(train.group, run.seed)
+        references, second = fit_references(
+            (u, x), fold, held_out, self.contrasts, self.optimisation, run
+        )
         with torch_scope(number(run.seed, "contrasts")):
-            rows, judges = (self._rows(reference, *given) for given in ((u, x), held_out))
+            rows = self._rows(references, (u, x), fold)
+            judges = self._rows(references, held_out, torch.arange(len(held_out[0])) % FOLDS)
         fitted = fit(
             {name: self._candidate(name, rows[0], x) for name in self._names},
             rows,
@@ -156,7 +157,11 @@ class Nre:
             "members": names,
         }
         posterior = _NrePosterior(
-            prior=prior, reference=reference, members=fitted.networks, short=short, meta=meta
+            prior=prior,
+            references=references[: len(names)],
+            members=fitted.networks,
+            short=short,
+            meta=meta,
         )
         history = fitted.with_weights(np.full(len(names), 1 / len(names)))
         return posterior, replace(merge([*first, second, history]), notes=history.notes)
@@ -175,38 +180,31 @@ class Nre:
         short = compression.restored(weights.arrays, length, features, device)
         u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
-            flows = [flow(u, x) for _ in range(flows_of(self.contrasts))]
-        reference = Reference(flows, self.contrasts)
-        load_named(reference, weights.arrays, OWN)
-        places = torch.zeros(2, 1, (1 + len(flows)) * len(prior.names))
+            flows = [new_flow(u, x) for _ in weights.meta["members"][:FOLDS]]
+        references = tuple(Reference(flow, self.contrasts) for flow in flows)
+        load_named(nn.ModuleList(references).to(device).eval(), weights.arrays, OWN)
+        places = torch.zeros(2, 1, 2 * len(prior.names))
         builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
         members = load_members(builds, weights.arrays, device)
         return _NrePosterior(
             prior=prior,
-            reference=reference.to(device).eval(),
+            references=references,
             members=members,
             short=short,
             meta=weights.meta,
         )
 
-    def _reference(self, train: Rows, valid: Rows, run: Run) -> tuple[Reference, History]:
-        """Flows that need not be perfect, and so take fewer steps."""
-        fitted = fit(
-            {"reference": Candidate(build=partial(flow, *train), stacked=True)},
-            train,
-            valid,
-            finalists=1,
-            members=flows_of(self.contrasts),
-            settings=replace(self.optimisation, steps=min(REFERENCE, self.optimisation.steps)),
-            run=run,
-        )
-        return Reference(fitted.networks, self.contrasts), fitted.history
-
-    def _rows(self, reference: Reference, u: Tensor, x: Tensor) -> Rows:
-        """Where truths and contrasts lie (N, 1 + K, C), the truth first, and x."""
-        noise = torch.randn(self.contrasts, *u.shape)
-        every = torch.cat([u[None], reference.draws(noise, x)])
-        return reference.coordinates(every, x)[0].transpose(0, 1).contiguous(), x
+    def _rows(self, references: Sequence[Reference], rows: Rows, fold: Tensor) -> Rows:
+        """Where truths and contrasts lie (N, 1 + K, C), the truth first, and x; fold by fold, each
+        as its own reference sees it."""
+        parts = []
+        for j, reference in enumerate(references):
+            u, x = (tensor[fold == j] for tensor in rows)
+            noise = torch.randn(self.contrasts, *u.shape)
+            every = torch.cat([u[None], reference.draws(noise, x)])
+            parts.append((reference.coordinates(every, x)[0].transpose(0, 1), x))
+        places, given = (torch.cat(part) for part in zip(*parts, strict=True))
+        return places, given
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -277,7 +275,7 @@ class _Ratio(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class _NrePosterior:
     prior: Prior
-    reference: Reference
+    references: tuple[Reference, ...]
     members: tuple[_Ratio, ...]
     short: Short
     meta: Mapping[str, Any]
@@ -294,29 +292,39 @@ class _NrePosterior:
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
         u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
-        members = len(self.members)
-        given = x_tensor[:, :-members]
-        places, near = self.reference.coordinates(u.expand(-1, len(given), -1), given)
-        parts = np.stack([member.log_ratio(places, given).numpy() for member in self.members])
-        equal = np.full(members, 1 / members)
-        parts -= digest[:, -members:].T[:, None]
-        return np.asarray(mixture_log_prob(parts, equal) + near.numpy())
+        count = len(self.members)
+        given = x_tensor[:, :-count]
+        u = u.expand(-1, len(given), -1)
+        seen = cycle([one.coordinates(u, given) for one in self.references])
+        parts = np.stack(
+            [
+                (member.log_ratio(places, given) + near).numpy()
+                for member, (places, near) in zip(self.members, seen, strict=False)
+            ]
+        )
+        parts -= digest[:, -count:].T[:, None]
+        return np.asarray(mixture_log_prob(parts, np.full(count, 1 / count)))
 
     def _normalisers(self, x: Array) -> Array:
         """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K),
         by the same noise for every observation."""
-        points = math.ceil(POINTS / self.reference.contrasts) * self.reference.contrasts
+        contrasts = self.references[0].contrasts
+        points = math.ceil(POINTS / contrasts) * contrasts
         (given,) = tensors(x)
         with torch_scope(0):
             noise = torch.randn(points, 1, len(self.prior.names)).expand(-1, len(given), -1)
-        u = self.reference.draws(noise, given)
-        places = self.reference.coordinates(u, given)[0]
-        values = [torch.logsumexp(member.log_ratio(places, given), 0) for member in self.members]
+        seen = cycle(
+            [one.coordinates(one.draws(noise, given), given)[0] for one in self.references]
+        )
+        values = [
+            torch.logsumexp(member.log_ratio(places, given), 0)
+            for member, places in zip(self.members, seen, strict=False)
+        ]
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
 
     @property
     def weights(self) -> Weights:
-        own = named_arrays(self.reference, OWN)
+        own = named_arrays(nn.ModuleList(self.references), OWN)
         arrays = {**own, **self.short.arrays, **member_arrays(self.members)}
         return Weights(arrays=arrays, meta=self.meta)
 

@@ -1,69 +1,64 @@
 """A density near the posterior, against which a classifier learns what is left to learn.
 
-The mixture m(u | x) of a few flows q_j and the standard normal p. Of K of its draws, a quarter but
-at least one come from p, and the others from the flows in turn; these numbers are their shares a_j
-in
+The mixture of a flow q and the standard normal p,
 
-    m(u | x) = sum_j a_j q_j(u | x) + (1 - sum_j a_j) p(u).
+    m(u | x) = a q(u | x) + (1 - a) p(u).
 
-A classifier sees u and where every flow places it, in coordinates in which that flow itself is a
+Of K of its draws, a quarter but at least one come from p, and the others, their share a, from the
+flow. A classifier sees u and where the flow places it, in coordinates in which the flow itself is a
 standard normal; far from it they are large, and so bent by asinh.
+
+A flow is too sure of the rows that it was fitted to. A classifier that learned from these would
+find nothing to mend, and keep the mistake. So there are a few flows, each fitted to all rows but
+one fold of them, and the classifier learns from every row by the flow that has not seen it
+(cross-fitting, Chernozhukov et al. 2018, arXiv 1608.00060).
 """
 
 from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sbipipe.interfaces import History, Run
 from sbipipe.learning.densities import PAIRS, ConditionalDensity, build_density, pieces
+from sbipipe.learning.members import together
+from sbipipe.learning.schedules import Annealed
+from sbipipe.learning.training import Rows, optimise
+from sbipipe.seeds import number, stream
 
 DENSITY, HIDDEN, TRANSFORMS = "zuko_nsf", 64, 3
 """A flow."""
 
-FLOWS = 3
-"""At most so many, with their own first weights: a mixture is smoother than each of them."""
+FOLDS = 3
+"""The number of flows, and of parts of the rows."""
 
+NONE = -1
+"""The fold of rows that no flow learns from."""
 
-def flow(u: Tensor, x: Tensor) -> ConditionalDensity:
-    """A new flow for rows (N, D) and (N, L)."""
-    return build_density(
-        density=DENSITY, hidden=HIDDEN, transforms=TRANSFORMS, inputs=u, conditions=x
-    )
-
-
-def flows_of(contrasts: int) -> int:
-    """The number of flows for K contrasts."""
-    return min(FLOWS, _near(contrasts))
-
-
-def _near(contrasts: int) -> int:
-    """How many of K contrasts come from flows."""
-    return contrasts - max(1, contrasts // 4)
+STEPS = 4_000
+"""Steps of the optimiser after which flows are good enough."""
 
 
 class Reference(nn.Module):
     """m(u | x), its draws, and coordinates for a classifier.
 
     Args:
-        flows: `flows_of(contrasts)` of them.
+        flow: q.
         contrasts: K, at least 2.
     """
 
-    def __init__(self, flows: Sequence[ConditionalDensity], contrasts: int) -> None:
+    def __init__(self, flow: ConditionalDensity, contrasts: int) -> None:
         super().__init__()
-        self.flows: Any = nn.ModuleList(flows)
+        self.flow = flow
         self.contrasts = contrasts
-        self.turns = torch.arange(_near(contrasts)) % len(flows)
-
-    @property
-    def shares(self) -> Tensor:
-        """a_j of every flow, in float64."""
-        return torch.bincount(self.turns).double() / self.contrasts
+        self.near = contrasts - max(1, contrasts // 4)
 
     @torch.no_grad()
     def draws(self, noise: Tensor, x: Tensor) -> Tensor:
@@ -72,54 +67,106 @@ class Reference(nn.Module):
         Args:
             noise: n is a multiple of K, so that each density gives its very share.
         """
-        turns = self.turns.repeat(len(noise) // self.contrasts)
+        own = torch.arange(len(noise)) % self.contrasts < self.near
         draws = noise.clone()
-        for j, one in enumerate(self.flows):
-            own = torch.nonzero(turns == j)[:, 0]
-            draws[own] = _drawn(one, noise[own], x)
+        draws[own] = self._drawn(noise[own], x)
         return draws
 
     @torch.no_grad()
     def coordinates(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Where u (n, N, D) lies, as the flows see it.
+        """Where u (n, N, D) lies, as the flow sees it.
 
         Returns:
-            u beside the flows' coordinates, with shape (n, N, D + J D), and log m(u | x) - log p(u)
+            u beside the flow's coordinates, with shape (n, N, 2 D), and log m(u | x) - log p(u)
             with shape (n, N), in float64; both on the CPU.
         """
         rows = u.flatten(0, 1)
         normal = -0.5 * (rows.double().square() + math.log(2 * math.pi)).sum(-1)
-        places, parts = [rows], [torch.log(1 - self.shares.sum()).expand(len(rows))]
-        for one, share in zip(self.flows, self.shares, strict=True):
-            noise, log_q = _flown(one, rows, x)
-            places.append(torch.asinh(noise))
-            parts.append(log_q - normal + share.log())
-        ratio = torch.logsumexp(torch.stack(parts), 0)
-        return torch.cat(places, -1).reshape(*u.shape[:2], -1), ratio.reshape(u.shape[:2])
+        noise, log_q = self._flown(rows, x)
+        share = torch.tensor(self.near / self.contrasts, dtype=torch.float64)
+        ratio = torch.logaddexp(log_q - normal + share.log(), torch.log1p(-share))
+        places = torch.cat([rows, torch.asinh(noise)], -1)
+        return places.reshape(*u.shape[:2], -1), ratio.reshape(u.shape[:2])
+
+    def _drawn(self, noise: Tensor, x: Tensor) -> Tensor:
+        """Draws (n, N, D) of the flow, on the CPU."""
+        known, parts = self.flow.embed(x), []
+        for part in pieces(torch.arange(noise.shape[0] * noise.shape[1]), PAIRS):
+            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
+            given = noise.flatten(0, 1)[part].to(known.device)
+            parts.append(self.flow.inputs.inverse(flow.transform.inv(given)).cpu())
+            gc.collect(1)
+        return torch.cat(parts).reshape(noise.shape)
+
+    def _flown(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The flow's noise (n N, D), and log q (n N,) in float64, of rows; on the CPU."""
+        known, places, densities = self.flow.embed(x), [], []
+        for part in pieces(torch.arange(len(u)), PAIRS):
+            rows = u[part].to(known.device)
+            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
+            noise, slope = flow.transform.call_and_ladj(self.flow.inputs(rows))
+            log_q = (flow.base.log_prob(noise) + slope).double() + self.flow.inputs.log_det(rows)
+            places.append(noise.cpu())
+            densities.append(log_q.cpu())
+        return torch.cat(places), torch.cat(densities)
 
 
-def _drawn(one: ConditionalDensity, noise: Tensor, x: Tensor) -> Tensor:
-    """Draws (n, N, D) of a flow, on the CPU."""
-    known, parts = one.embed(x), []
-    for part in pieces(torch.arange(noise.shape[0] * noise.shape[1]), PAIRS):
-        flow = one.net.net(known[part % len(x)])  # type: ignore[operator]
-        given = noise.flatten(0, 1)[part].to(known.device)
-        parts.append(one.inputs.inverse(flow.transform.inv(given)).cpu())
-        gc.collect(1)
-    return torch.cat(parts).reshape(noise.shape)
+class _Apart(nn.Module):
+    """A flow that does not learn from one fold of the rows."""
+
+    def __init__(self, flow: ConditionalDensity, fold: int) -> None:
+        super().__init__()
+        self.flow = flow
+        self.register_buffer("fold", torch.tensor(fold))
+
+    def loss(self, u: Tensor, x: Tensor, fold: Tensor) -> Tensor:
+        """The flow's of rows (b, D) and (b, L), of which those of its own fold (b,) count nothing,
+        and those of the others for them."""
+        weight = (fold != self.fold) * FOLDS / (FOLDS - 1)
+        losses: Tensor = self.flow.loss(u, x) * torch.where(fold == NONE, 1.0, weight)
+        return losses
 
 
-def _flown(one: ConditionalDensity, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """A flow's noise (n N, D), and log q (n N,) in float64, of rows; on the CPU."""
-    known, places, densities = one.embed(x), [], []
-    for part in pieces(torch.arange(len(u)), PAIRS):
-        rows = u[part].to(known.device)
-        flow = one.net.net(known[part % len(x)])  # type: ignore[operator]
-        noise, slope = flow.transform.call_and_ladj(one.inputs(rows))
-        log_q = (flow.base.log_prob(noise) + slope).double() + one.inputs.log_det(rows)
-        places.append(noise.cpu())
-        densities.append(log_q.cpu())
-    return torch.cat(places), torch.cat(densities)
+def new_flow(u: Tensor, x: Tensor) -> ConditionalDensity:
+    """A new flow for rows (N, D) and (N, L)."""
+    return build_density(
+        density=DENSITY, hidden=HIDDEN, transforms=TRANSFORMS, inputs=u, conditions=x
+    )
 
 
-__all__ = ["Reference", "flow", "flows_of"]
+def folds_of(group: NDArray[Any], seed: int) -> Tensor:
+    """The fold of every row (N,), equal for all rows of a simulation."""
+    groups, index = np.unique(group, return_inverse=True)
+    return torch.from_numpy(stream(seed, "folds").permutation(len(groups))[index] % FOLDS)
+
+
+def fit_references(
+    train: Rows, fold: Tensor, valid: Rows, contrasts: int, settings: Annealed, run: Run
+) -> tuple[tuple[Reference, ...], History]:
+    """A reference for each fold, whose flow has not seen that fold.
+
+    Args:
+        train, valid: u (N, D) and x (N, L).
+        fold: The fold of each row of `train`.
+        contrasts: K.
+    """
+    numbers = iter(range(FOLDS))
+    own = replace(run, seed=number(run.seed, "reference"))
+    module = together(
+        lambda: _Apart(new_flow(*train), next(numbers)), FOLDS, own.seed, stacked=True
+    )
+    nowhere = torch.full((len(valid[0]),), NONE)
+    history = optimise(
+        module,
+        module.loss,
+        (*train, fold),
+        (*valid, nowhere),
+        replace(settings, steps=min(STEPS, settings.steps)),
+        own,
+        "reference",
+        keep=True,
+    )
+    return tuple(Reference(one.flow, contrasts) for one in module.apart()), history
+
+
+__all__ = ["FOLDS", "Reference", "fit_references", "folds_of", "new_flow"]
