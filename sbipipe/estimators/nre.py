@@ -69,6 +69,9 @@ FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 POINTS = 1_024
 """At least so many draws of the mixture normalise a member."""
 
+NEAR = 128
+"""Draws of each flow, from which sampling begins."""
+
 OWN = "reference/"
 """What the names of the reference's weights begin with."""
 
@@ -281,7 +284,7 @@ class _NrePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, self.digest(x))
+        return condition(self.log_ratio, self.prior, self.digest(x), near=self._near)
 
     def digest(self, x: Array) -> Array:
         """What stands for the vectors, and behind it the members' normalisers, with shape
@@ -304,6 +307,13 @@ class _NrePosterior:
         )
         parts -= digest[:, -count:].T[:, None]
         return np.asarray(mixture_log_prob(parts, np.full(count, 1 / count)))
+
+    def _near(self, digest: Array) -> Array:
+        """Draws u of the flows, which are the same whatever else is asked, with shape (n, B, D)."""
+        (given,) = tensors(digest[:, : -len(self.members)])
+        with torch_scope(0):
+            noise = torch.randn(NEAR, 1, len(self.prior.names)).expand(-1, len(given), -1)
+        return torch.cat([one.flow_draws(noise, given) for one in self.references]).double().numpy()
 
     def _normalisers(self, x: Array) -> Array:
         """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K),

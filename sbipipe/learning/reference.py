@@ -69,8 +69,19 @@ class Reference(nn.Module):
         """
         own = torch.arange(len(noise)) % self.contrasts < self.near
         draws = noise.clone()
-        draws[own] = self._drawn(noise[own], x)
+        draws[own] = self.flow_draws(noise[own], x)
         return draws
+
+    @torch.no_grad()
+    def flow_draws(self, noise: Tensor, x: Tensor) -> Tensor:
+        """Draws (n, N, D) of the flow alone, on the CPU."""
+        known, parts = self.flow.embed(x), []
+        for part in pieces(torch.arange(noise.shape[0] * noise.shape[1]), PAIRS):
+            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
+            given = noise.flatten(0, 1)[part].to(known.device)
+            parts.append(self.flow.inputs.inverse(flow.transform.inv(given)).cpu())
+            gc.collect(1)
+        return torch.cat(parts).reshape(noise.shape)
 
     @torch.no_grad()
     def coordinates(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,16 +98,6 @@ class Reference(nn.Module):
         ratio = torch.logaddexp(log_q - normal + share.log(), torch.log1p(-share))
         places = torch.cat([rows, torch.asinh(noise)], -1)
         return places.reshape(*u.shape[:2], -1), ratio.reshape(u.shape[:2])
-
-    def _drawn(self, noise: Tensor, x: Tensor) -> Tensor:
-        """Draws (n, N, D) of the flow, on the CPU."""
-        known, parts = self.flow.embed(x), []
-        for part in pieces(torch.arange(noise.shape[0] * noise.shape[1]), PAIRS):
-            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
-            given = noise.flatten(0, 1)[part].to(known.device)
-            parts.append(self.flow.inputs.inverse(flow.transform.inv(given)).cpu())
-            gc.collect(1)
-        return torch.cat(parts).reshape(noise.shape)
 
     def _flown(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The flow's noise (n N, D), and log q (n N,) in float64, of rows; on the CPU."""

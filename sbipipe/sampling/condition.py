@@ -12,17 +12,25 @@ import numpy as np
 from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 from sbipipe.sampling.grid import GridPosterior
-from sbipipe.sampling.importance import ImportancePosterior
+from sbipipe.sampling.importance import ImportancePosterior, Near
 from sbipipe.sampling.unnormalised import FromDensity, Unnormalised
 
 GRID_DIMENSIONS = 3
 """Most parameters for which a grid is used."""
 
 
-def condition(log_density: Unnormalised, prior: Prior, x: Array) -> FromDensity:
-    """The posteriors of the observations x, with shape (B, ...)."""
-    kind = GridPosterior if len(prior.names) <= GRID_DIMENSIONS else ImportancePosterior
-    return kind(log_density=log_density, prior=prior, x=np.asarray(x))
+def condition(
+    log_density: Unnormalised, prior: Prior, x: Array, near: Near | None = None
+) -> FromDensity:
+    """The posteriors of the observations x, with shape (B, ...).
+
+    Args:
+        near: What draws from densities near the posteriors, which saves searching for them.
+    """
+    given = np.asarray(x)
+    if len(prior.names) <= GRID_DIMENSIONS:
+        return GridPosterior(log_density=log_density, prior=prior, x=given)
+    return ImportancePosterior(log_density=log_density, prior=prior, x=given, near=near)
 
 
 __all__ = ["condition"]

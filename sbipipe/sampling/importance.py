@@ -17,11 +17,17 @@ from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.sampling.chains import TOGETHER, WALKERS, Chain, evidence, run
-from sbipipe.sampling.mixture import Mixture, adapt, refine
+from sbipipe.sampling.mixture import Mixture, adapt, like, refine, the_prior
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
+
+Near = Callable[[Array], Array]
+"""Draws u (n, b, D) of densities near the posteriors of observations (b, ...)."""
+
+EASIEST_K = 0.3
+"""Pareto shape up to which a few particles do, if a third of them are effective."""
 
 EASY_K = 0.5
 """Pareto shape beyond which weights have no variance, and one component does not do."""
@@ -32,13 +38,15 @@ class ImportancePosterior(FromDensity):
     """Posteriors by importance sampling in the unbounded space, and MCMC where that fails.
 
     Attributes:
-        particles: The number in each round of adaptation, at most; four times as many estimate
-            the evidence.
+        particles: The number in each round of adaptation, at most, and of those that estimate the
+            evidence; four times as many do where few of them are effective.
+        near: Where adaptation begins; None begins with the prior.
         largest_k: Pareto shape beyond which MCMC is run; minus infinity runs it always.
         k_hat: Pareto shape of each observation, with shape (B,).
     """
 
     particles: int = 1024
+    near: Near | None = None
     largest_k: float = LARGEST_K
     k_hat: Array = field(init=False)
     _proposals: dict[int, list[_Proposal]] = field(init=False, default_factory=dict)
@@ -59,22 +67,29 @@ class ImportancePosterior(FromDensity):
     def _prepare(self, rows: slice) -> Array:
         x, rng = self.x[rows], stream(0, "adapt", rows.start)
         particles = min(self.particles, 128 * max(self._dims, 4))
-        mixture = adapt(self._given(x), len(x), self._dims, particles, rng)
-        found = self._weigh(mixture, x, rng)
+        start = like(self.near(x)) if self.near else the_prior(len(x), self._dims)
+        mixture = adapt(self._given(x), start, particles, rng)
         self._proposals[rows.start] = [_Proposal(which=np.arange(len(x)), mixture=mixture)]
-        self.k_hat[rows], log_evidence = found.k_hat, found.log_evidence
+        found = self._weigh(mixture, x, self.particles, stream(0, "weigh", rows.start))
+        k_hat, log_evidence = found.k_hat, found.log_evidence
+        few = effective_size(relative(found.log_weight)) < self.particles / 3
+        uneasy = np.flatnonzero(~(k_hat <= min(self.largest_k, EASIEST_K)) | few)
+        if len(uneasy):
+            found = self._weigh(mixture.of(uneasy), x[uneasy], 4 * self.particles, rng)
+            k_hat[uneasy], log_evidence[uneasy] = found.k_hat, found.log_evidence
+        self.k_hat[rows] = k_hat
         largest = min(self.largest_k, EASY_K)
-        poor = np.flatnonzero(np.isfinite(log_evidence) & ~(found.k_hat <= largest))
+        poor = np.flatnonzero(np.isfinite(log_evidence[uneasy]) & ~(k_hat[uneasy] <= largest))
         if len(poor):
-            found = found.of(poor)
-            log_evidence[poor] = self._with_many(rows, poor, found, rng)
+            which = uneasy[poor]
+            log_evidence[which] = self._with_many(rows, which, found.of(poor), rng)
         return log_evidence
 
     def _with_many(self, rows: slice, which: Index, found: _Weighed, rng: Generator) -> Array:
         """log Z (b,) of observations for which one component does not do."""
         x = self.x[rows][which]
         mixture = refine(self._given(x), found.u, found.log_weight, rng)
-        again = self._weigh(mixture, x, rng)
+        again = self._weigh(mixture, x, 4 * self.particles, rng)
         better = again.k_hat <= self.largest_k
         (first,) = self._proposals[rows.start]
         kept = np.setdiff1d(first.which, which[better])
@@ -90,8 +105,8 @@ class ImportancePosterior(FromDensity):
                 log_evidence[some] = self._run_chains(rows.start + which[some], again.of(some), rng)
         return log_evidence
 
-    def _weigh(self, mixture: Mixture, x: Array, rng: Generator) -> _Weighed:
-        u = mixture.sample(4 * self.particles, rng)
+    def _weigh(self, mixture: Mixture, x: Array, n: int, rng: Generator) -> _Weighed:
+        u = mixture.sample(n, rng)
         log_weight = self._likelihood(u, x) + log_normal(u) - mixture.log_prob(u)
         failed = ~(log_weight < np.inf).all(0) | (np.isfinite(log_weight).sum(0) < 50)
         log_weight[:, failed] = 0.0

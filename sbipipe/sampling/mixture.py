@@ -7,7 +7,8 @@ q = sum_k a_k t_k, the next one has the weighted moments
     a_k = E_w[r_k],   m_k = E_w[r_k u] / a_k,   C_k = E_w[r_k (u - m_k)(u - m_k)^T] / a_k,
 
 with r_k = a_k t_k(u) / q(u): population Monte Carlo (Cappé et al. 2008, arXiv 0710.4242). It begins
-with one component, from the prior, and with a power of the likelihood that rises from 0 to 1.
+with one component, of the prior or of a density near the posterior, and with a power of the
+likelihood that rises from 0 to 1.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _FREEDOM = 5.0
 _WIDER = 1.2
 _DEFENSIVE = 0.05
 _LEAST_SHARE = 1e-3
+_SETTLED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,34 +113,49 @@ def _moments(u: Array, weights: Array) -> Mixture:
     return Mixture(share=share / share.sum(0), mean=mean, factor=factor)
 
 
+def the_prior(observations: int, dims: int) -> Mixture:
+    """One component as wide as the prior, of each observation."""
+    return Mixture(
+        share=np.ones((1, observations)),
+        mean=np.zeros((1, observations, dims)),
+        factor=np.tile(np.eye(dims), (1, observations, 1, 1)),
+    )
+
+
+def like(u: Array) -> Mixture:
+    """One component with the moments of draws (n, b, D)."""
+    return _moments(u, np.full((1, *u.shape[:2]), 1 / len(u)))
+
+
 def adapt(
     likelihood: Callable[[Array, Index], Array],
-    observations: int,
-    dims: int,
+    start: Mixture,
     particles: int,
     rng: Generator,
     rounds: int = 30,
 ) -> Mixture:
     """Fit one component while the likelihood's power beta rises from 0 to 1.
 
-    Each round takes the largest beta that leaves a fifth of the particles effective; three rounds
-    follow at beta = 1.
+    Each round takes the largest beta that leaves a fifth of the particles effective. At beta = 1,
+    a round in which a third of them are is the last, and so is the fourth.
 
     Args:
         likelihood: `(u (n, a, D), which (a,)) -> l (n, a)`, of the observations `which`.
+        start: The component of the first round.
     """
-    eye = np.tile(np.eye(dims), (1, observations, 1, 1))
-    one = np.ones((1, observations))
-    whole = Mixture(share=one, mean=np.zeros((1, observations, dims)), factor=eye)
-    which, settled, beta = np.arange(observations), np.zeros(observations), np.zeros(observations)
+    whole = Mixture(share=start.share, mean=start.mean.copy(), factor=start.factor.copy())
+    which = np.arange(start.share.shape[1])
+    settled, beta = np.zeros(len(which)), np.zeros(len(which))
     for _ in range(rounds):
         u = whole.of(which).sample(particles, rng)
         base, value = _weights(likelihood, whole.of(which), u, which)
         beta[which] = _next_power(base, value, beta[which], particles / 5)
-        moved = whole.of(which).moved(u, relative(base + _tempered(value, beta[which])))
+        weights = relative(base + _tempered(value, beta[which]))
+        moved = whole.of(which).moved(u, weights)
         whole.mean[:, which], whole.factor[:, which] = moved.mean, moved.factor
-        settled += beta == 1
-        which = np.flatnonzero(settled < 4)
+        good = effective_size(weights) >= particles / 3
+        settled[which] += np.where(beta[which] < 1, 0, np.where(good, _SETTLED, 1))
+        which = np.flatnonzero(settled < _SETTLED)
         if not len(which):
             break
     return whole
@@ -205,4 +222,4 @@ def _next_power(base: Array, value: Array, beta: Array, least: float) -> Array:
     return lower
 
 
-__all__ = ["COMPONENTS", "Mixture", "adapt", "around", "refine"]
+__all__ = ["COMPONENTS", "Mixture", "adapt", "around", "like", "refine", "the_prior"]

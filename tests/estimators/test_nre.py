@@ -75,7 +75,7 @@ def test_members_count_equally_however_narrow_they_are():
     members: tuple[Any, ...] = tuple(Narrow(shift) for shift in (-1.0, 0.0, 1.0))
     reference: Any = Near()
     posterior = _NrePosterior(
-        prior=prior, reference=reference, members=members, short=Itself(), meta={}
+        prior=prior, references=(reference,), members=members, short=Itself(), meta={}
     )
     x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 3))
     log_z = posterior.digest(x)[:, 3:]
