@@ -7,7 +7,7 @@ where they are needed, so that `--help` is quick.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sbipipe.options import Described
     from sbipipe.posteriors.comparison import Pair
     from sbipipe.posteriors.content import PosteriorFile
+    from sbipipe.posteriors.predicted import Predictive
     from sbipipe.sets.trivial import Trivial
     from sbipipe.simulators.particle_mesh import ParticleMesh
 
@@ -116,28 +117,29 @@ def infer(
     from sbipipe.posteriors import file as posterior_file
     from sbipipe.posteriors import infer as inference
     from sbipipe.posteriors import predictive
+    from sbipipe.posteriors.remarks import remarks
 
     params = read_params()
-    portrait = None
     if together:
         from sbipipe.studies.universe import infer_together
 
-        portrait = infer_together(estimator, observation, draws, row, uncalibrated, tests)
-        content = portrait.files[estimator]
+        inference.known(params, estimator)
+        portrait = infer_together(params, estimator, observation, draws, row, uncalibrated, tests)
+        content, said = portrait.files[estimator], portrait.remarks
     else:
         content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
+        said = tuple(remarks(content))
     posterior_file.save(out, content)
     _show(_moments_table(content))
-    for line in portrait.remarks if portrait else inference.remarks(content):
+    for line in said:
         print(line)
-    if page and portrait:
-        observation_page.write(
-            written[1], portrait, ["several observations have no check of theirs"]
-        )
-    elif page:
-        shown = observation_page.SHOWN if simulations else 0
-        checks = predictive.predict(params, content, shown, simulations)
-        observation_page.write(written[1], inference.portrait(params, content), checks)
+    if page:
+        checks: Sequence[Predictive | str] = ["several observations have no check of theirs"]
+        if not together:
+            portrait = inference.portrait(params, content)
+            shown = observation_page.SHOWN if simulations else 0
+            checks = predictive.predict(params, content, shown, simulations)
+        observation_page.write(written[1], portrait, checks)
     print(f"written: {', '.join(map(str, written))}")
 
 

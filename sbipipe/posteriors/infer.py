@@ -15,12 +15,13 @@ from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
 from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Verdict, Verdicts
-from sbipipe.interfaces import Array, Index
+from sbipipe.interfaces import Array
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.nearby import Nearby, nearby
 from sbipipe.posteriors.novelty import features, places
 from sbipipe.posteriors.portrait import Portrait
+from sbipipe.posteriors.remarks import remarks
 from sbipipe.records import InputError, load
 from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observations
@@ -180,38 +181,6 @@ def novelty(params: Params, of: str, x: Array) -> dict[str, Array]:
     rng = stream(params.seed, "novelty", of)
     valid = project.rows(params, of, "valid").one_per_group(rng)
     return places(project.rows(params, of, "train").x, valid.x, x)
-
-
-def remarks(content: PosteriorFile) -> list[str]:
-    """What a person should know before believing the posterior."""
-    total = len(content.x)
-    lost = np.flatnonzero(~np.isfinite(content.samples.log_prob).all(0))
-    outside = np.flatnonzero(content.novelty["outside"])
-    lines = []
-    if content.attributes["uncalibrated"]:
-        lines.append(
-            f"UNCALIBRATED: the verdict on {content.attributes['estimator']} is "
-            f"{content.attributes['verdict']} ({content.attributes['reasons']})"
-        )
-    if len(lost):
-        lines.append(f"{_numbered(lost)} could not be sampled; the draws are NaN")
-    if len(outside):
-        lines.append(
-            f"{_numbered(outside)} of {total} lie outside the training set: farther from it than "
-            "99 % of held-out simulations; the verdict says nothing about them"
-        )
-    else:
-        farthest = max(content.novelty[key].max() for key in content.novelty if key != "outside")
-        lines.append(
-            f"inside the training set: none is farther from it than {farthest:.1f} % of "
-            "held-out simulations"
-        )
-    return lines
-
-
-def _numbered(index: Index) -> str:
-    more = ", ..." if len(index) > 10 else ""
-    return f"observations {', '.join(map(str, index[:10]))}{more}"
 
 
 def moments(content: PosteriorFile) -> tuple[Array, Array]:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sbipipe.config import read_params
-from sbipipe.posteriors.infer import known, remarks
+import sbipipe
+from sbipipe.config import Params
 from sbipipe.posteriors.portrait import Portrait
+from sbipipe.posteriors.remarks import remarks
 from sbipipe.records import InputError, dump
 from sbipipe.sets.observation import read_observations
-from sbipipe.studies.combining import combine
-from sbipipe.studies.opening import open_run
 
 WARNING = (
     "the observations count as independent: maps of one box, or patches of one sky, are not, and "
@@ -22,6 +21,7 @@ WARNING = (
 
 
 def infer_together(
+    params: Params,
     name: str,
     files: Sequence[Path],
     draws: int,
@@ -32,7 +32,7 @@ def infer_together(
     """The one posterior of all observations that files hold.
 
     Args:
-        name: The estimator's name.
+        name: The name of an estimator that is trained.
         files: What `read_observations` reads.
         draws: From the posterior.
         row: Which of several observations in each file, or all.
@@ -40,13 +40,11 @@ def infer_together(
         tests: The number of sets that are simulated for the gate.
 
     Raises:
-        InputError: If there is no such estimator, fewer than two observations, no simulator to make
-            sets with, or the verdict does not let the posterior out.
+        InputError: If there are fewer than two observations, no simulator to make sets with, or the
+            verdict does not let the posterior out.
     """
-    params = read_params()
-    known(params, name)
     simulator = params.simulator_of(params.set_of(name))
-    study = open_run(".", simulator)
+    study = sbipipe.open(".", simulator)
     if study.simulate is None and not uncalibrated:
         raise InputError(
             f"--together: simulate.{simulator} makes no simulations to judge sets of observations "
@@ -56,7 +54,7 @@ def infer_together(
     fields, names = read_observations(files, study.shape, row)
     if len(fields) < 2:
         raise InputError("--together: given 1 observation; allowed: 2 or more")
-    combined = combine(
+    combined = sbipipe.combine(
         study,
         len(fields),
         estimators=[name],

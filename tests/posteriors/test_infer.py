@@ -10,6 +10,7 @@ from sbipipe import paths, project, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import infer
+from sbipipe.posteriors.remarks import remarks
 from sbipipe.records import InputError
 
 
@@ -76,7 +77,7 @@ def test_an_estimator_that_failed_its_gate_is_refused(params, observed):
     content = run(params, observed, uncalibrated=True)
     assert content.attributes["uncalibrated"] == 1
     assert content.attributes["verdict"] == "overconfident"
-    assert any("UNCALIBRATED" in line for line in infer.remarks(content))
+    assert any("UNCALIBRATED" in line for line in remarks(content))
 
 
 def test_an_estimator_trained_since_it_was_judged_is_refused(params, observed):
@@ -110,7 +111,7 @@ def test_an_observation_far_away_is_reported(params, observed, tmp_path):
     assert inside.novelty["outside"].mean() < 0.5
     far = run(params, outside)
     assert far.novelty["outside"].all()
-    assert any("lie outside the training set" in line for line in infer.remarks(far))
+    assert any("lie outside the training set" in line for line in remarks(far))
 
 
 def test_an_observation_of_another_shape_is_refused(params, tmp_path):
