@@ -40,12 +40,14 @@ class Predictive:
         simulated: The simulated data, with shape (M, L).
         observed: The observation, with shape (L,).
         p_value: The p-value of all components together.
+        made: What the simulated data are called.
     """
 
     components: tuple[str, ...]
     simulated: Array
     observed: Array
     p_value: float
+    made: str
 
     @property
     def below(self) -> Array:
@@ -53,8 +55,10 @@ class Predictive:
         return np.asarray((self.simulated < self.observed).mean(0))
 
 
-def compare(names: tuple[str, ...], simulated: Array, observed: Array) -> Predictive | str:
-    """Simulated data (M, L) beside an observation (L,)."""
+def compare(
+    names: tuple[str, ...], simulated: Array, observed: Array, made: str = "simulations"
+) -> Predictive | str:
+    """Simulated data (M, L), made by what is named, beside an observation (L,)."""
     rows = np.concatenate([observed[None], simulated[np.isfinite(simulated).all(1)]])
     rows = np.asarray(rows, np.float64)
     varies = rows.std(0) > 0
@@ -69,6 +73,7 @@ def compare(names: tuple[str, ...], simulated: Array, observed: Array) -> Predic
         simulated=z[1:, :SHOWN],
         observed=z[0, :SHOWN],
         p_value=float((far >= far[0]).mean()),
+        made=made,
     )
 
 

@@ -1,12 +1,16 @@
 """Data of the model are seldom called strange, and data of another one are."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import linear_run
-from sbipipe import project
-from sbipipe.config import read_params
+from sbipipe import paths, plugins, project, storage
+from sbipipe.config import Emulate, read_params
+from sbipipe.interfaces import Vectors
 from sbipipe.posteriors import infer, predictive
 from sbipipe.posteriors.predicted import compare
 
@@ -75,3 +79,25 @@ def test_simulations_made_elsewhere_cannot_be_made_again(finished, monkeypatch, 
     finally:
         linear_run.write_params(finished)
     assert found.startswith("simulations of kind arrays were made elsewhere")
+
+
+def test_an_emulator_draws_where_simulations_were_made_elsewhere(finished, monkeypatch, tmp_path):
+    monkeypatch.chdir(finished)
+    params = read_params()
+    simulator = plugins.simulator(params, "vectors")
+    np.save(tmp_path / "o.npy", project.test_rows(params, "vectors").x[:1])
+    content = infer.infer(params, "exact", [tmp_path / "o.npy"], 200, None, False)
+    monkeypatch.setattr(plugins, "simulator", lambda *given: object())
+    (refused,) = predictive.predict(params, content, 1, 60)
+    assert "an emulator of whole fields (emulate:) would draw them" in refused
+    emulator = SimpleNamespace(data=Vectors(components=("a",) * 6), draw=simulator.simulate)
+    monkeypatch.setattr(project, "emulator", lambda *given: emulator)
+    paths.EMULATORS.mkdir(exist_ok=True)
+    (paths.EMULATORS / "model.safetensors").touch()
+    params = replace(params, emulate={"model": Emulate(kind="diffusion", of="vectors")})
+    (coarser,) = predictive.predict(params, content, 1, 60)
+    assert coarser == refused
+    emulator.data = storage.open_set(paths.SETS / "vectors").data
+    (usual,) = predictive.predict(params, content, 1, 60)
+    assert usual.made == "fields drawn by model"
+    assert usual.p_value > 0.01
