@@ -270,12 +270,14 @@ def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:
     from sbipipe.posteriors.infer import moments
 
     mean, width = moments(content)
-    table = Table("observation", *content.parameters, "effective draws", title=title, box=None)
+    table = Table("observation", *content.shown, "effective draws", title=title, box=None)
     for b in range(min(len(mean), SHOWN)):
         cells = [_with_error(m, s) for m, s in zip(mean[b], width[b], strict=True)]
         table.add_row(str(b), *cells, f"{content.samples.effective_sample_size[b]:.0f}")
-    if len(mean) > SHOWN:
-        table.caption = f"and {len(mean) - SHOWN} more"
+    notes = [f"and {len(mean) - SHOWN} more"] if len(mean) > SHOWN else []
+    notes += [f"marginalised over {', '.join(content.nuisance)}"] if content.nuisance else []
+    notes += [f"with {name} = {value:g}" for name, value in content.fixed.items()]
+    table.caption = "; ".join(notes) or None
     return table
 
 

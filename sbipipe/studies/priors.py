@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sbipipe.as_drawn import AsDrawn, DeclaredPrior
 from sbipipe.interfaces import Array
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors import Declared, uniform_prior
 from sbipipe.protocols import Prior, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
@@ -39,7 +39,7 @@ def declared(prior: Given) -> Prior | UnknownPrior:
         except ValidationError as error:
             lines = (f"prior: {problem['msg']}" for problem in error.errors())
             raise InputError(*lines) from error
-    adapter: TypeAdapter[ProductPrior | AsDrawn] = TypeAdapter(DeclaredPrior)
+    adapter: TypeAdapter[Declared | AsDrawn] = TypeAdapter(DeclaredPrior)
     try:
         return cast(Prior | UnknownPrior, adapter.validate_python(dict(prior)))
     except ValidationError as error:
