@@ -12,6 +12,7 @@ import pytest
 from scipy import integrate
 
 import linear_run
+import sbipipe
 from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import Array
@@ -20,6 +21,7 @@ from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import infer, predictive
 from sbipipe.posteriors.file_comparison import compare_files
 from sbipipe.protocols import HasLikelihood
+from sbipipe.records import InputError
 
 PRIOR = {
     "c": {"kind": "uniform", "low": -1.0, "high": "a + 4"},
@@ -135,3 +137,29 @@ def test_the_page_of_an_observation_says_what_is_marginalised(run: Params, tmp_p
     loaded = posterior_file.load(tmp_path / "p.nc")
     (pair,) = compare_files({"one": loaded, "other": loaded})
     assert set(pair.by_parameter) == {"a", "b", "c"}
+
+
+def test_a_notebook_is_given_what_is_no_nuisance(run: Params) -> None:
+    study = sbipipe.open(".")
+    drawn = study.posterior("exact").at(project.test_rows(run, "vectors").x[0]).sample(400)
+    assert drawn.parameters == ("c", "a")
+    assert drawn.draws.shape == (400, 2)
+    assert [one.parameter for one in drawn.summary()] == ["c", "a"]
+    np.testing.assert_array_equal(drawn.draws, drawn.file.samples.draws[:, 0, :2])
+    assert "b = " not in drawn.plot().alt
+
+
+def test_another_chain_than_that_of_the_simulations_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    chain = {"a, b": {"kind": "draws", "path": "chain.npz"}}
+    entry = SIMULATE["vectors"] | {"config": {"prior": chain}}
+    np.savez("chain.npz", a=rng.normal(size=1000), b=rng.normal(size=1000))
+    linear_run.write_params(tmp_path, simulate={"vectors": entry})
+    linear_run.simulate()
+    assert plugins.prior_of(read_params(), "vectors").names == ("a", "b")
+    np.savez("chain.npz", a=rng.normal(size=1000), b=rng.normal(size=1000))
+    with pytest.raises(InputError, match="given a prior of other draws than data/sets/vectors"):
+        plugins.prior_of(read_params(), "vectors")

@@ -16,7 +16,8 @@ from sbipipe.records import InputError
 from sbipipe.seeds import number
 
 Given = Prior | UnknownPrior | Mapping[str, Any] | None
-"""A prior, a mapping as `params.yaml` has it, ranges `{name: (low, high)}`, or nothing."""
+"""A prior, a mapping as `params.yaml` has it in which a range `(low, high)` may stand for a uniform
+parameter, or nothing."""
 
 
 def declared(prior: Given) -> Prior | UnknownPrior:
@@ -39,6 +40,8 @@ def declared(prior: Given) -> Prior | UnknownPrior:
         except ValidationError as error:
             lines = (f"prior: {problem['msg']}" for problem in error.errors())
             raise InputError(*lines) from error
+    ranges = {name: value for name, value in prior.items() if _range(value)}
+    prior = {**prior, **{name: _uniform(*map(float, value)) for name, value in ranges.items()}}
     adapter: TypeAdapter[Declared | AsDrawn] = TypeAdapter(DeclaredPrior)
     try:
         return cast(Prior | UnknownPrior, adapter.validate_python(dict(prior)))
@@ -57,6 +60,10 @@ def known(prior: Given, theta: Array, seed: int) -> Prior:
     order = np.random.default_rng(seed).permutation(len(theta))
     half = len(theta) // 2
     return found.fit(theta[order[half:]], theta[order[:half]], number(seed, "prior"))
+
+
+def _uniform(low: float, high: float) -> dict[str, Any]:
+    return {"kind": "uniform", "low": low, "high": high}
 
 
 def _range(value: Any) -> bool:
