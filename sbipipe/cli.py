@@ -207,6 +207,12 @@ def export(
         found = ", ".join(meshes) or "none in these params"
         raise InputError(f"SIMULATOR: given {simulator!r}; allowed: {found} (kind particle_mesh)")
     made = cast("ParticleMesh", plugins.simulator(params, simulator))
+    if made.prior.fixed:
+        fixed = ", ".join(made.prior.fixed)
+        raise InputError(
+            f"simulate.{simulator}.config.prior: given {fixed} as fixed; allowed: both parameters "
+            "of CAMELS vary"
+        )
     with runtime.parallel(params.runtime):
         written = cmd_layout.simulate_set(
             made, folder, set_name, seed=params.seed, box=made.box, simulations=simulations

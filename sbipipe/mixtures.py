@@ -18,7 +18,7 @@ do not become spikes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,12 @@ SHARPEST = 0.03
 
 EACH = 10
 """The draws that a mixture must have for each of its numbers."""
+
+PARTS = 10
+"""Parts of a chain, of which every second one chooses the number of components."""
+
+SEED = 0
+"""Of the first guesses at the components of the mixture of a chain."""
 
 CLOSE = {"xatol": 1e-12, "xrtol": 1e-12, "fatol": 0.0, "frtol": 0.0}
 """How near a root has to be."""
@@ -118,6 +124,19 @@ def chosen(u: Array, held_out: Array, seed: int) -> Mixture:
         if len(gain) > 1 and gain.mean() > stats.sem(gain):
             best = more
     return best
+
+
+@lru_cache(maxsize=8)
+def of_chain(u: bytes, dimension: int) -> Mixture:
+    """The mixture of draws in the order of a chain: as many components as every second part of it
+    asks for, fitted to all of it.
+
+    Args:
+        u: The bytes of float64, with shape (N, dimension).
+    """
+    draws = np.frombuffer(u).reshape(-1, dimension)
+    odd = np.arange(len(draws)) * PARTS // len(draws) % 2 == 1
+    return fitted(draws, len(chosen(draws[~odd], draws[odd], SEED).weights), SEED)
 
 
 def fitted(u: Array, components: int, seed: int) -> Mixture:

@@ -32,13 +32,6 @@ _TAKEN = "chain|draw|observation|effective_sample_size"
 
 _PARAMETER = "[A-Za-z][A-Za-z0-9_]*"
 
-ParameterName = Annotated[
-    str,
-    _identifier(
-        rf"(?!({_TAKEN})$){_PARAMETER}",
-        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}",
-    ),
-]
 ParameterNames = Annotated[
     str,
     _identifier(
@@ -48,6 +41,7 @@ ParameterNames = Annotated[
     ),
 ]
 """The name of one parameter, or of several that are distributed together."""
+
 EntryName = Annotated[
     str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
 ]

@@ -23,7 +23,7 @@ from sbipipe.cube import EDGE, ThroughCube
 from sbipipe.earlier import Draws
 from sbipipe.interfaces import Array, Mask
 from sbipipe.marginals import Fixed, LogUniform, Marginal, Normal, Range, Uniform, Values
-from sbipipe.mixtures import Mixture, chosen, fitted
+from sbipipe.mixtures import Mixture, of_chain
 from sbipipe.multivariate import MultivariateNormal
 from sbipipe.names import ParameterNames, parameters_of
 from sbipipe.parts import Problem, ordered, problems, refused
@@ -33,12 +33,6 @@ AnyPart = Uniform | LogUniform | Normal | Fixed | MultivariateNormal | Draws
 
 POINTS = 2**14
 """Even points of a composed prior that say what has no formula."""
-
-SEED = 0
-"""Of the first guesses at the components of a mixture."""
-
-BLOCKS = 10
-"""Parts of a chain, of which every second one chooses the mixture that the others are given."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ class DrawnPrior(ThroughCube):
     """An estimate of the density that parameters were drawn from.
 
     Attributes:
-        within: Independent parameters that have its support.
+        within: Parameters that have its support.
         mixture: Its density in the space where `within` is a standard normal.
         variance: The variance of each parameter in the draws, with shape (D,).
     """
@@ -193,7 +187,7 @@ class ComposedPrior(ThroughCube):
                 marked.add(key)
         return tuple(name for name in self.names if name in marked)
 
-    @property
+    @cached_property
     def source(self) -> str:
         return " ".join(one.digest for one in self.parts.values() if isinstance(one, Draws))
 
@@ -318,19 +312,15 @@ def _alone(points: Array, low: float, high: float) -> Uniform | Normal:
 
 
 def _estimate(draws: Draws, names: tuple[str, ...]) -> DrawnPrior:
-    """The density of an earlier chain: as many components as every second part of it asks for,
-    fitted to all of it."""
+    """The density of an earlier chain."""
+    edges = [(draws.low.get(name, -np.inf), draws.high.get(name, np.inf)) for name in names]
     rows = draws.read(names)
-    within = ProductPrior(
-        {
-            name: _alone(column, draws.low.get(name, -np.inf), draws.high.get(name, np.inf))
-            for name, column in zip(names, rows.T, strict=True)
-        }
-    )
-    u = within.to_unbounded(rows)
-    odd = np.arange(len(u)) * BLOCKS // len(u) % 2 == 1
-    components = len(chosen(u[~odd], u[odd], SEED).weights)
-    return DrawnPrior(within=within, mixture=fitted(u, components, SEED), variance=rows.var(0))
+    marginals = {
+        name: _alone(column, *ends) for name, column, ends in zip(names, rows.T, edges, strict=True)
+    }
+    within = ProductPrior(marginals)
+    mixture = of_chain(within.to_unbounded(rows).tobytes(), len(names))
+    return DrawnPrior(within=within, mixture=mixture, variance=rows.var(0))
 
 
 def compose(parts: Mapping[str, AnyPart]) -> Declared:

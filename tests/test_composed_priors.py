@@ -17,6 +17,7 @@ from sbipipe.records import InputError, parse
 from sbipipe.sets.declared import departures
 from sbipipe.sets.splits import design
 from sbipipe.simulators.arrays import Arrays
+from sbipipe.studies.priors import declared
 
 COVARIANCE = np.array([[0.04, 0.018], [0.018, 0.0225]])
 PAIR = {"kind": "multivariate_normal", "mean": [0.3, 0.8], "sd": [0.2, 0.15], "correlation": 0.6}
@@ -291,3 +292,10 @@ def test_what_is_wrong_with_a_chain_is_named(
     values = {"a, b": {"kind": "draws", "path": str(tmp_path / "chain.npz")}}
     with pytest.raises(InputError, match=rf"prior\.a, b\.path: .*{problem}"):
         parse(Arrays, {"path": "mine.npz", "prior": values}, "simulate.mine.config")
+
+
+def test_ranges_stand_beside_other_parts_in_a_notebook() -> None:
+    prior = declared({"a": (0, 2), "b": {"kind": "uniform", "low": 0, "high": "a"}})
+    assert prior == made(TRIANGLE)
+    with pytest.raises(InputError, match=r"^prior\.a, b\.sd: given \[0\.2, 0\.0\]; allowed: 2"):
+        declared({"a, b": {**PAIR, "sd": [0.2, 0.0]}})

@@ -24,7 +24,7 @@ def declared(prior: Given) -> Prior | UnknownPrior:
     """What is declared of a prior.
 
     Args:
-        prior: Ranges `{name: (low, high)}` are uniform; nothing stands for `{kind: as_drawn}`.
+        prior: A range `(low, high)` is uniform; nothing stands for `{kind: as_drawn}`.
 
     Raises:
         InputError: Where it is none of the priors that there are.
