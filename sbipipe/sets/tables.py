@@ -124,7 +124,8 @@ def _unfixed(columns: Array, prior: Prior) -> Iterator[str]:
     """A problem for each fixed parameter that has another value."""
     for name, value in prior.fixed.items():
         column = columns[:, prior.columns.index(name)]
-        wrong = np.flatnonzero(~np.isclose(column, value, rtol=CLOSE, atol=0))
+        other = np.isfinite(column) & ~np.isclose(column, value, rtol=CLOSE, atol=0)
+        wrong = np.flatnonzero(other)
         if len(wrong):
             yield (
                 f"theta: {len(wrong)} rows have another value of {name} than the fixed one, the "
