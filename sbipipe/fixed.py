@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sbipipe.interfaces import Array, Data, Generator
-from sbipipe.protocols import HasLikelihood, Prior, Simulator
 
 
 @dataclass(frozen=True)
@@ -17,22 +16,24 @@ class Completed:
         inner: The simulator of all of them.
     """
 
-    inner: Simulator
+    inner: Any
 
     @property
-    def prior(self) -> Prior:
+    def prior(self) -> Any:
         return self.inner.prior
 
     @property
     def maps(self) -> int:
-        return self.inner.maps
+        return int(self.inner.maps)
 
     @property
     def data(self) -> Data:
-        return self.inner.data
+        found: Data = self.inner.data
+        return found
 
     def simulate(self, theta: Array, rng: Generator) -> Array:
-        return self.inner.simulate(self.prior.complete(theta), rng)
+        found: Array = self.inner.simulate(self.prior.complete(theta), rng)
+        return found
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,15 @@ class CompletedWithLikelihood(Completed):
 
     def log_likelihood(self, theta: Array, x: Array) -> Array:
         """log p(x | theta) in nats, (n, B, D) and (B, ...) -> (n, B)."""
-        return cast(HasLikelihood, self.inner).log_likelihood(self.prior.complete(theta), x)
+        found: Array = self.inner.log_likelihood(self.prior.complete(theta), x)
+        return found
 
 
 def completed(made: Any) -> Any:
-    """A simulator of what is not fixed; itself, where nothing is, and a reader of files as well."""
-    if not isinstance(made, Simulator) or not made.prior.fixed:
+    """A simulator of what is not fixed; itself, where nothing is, and whatever else is made."""
+    if not hasattr(made, "simulate") or not made.prior.fixed:
         return made
-    if isinstance(made, HasLikelihood):
-        return CompletedWithLikelihood(made)
-    return Completed(made)
+    return CompletedWithLikelihood(made) if hasattr(made, "log_likelihood") else Completed(made)
 
 
 __all__ = ["Completed", "completed"]

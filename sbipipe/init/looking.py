@@ -11,7 +11,7 @@ import numpy as np
 
 from sbipipe.init.source import Source
 from sbipipe.interfaces import Fields, Geometry
-from sbipipe.physics.cosmology import NAMES
+from sbipipe.physics.parameters import NAMES
 from sbipipe.records import InputError
 from sbipipe.sets import cmd_layout
 from sbipipe.sets.support import unnamed

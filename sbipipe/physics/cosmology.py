@@ -18,14 +18,11 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from sbipipe.interfaces import Array
+from sbipipe.physics.parameters import NAMES
 from sbipipe.priors import Declared, PriorField, ProductPrior, uniform_prior
 
 if TYPE_CHECKING:
     from jax_cosmo import Cosmology
-
-NAMES = ("omega_m", "sigma_8")
-CRITICAL_DENSITY = 2.77536627e11
-"""Today, in (Msun/h) / (Mpc/h)^3."""
 
 _SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
 """Where the integral for sigma_8 is evaluated [h/Mpc]."""
