@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sbipipe import plugins, project
-from sbipipe.as_drawn import support, unnamed
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
@@ -26,6 +25,7 @@ from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
 from sbipipe.sets.shares import default_shares
 from sbipipe.sets.splits import assign, counts
+from sbipipe.sets.support import support, unnamed
 from sbipipe.sets.trivial import Trivial, known
 
 T = TypeVar("T")

@@ -226,6 +226,12 @@ def export(
         found = ", ".join(meshes) or "none in these params"
         raise InputError(f"SIMULATOR: given {simulator!r}; allowed: {found} (kind particle_mesh)")
     made = cast("ParticleMesh", plugins.simulator(params, simulator))
+    if made.prior.fixed:
+        fixed = ", ".join(made.prior.fixed)
+        raise InputError(
+            f"simulate.{simulator}.config.prior: given {fixed} as fixed; allowed: both parameters "
+            "of CAMELS vary"
+        )
     with runtime.parallel(params.runtime):
         written = cmd_layout.simulate_set(
             made, folder, set_name, seed=params.seed, box=made.box, simulations=simulations
@@ -289,12 +295,14 @@ def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:
     from sbipipe.posteriors.infer import moments
 
     mean, width = moments(content)
-    table = Table("observation", *content.parameters, "effective draws", title=title, box=None)
+    table = Table("observation", *content.shown, "effective draws", title=title, box=None)
     for b in range(min(len(mean), SHOWN)):
         cells = [_with_error(m, s) for m, s in zip(mean[b], width[b], strict=True)]
         table.add_row(str(b), *cells, f"{content.samples.effective_sample_size[b]:.0f}")
-    if len(mean) > SHOWN:
-        table.caption = f"and {len(mean) - SHOWN} more"
+    notes = [f"and {len(mean) - SHOWN} more"] if len(mean) > SHOWN else []
+    notes += [f"marginalised over {', '.join(content.nuisance)}"] if content.nuisance else []
+    notes += [f"with {name} = {value:g}" for name, value in content.fixed.items()]
+    table.caption = "; ".join(notes) or None
     return table
 
 

@@ -9,19 +9,38 @@ so, given those before it, v_j is a mixture of normals with deviations L_kjj and
 proportional to the terms for j - 1. Its distribution function is the j-th coordinate of the map
 q = F(v) of Rosenblatt (1952), under which the mixture is uniform on the cube. The inverse finds a
 root in each coordinate in turn.
+
+Fitted to draws, it takes more components while they raise the log density of others by more than
+its standard error. No component is narrower than 0.03 of the spread, so that the points of a grid
+do not become spikes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 from scipy.optimize import elementwise
 
 from sbipipe.interfaces import Array
+
+COMPONENTS = (1, 2, 4, 8)
+"""Numbers of components that are tried."""
+
+SHARPEST = 0.03
+"""The smallest deviation of a component, in standard deviations of what it is fitted to."""
+
+EACH = 10
+"""The draws that a mixture must have for each of its numbers."""
+
+PARTS = 10
+"""Parts of a chain, of which every second one chooses the number of components."""
+
+SEED = 0
+"""Of the first guesses at the components of the mixture of a chain."""
 
 CLOSE = {"xatol": 1e-12, "xrtol": 1e-12, "fatol": 0.0, "frtol": 0.0}
 """How near a root has to be."""
@@ -87,6 +106,52 @@ class Mixture:
             scale = np.log(self._cholesky[:, j, j])
             terms.append(terms[-1] + _log_normal(z[..., j]) - scale)
         return terms
+
+
+def fewest(dimension: int, components: int = 1) -> int:
+    """The draws that so many components must have."""
+    return EACH * components * (dimension + 1) * (dimension + 2) // 2
+
+
+def chosen(u: Array, held_out: Array, seed: int) -> Mixture:
+    """The mixture of (N, D), with as many components as others (M, D) ask for."""
+    best = fitted(u, 1, seed)
+    for components in COMPONENTS[1:]:
+        if len(u) < fewest(u.shape[1], components):
+            break
+        more = fitted(u, components, seed)
+        gain = more.log_prob(held_out) - best.log_prob(held_out)
+        if len(gain) > 1 and gain.mean() > stats.sem(gain):
+            best = more
+    return best
+
+
+@lru_cache(maxsize=8)
+def of_chain(u: bytes, dimension: int) -> Mixture:
+    """The mixture of draws in the order of a chain: as many components as every second part of it
+    asks for, fitted to all of it.
+
+    Args:
+        u: The bytes of float64, with shape (N, dimension).
+    """
+    draws = np.frombuffer(u).reshape(-1, dimension)
+    odd = np.arange(len(draws)) * PARTS // len(draws) % 2 == 1
+    return fitted(draws, len(chosen(draws[~odd], draws[odd], SEED).weights), SEED)
+
+
+def fitted(u: Array, components: int, seed: int) -> Mixture:
+    """By expectation maximisation, in units of the spread of each coordinate of (N, D)."""
+    from sklearn.mixture import GaussianMixture
+
+    middle, spread = u.mean(0), u.std(0)
+    found = GaussianMixture(
+        components, reg_covar=SHARPEST**2, max_iter=500, random_state=seed % 2**32
+    ).fit((u - middle) / spread)
+    return Mixture(
+        weights=found.weights_,
+        means=middle + spread * found.means_,
+        covariances=found.covariances_ * np.outer(spread, spread),
+    )
 
 
 def _log_normal(z: Array) -> Array:

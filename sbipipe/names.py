@@ -30,16 +30,26 @@ def _identifier(pattern: str, allowed: str) -> AfterValidator:
 _TAKEN = "chain|draw|observation|effective_sample_size"
 """Words with a meaning of their own in posterior files."""
 
-ParameterName = Annotated[
+_PARAMETER = "[A-Za-z][A-Za-z0-9_]*"
+
+ParameterNames = Annotated[
     str,
     _identifier(
-        rf"(?!({_TAKEN})$)[A-Za-z][A-Za-z0-9_]*",
-        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}",
+        rf"(?!({_TAKEN})\s*(,|$)){_PARAMETER}(\s*,\s*(?!({_TAKEN})\s*(,|$)){_PARAMETER})*",
+        f"a letter, then letters, digits and _, but not {_TAKEN.replace('|', ', ')}; several with "
+        "commas between",
     ),
 ]
+"""The name of one parameter, or of several that are distributed together."""
+
 EntryName = Annotated[
     str, _identifier(r"[A-Za-z0-9][A-Za-z0-9_+-]*", "letters, digits, _, + and -")
 ]
+
+
+def parameters_of(key: str) -> tuple[str, ...]:
+    """The parameters that a key of a prior names."""
+    return tuple(name.strip() for name in key.split(","))
 
 
 def dangling(values: Any) -> list[str]:

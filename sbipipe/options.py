@@ -19,7 +19,10 @@ from pydantic.fields import FieldInfo
 
 from sbipipe import config, plugins, priors
 from sbipipe.as_drawn import AsDrawn
-from sbipipe.priors import ProductPrior, Uniform
+from sbipipe.earlier import Draws
+from sbipipe.marginals import Fixed
+from sbipipe.multivariate import MultivariateNormal
+from sbipipe.priors import ComposedPrior, ProductPrior, Uniform, plain
 from sbipipe.records import InputError, dump
 
 SECTIONS: Mapping[str, type[Any]] = {
@@ -40,9 +43,18 @@ PRIORS: Mapping[str, type[Any]] = {
     "uniform": Uniform,
     "log_uniform": priors.LogUniform,
     "normal": priors.Normal,
+    "fixed": Fixed,
+    "multivariate_normal": MultivariateNormal,
+    "draws": Draws,
     "as_drawn": AsDrawn,
 }
 """The kinds that a prior has."""
+
+PRIOR = (
+    "The prior of one parameter, or of several whose names stand in one key with commas between. A "
+    "number or expression may have other parameters in it, times numbers and added up: "
+    "`high: omega_m`, `loc: 0.3 - 0.5 * h`."
+)
 
 TYPES: Mapping[Any, str] = {
     int: "whole number",
@@ -50,7 +62,9 @@ TYPES: Mapping[Any, str] = {
     str: "text",
     bool: "true | false",
     NoneType: "null",
+    float | str: "number, or expression",
     ProductPrior: "a prior of each parameter",
+    ComposedPrior: "a prior of each parameter",
     AsDrawn: "{kind: as_drawn}",
 }
 
@@ -107,7 +121,7 @@ def everything() -> Iterator[Described]:
             found = tuple(options(plugins.plugin_class(family or "", kind)))
             what = plugins.description(family or "", kind)
             yield Described(section=section, name=kind, what=what, options=found)
-    yield Described(section="prior", name="", what="The prior of one parameter.", options=())
+    yield Described(section="prior", name="", what=PRIOR, options=())
     for kind, cls in PRIORS.items():
         found = tuple(one for one in options(cls) if one.key != "kind")
         what = (inspect.getdoc(cls) or "").partition("\n")[0]
@@ -168,7 +182,7 @@ def _default(info: FieldInfo) -> Any:
 def _written(value: Any) -> str:
     """A default value as YAML has it."""
     if isinstance(value, ProductPrior):
-        value = {name: vars(marginal) for name, marginal in value.marginals.items()}
+        value = plain(value)
     text = json.dumps(dump(value)).replace('"', "")
     return text or '""'
 
@@ -176,17 +190,19 @@ def _written(value: Any) -> str:
 def _words(hint: Any) -> str:
     """A type in words."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if hint in TYPES:
+        return TYPES[hint]
     if origin is Annotated:
         return _ranged(_words(arguments[0]), arguments[1:])
     if origin in (Union, UnionType):
-        return ", or ".join(_words(one) for one in arguments)
+        return ", or ".join(dict.fromkeys(_words(one) for one in arguments))
     if origin is Literal:
         return " | ".join(_written(one) for one in arguments)
     if origin is tuple:
         return f"a list of: {_words(arguments[0])}"
     if origin in (dict, Mapping):
         return "keys and values"
-    return TYPES.get(hint) or _keys(hint)
+    return _keys(hint)
 
 
 def _keys(cls: Any) -> str:

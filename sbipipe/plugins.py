@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sbipipe import collector, storage
 from sbipipe.config import Params
+from sbipipe.fixed import completed
 from sbipipe.moved import KINDS
 from sbipipe.paths import SETS
 from sbipipe.protocols import (
@@ -81,7 +82,7 @@ def make(section: str, kind: str, config: Mapping[str, Any], where: str) -> Any:
         cls = plugin_class(FAMILIES[section], kind)
     except InputError as error:
         raise InputError(*(f"{where}.{problem}" for problem in error.problems)) from None
-    return parse(cls, dict(config), f"{where}.config")
+    return completed(parse(cls, dict(config), f"{where}.config"))
 
 
 def simulator(params: Params, name: str) -> Simulator | Reader:
@@ -104,6 +105,11 @@ def prior_of(params: Params, of: str) -> Prior:
         raise InputError(
             f"simulate.{name}: given parameters {', '.join(prior.names)}; "
             f"{SETS / of} was made with {', '.join(made)}: delete that folder"
+        )
+    if prior.source != storage.open_set(SETS / name).about.get("prior_source", ""):
+        raise InputError(
+            f"simulate.{name}: given a prior of other draws than {SETS / name} was made with; "
+            "allowed: the same file, or dvc repro -f for the new one"
         )
     return prior
 

@@ -29,11 +29,34 @@ from sbipipe.interfaces import (
 
 
 class Prior(Protocol):
-    """A distribution over theta with named parameters, independent unless it is an estimate."""
+    """A distribution over theta with named parameters.
+
+    Fixed parameters are none of them: only simulators are given these, as columns among the others.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the D parameters, in the order of theta's columns."""
+
+    @property
+    def nuisance(self) -> tuple[str, ...]:
+        """Those of them that are marginalised over where posteriors are shown."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The others."""
+
+    @property
+    def fixed(self) -> Mapping[str, float]:
+        """The values of parameters that are the same in every simulation."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all C parameters that a simulator is given, the fixed ones among them."""
+
+    @property
+    def source(self) -> str:
+        """Equal while the files that the prior is made of are; empty where there are none."""
 
     @property
     def variance(self) -> Array:
@@ -42,6 +65,17 @@ class Prior(Protocol):
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
         """A range of each parameter that holds (nearly) all of it, for figures and messages."""
+
+    @property
+    def margins(self) -> Prior:
+        """Independent parameters with (roughly) the same support, each on its own: the axes of
+        figures. The prior itself where its parameters are independent."""
+
+    def complete(self, theta: Array) -> Array:
+        """With columns for the fixed parameters, (..., D) -> (..., C)."""
+
+    def free(self, columns: Array) -> Array:
+        """The inverse of `complete`."""
 
     def sample(self, n: int, rng: Generator) -> Array:
         """Independent draws, with shape (n, D)."""
@@ -53,7 +87,7 @@ class Prior(Protocol):
         """Whether theta lies in the support, (..., D) -> (...)."""
 
     def from_unit(self, q: Array) -> Array:
-        """Quantiles in (0, 1), each given the parameters before it, to parameters,
+        """Quantiles in (0, 1), each given the parameters that it depends on, to parameters,
         (..., D) -> (..., D)."""
 
     def to_unit(self, theta: Array) -> Array:
@@ -73,11 +107,18 @@ class Prior(Protocol):
 class UnknownPrior(Protocol):
     """Stands for a prior that is known from parameters alone."""
 
+    @property
+    def within(self) -> Prior | None:
+        """What holds the parameters; None where they are unbounded."""
+
     def fit(self, train: Array, valid: Array, seed: int) -> Prior:
         """Learn from parameters `train` (N, D), choose on `valid` (M, D)."""
 
     def read(self, values: Mapping[str, Any]) -> Prior:
         """The prior that was learned, from what the set of simulations says of it."""
+
+    def written(self, prior: Any) -> dict[str, Any]:
+        """What `fit` has learned, as plain values that `read` reads."""
 
 
 @runtime_checkable

@@ -58,6 +58,8 @@ def collect(params: Params, name: str, verdict: Verdict) -> PosteriorFile:
         ),
         x=project.test_rows(params, of).x,
         prior=prior.sample(PRIOR_DRAWS, stream(params.seed, "prior", simulator)),
+        nuisance=prior.nuisance,
+        fixed=prior.fixed,
         theta=draws.theta,
         diagnosis=verdict,
         attributes=posterior_file.attributes(params, name, verdict, fields),

@@ -12,6 +12,7 @@ from sbipipe import paths, plugins, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.interfaces import SPLITS
 from sbipipe.seeds import stream
+from sbipipe.sets import brought
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {"train": 300, "valid": 60, "calibrate": 10, "test": 300}
@@ -57,7 +58,7 @@ def simulate() -> None:
         x = simulator.simulate(theta, rng).astype(np.float32)
         storage.save_split(path, split, rows_of(theta, x))
     described = storage.describe(simulator.data)
-    about = {**described, "parameters": simulator.prior.names, "shape": x.shape[1:], "maps": 1}
+    about = {**described, **brought.told(simulator.prior), "shape": x.shape[1:], "maps": 1}
     counts = {"simulations": COUNTS, "failed": dict.fromkeys(SPLITS, 0), "excluded": 0}
     failed = {"failures": {"failed": 0, "simulations": sum(COUNTS.values())}}
     storage.finish_set(path, {**about, **counts, **failed, "fingerprint": "f00d", "reasons": {}})

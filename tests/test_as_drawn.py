@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe import as_drawn
-from sbipipe.as_drawn import AsDrawn, DrawnPrior
+from sbipipe.as_drawn import AsDrawn
 from sbipipe.interfaces import Array
-from sbipipe.priors import uniform_prior
+from sbipipe.priors import DrawnPrior, uniform_prior
 from sbipipe.records import InputError, parse
 from sbipipe.sampling.condition import condition
 from sbipipe.simulators.arrays import Arrays
@@ -134,7 +133,8 @@ def test_outside_there_is_nothing(case: tuple[str, DrawnPrior, Array]) -> None:
 
 def test_it_comes_back_from_plain_values(case: tuple[str, DrawnPrior, Array]) -> None:
     _, prior, theta = case
-    again = as_drawn.AsDrawn(kind="as_drawn").read(json.loads(json.dumps(as_drawn.written(prior))))
+    declared = AsDrawn(kind="as_drawn")
+    again = declared.read(json.loads(json.dumps(declared.written(prior))))
     assert again.names == prior.names
     np.testing.assert_array_equal(again.log_prob(theta), prior.log_prob(theta))
     np.testing.assert_array_equal(again.variance, prior.variance)

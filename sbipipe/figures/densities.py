@@ -1,11 +1,12 @@
 """Smooth densities from posterior draws, on a grid that ends where the prior ends.
 
-Draws are taken to the prior's unit cube, counted on a grid there, and smoothed with a Gaussian that
-is reflected at the walls: no mass leaves the support. The density in theta is that in the cube
-times the prior's. The width of the Gaussian is a multiple of the draws' spread: the largest for
-which each half of the draws gives the other nearly the highest likelihood (cross-validation), which
-keeps thin crescents thin and smooths round clouds. Equal draws, as from weighted samples, share a
-half.
+Draws are taken to the unit cube of the prior's margins, counted on a grid there, and smoothed with
+a Gaussian that is reflected at the walls: no mass leaves the support of a parameter. (An edge that
+depends on another parameter is no wall, and is smoothed over.) The density in theta is that in the
+cube times that of the margins. The width of the Gaussian is a multiple of the draws' spread: the
+largest for which each half of the draws gives the other nearly the highest likelihood
+(cross-validation), which keeps thin crescents thin and smooths round clouds. Equal draws, as from
+weighted samples, share a half.
 
 Smoothing widens a density. So the region that holds a share of the probability is bounded by the
 density that this share of the *draws* exceeds: it holds what it says, however smooth its shape.
@@ -67,6 +68,7 @@ def density(draws: Array, prior: Prior, columns: Sequence[int]) -> Density:
         draws: With shape (n, D), inside the prior's support.
         columns: Which parameters.
     """
+    prior = prior.margins
     q = prior.to_unit(draws)[:, list(columns)]
     edges = [_edges(values, CELLS[len(columns)]) for values in q.T]
     spread = np.array([_spread(v) / (e[1] - e[0]) for v, e in zip(q.T, edges, strict=True)])

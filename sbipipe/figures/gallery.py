@@ -90,7 +90,7 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
 def _first(results: Results) -> list[Recovery]:
     """Recoveries of the first parameters."""
     kept = dict.fromkeys(
-        parameter for example in results.examples for parameter in example.parameters[:PARAMETERS]
+        parameter for example in results.examples for parameter in example.prior.shown[:PARAMETERS]
     )
     return [
         found for parameter in kept for found in results.recoveries if found.parameter == parameter

@@ -21,7 +21,7 @@ from sbipipe.interfaces import Array
 from sbipipe.results.posteriors import Example
 
 LARGEST = 4
-"""Parameters in a corner plot; where there are more, the first of them."""
+"""Parameters in a corner plot; where there are more, the first of those that are no nuisance."""
 
 FILLED = 2
 """Estimators whose regions are filled."""
@@ -36,10 +36,11 @@ def draw(example: Example, looks: Mapping[str, Look], first: Sequence[str] = ())
         first: The estimators that matter most; of them, and the others in their order, the first
             `FILLED` are filled.
     """
-    d = min(len(example.parameters), LARGEST)
+    columns = _columns(example)
+    d = len(columns)
     with canvas(_SIZES[d], 2.8 if d == 1 else _SIZES[d]) as figure:
         panels = figure.subplots(d, d, squeeze=False)
-        limits = [_limits(example, i) for i in range(d)]
+        limits = [_limits(example, column) for column in columns]
         filled = sorted(example.draws, key=lambda name: name not in first)[:FILLED]
         for name, draws in example.draws.items():
             _estimator(panels, example, draws, looks[name], filled=name in filled)
@@ -48,14 +49,20 @@ def draw(example: Example, looks: Mapping[str, Look], first: Sequence[str] = ())
         return finish(figure, f"posterior_{example.simulator}_{example.number}", _alt(example))
 
 
+def _columns(example: Example) -> list[int]:
+    """The places of the parameters that are shown."""
+    return [example.parameters.index(name) for name in example.prior.shown[:LARGEST]]
+
+
 def _estimator(
     panels: NDArray[Any], example: Example, draws: Array, look: Look, *, filled: bool
 ) -> None:
-    for i in range(len(panels)):
-        marginal = density(draws, example.prior, [i])
+    columns = _columns(example)
+    for i, row in enumerate(columns):
+        marginal = density(draws, example.prior, [row])
         panels[i, i].plot(marginal.axes[0], marginal.normalised, color=look.colour, ls=look.line)
-        for j in range(i):
-            _contours(panels[i, j], density(draws, example.prior, [j, i]), look, filled)
+        for j, column in enumerate(columns[:i]):
+            _contours(panels[i, j], density(draws, example.prior, [column, row]), look, filled)
 
 
 def _contours(axes: Axes, pair: Density, look: Look, filled: bool) -> None:
@@ -83,23 +90,24 @@ def _limits(example: Example, column: int) -> tuple[float, float]:
 
 
 def _dress(panels: NDArray[Any], example: Example, limits: list[tuple[float, float]]) -> None:
-    d = len(panels)
+    d, columns = len(panels), _columns(example)
+    truth, names = example.truth[columns], [example.parameters[i] for i in columns]
     for i, j in np.ndindex(d, d):
         axes = cast(Axes, panels[i, j])
         if j > i:
             axes.set_axis_off()
             continue
         axes.set_xlim(limits[j])
-        axes.axvline(float(example.truth[j]), color=INK, lw=0.7, ls=":")
+        axes.axvline(float(truth[j]), color=INK, lw=0.7, ls=":")
         axes.locator_params(nbins=4)
         if i == j:
             axes.set(ylim=(0, None), yticks=[])
             axes.spines["left"].set_visible(False)
         else:
             axes.set_ylim(limits[i])
-            axes.axhline(float(example.truth[i]), color=INK, lw=0.7, ls=":")
-            axes.plot(example.truth[j], example.truth[i], "+", color=INK, ms=9, mew=1.6, zorder=9)
-        name_axes(axes, example.parameters[:d], i, j)
+            axes.axhline(float(truth[i]), color=INK, lw=0.7, ls=":")
+            axes.plot(truth[j], truth[i], "+", color=INK, ms=9, mew=1.6, zorder=9)
+        name_axes(axes, names, i, j)
 
 
 def _legend(

@@ -1,7 +1,8 @@
 """The posteriors of one observation over each other and over the prior, in pairs of parameters.
 
 Thick lines hold 68 % of the probability, thin ones 95 %; the prior is the grey area on the
-diagonal. Axes end where the draws end, or where the prior does.
+diagonal. Axes end where the draws end, or where the prior does. Parameters that are a nuisance are
+marginalised over.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 
 LARGEST = 8
-"""Parameters that are shown; where there are more, the first of them."""
+"""Parameters that are shown; where there are more, the first of those that are no nuisance."""
 
 FILLED = 2
 """Posteriors whose regions are filled; those of the others are lines."""
@@ -51,7 +52,12 @@ class Overlaid:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that are shown."""
-        return self.prior.names[:LARGEST]
+        return self.prior.shown[:LARGEST]
+
+    @property
+    def columns(self) -> list[int]:
+        """Their places among all parameters."""
+        return [self.prior.names.index(name) for name in self.parameters]
 
 
 def draw(found: Overlaid, looks: Mapping[str, Look], name: str, title: str) -> Drawing:
@@ -66,29 +72,30 @@ def draw(found: Overlaid, looks: Mapping[str, Look], name: str, title: str) -> D
     side = max(SMALLEST, PANEL * d + MARGIN)
     with canvas(side, 3.2 if d == 1 else side) as figure:
         panels = figure.subplots(d, d, squeeze=False)
-        _prior(panels, found.prior)
-        for place, (estimator, draws) in enumerate(found.draws.items()):
-            _estimator(panels, found.prior, draws, looks[estimator], filled=place < FILLED)
+        _prior(panels, found)
+        for place, estimator in enumerate(found.draws):
+            _estimator(panels, found, estimator, looks[estimator], filled=place < FILLED)
         _dress(panels, found)
         _legend(figure, panels, found, looks, title)
         return finish(figure, name, _alt(found, title))
 
 
-def _prior(panels: NDArray[Any], prior: Prior) -> None:
-    draws = prior.sample(PRIOR_DRAWS, np.random.default_rng(0))
-    for i in range(len(panels)):
-        marginal = density(draws, prior, [i])
+def _prior(panels: NDArray[Any], found: Overlaid) -> None:
+    draws = found.prior.sample(PRIOR_DRAWS, np.random.default_rng(0))
+    for i, column in enumerate(found.columns):
+        marginal = density(draws, found.prior, [column])
         panels[i, i].fill_between(marginal.axes[0], marginal.normalised, color=BAND, lw=0)
 
 
 def _estimator(
-    panels: NDArray[Any], prior: Prior, draws: Array, look: Look, *, filled: bool
+    panels: NDArray[Any], found: Overlaid, estimator: str, look: Look, *, filled: bool
 ) -> None:
-    for i in range(len(panels)):
-        marginal = density(draws, prior, [i])
+    draws, prior = found.draws[estimator], found.prior
+    for i, row in enumerate(found.columns):
+        marginal = density(draws, prior, [row])
         panels[i, i].plot(marginal.axes[0], marginal.normalised, color=look.colour, ls=look.line)
-        for j in range(i):
-            _contours(panels[i, j], density(draws, prior, [j, i]), look, filled=filled)
+        for j, column in enumerate(found.columns[:i]):
+            _contours(panels[i, j], density(draws, prior, [column, row]), look, filled=filled)
 
 
 def _contours(axes: Axes, pair: Density, look: Look, *, filled: bool) -> None:
@@ -118,7 +125,7 @@ def _limits(found: Overlaid, column: int) -> tuple[float, float]:
 
 def _dress(panels: NDArray[Any], found: Overlaid) -> None:
     d = len(panels)
-    limits = [_limits(found, i) for i in range(d)]
+    limits = [_limits(found, column) for column in found.columns]
     for i, j in np.ndindex(d, d):
         axes = cast(Axes, panels[i, j])
         if j > i:
@@ -133,7 +140,7 @@ def _dress(panels: NDArray[Any], found: Overlaid) -> None:
         else:
             axes.set_ylim(limits[i])
         if found.truth is not None:
-            _mark(axes, found.truth, i, j)
+            _mark(axes, found.truth[found.columns], i, j)
         name_axes(axes, found.parameters, i, j)
 
 
@@ -167,7 +174,9 @@ def _alt(found: Overlaid, title: str) -> str:
         f"{name} has its median at "
         + ", ".join(
             f"{parameter} = {value:.3g}"
-            for parameter, value in zip(found.parameters, np.median(draws, 0), strict=False)
+            for parameter, value in zip(
+                found.parameters, np.median(draws[:, found.columns], 0), strict=True
+            )
         )
         for name, draws in found.draws.items()
     )

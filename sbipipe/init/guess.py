@@ -39,6 +39,12 @@ class Guess:
     prior: Mapping[str, Any]
     why: tuple[str, ...]
 
+    @property
+    def marginals(self) -> Mapping[str, Any]:
+        """That of each parameter, or what bounds it."""
+        found: Mapping[str, Any] = self.prior["within"] if self.why else self.prior
+        return found
+
 
 def guess(theta: Array, group: Index, names: tuple[str, ...]) -> Guess:
     """The prior of rows (N, D) of simulations (N,)."""
@@ -65,7 +71,10 @@ def guess(theta: Array, group: Index, names: tuple[str, ...]) -> Guess:
 
 
 def _marginal(values: Array, distinct: int, level: float) -> dict[str, Any] | None:
-    """The uniform or log-uniform distribution that values (S,) may come from, if one is likely."""
+    """The uniform or log-uniform distribution that values (S,) may come from, if one is likely; one
+    value is fixed."""
+    if values.min() == values.max():
+        return {"kind": "fixed", "value": float(values[0])}
     low, high = _edges(values)
     if margin_p_value((values - low) / (high - low), distinct) >= level:
         return {"kind": "uniform", "low": low, "high": high}

@@ -37,7 +37,9 @@ STAGES = {256: 5, 128: 4, 1: 3}
 def text(source: Source, guess: Guess) -> str:
     """All of `params.yaml`."""
     shares = _rounded(default_shares(source.simulations))
-    tested, reach = _reach(source, shares)
+    fixed = {name for name, one in guess.marginals.items() if one["kind"] == "fixed"}
+    learned = tuple(name for name in source.parameters if name not in fixed)
+    tested, reach = _reach(source, learned, shares)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sbipipe", "init"),
         undefined=jinja2.StrictUndefined,
@@ -84,13 +86,17 @@ def _channels(data: Fields) -> tuple[int, ...]:
     return CHANNELS[:stages]
 
 
-def _reach(source: Source, shares: Simulations) -> tuple[int, float]:
-    """The number of test simulations, and the `gate.width_error` they are good for."""
+def _reach(source: Source, learned: tuple[str, ...], shares: Simulations) -> tuple[int, float]:
+    """The number of test simulations, and the `gate.width_error` they are good for.
+
+    Args:
+        learned: The names of the parameters that are not fixed.
+    """
     own = number(SEED, "simulate", source.name)
     n = len(np.unique(source.group[assign(source.group, shares, own)["test"]]))
     diagnostics = {kind: plugins.make("diagnose", kind, {}, "") for kind in MANDATORY}
-    tests = count_tests(diagnostics, source.parameters)
-    return n, within_reach(n, source.parameters, Gate(), tests, SEED)
+    tests = count_tests(diagnostics, learned)
+    return n, within_reach(n, learned, Gate(), tests, SEED)
 
 
 def _rounded(shares: Simulations) -> Simulations:

@@ -18,14 +18,11 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from sbipipe.interfaces import Array
-from sbipipe.priors import PriorField, ProductPrior, uniform_prior
+from sbipipe.physics.parameters import NAMES
+from sbipipe.priors import Declared, PriorField, ProductPrior, uniform_prior
 
 if TYPE_CHECKING:
     from jax_cosmo import Cosmology
-
-NAMES = ("omega_m", "sigma_8")
-CRITICAL_DENSITY = 2.77536627e11
-"""Today, in (Msun/h) / (Mpc/h)^3."""
 
 _SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
 """Where the integral for sigma_8 is evaluated [h/Mpc]."""
@@ -40,12 +37,18 @@ def default_prior() -> ProductPrior:
     return uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0))
 
 
-def _of_cosmology(prior: ProductPrior) -> ProductPrior:
-    if prior.names != NAMES:
-        raise ValueError(
-            f"the parameters are {', '.join(prior.names)}; allowed: {' and '.join(NAMES)}, in order"
-        )
-    (low, high), (sigma_low, _) = prior.bounds
+def reach(prior: Declared, name: str) -> tuple[float, float]:
+    """The least and the greatest value of a parameter, or nearly."""
+    if name in prior.fixed:
+        return prior.fixed[name], prior.fixed[name]
+    return prior.bounds[prior.names.index(name)]
+
+
+def _of_cosmology(prior: Declared) -> Declared:
+    if prior.columns != NAMES:
+        given = ", ".join(prior.columns)
+        raise ValueError(f"the parameters are {given}; allowed: {' and '.join(NAMES)}, in order")
+    (low, high), (sigma_low, _) = (reach(prior, name) for name in NAMES)
     if low <= 0 or high >= 1 or sigma_low <= 0:
         raise ValueError(
             f"omega_m reaches from {low:g} to {high:g}, sigma_8 down to {sigma_low:g}; "
@@ -58,9 +61,9 @@ CosmologyPrior = Annotated[PriorField, AfterValidator(_of_cosmology)]
 """A prior over omega_m and sigma_8."""
 
 
-def check_baryons(prior: ProductPrior, omega_b: float) -> None:
+def check_baryons(prior: Declared, omega_b: float) -> None:
     """Raise ValueError where the prior leaves no room for cold dark matter."""
-    low = prior.bounds[0][0]
+    low, _ = reach(prior, "omega_m")
     if low <= omega_b:
         raise ValueError(
             f"prior: omega_m reaches down to {low:g}; allowed: above omega_b = {omega_b:g}"

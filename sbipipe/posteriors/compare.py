@@ -4,6 +4,8 @@ Pairs are compared by the accuracy of a classifier between their draws (`two_sam
 over observations, and parameter by parameter: the shift (mean_a - mean_b) / sqrt((w_a^2 + w_b^2)
 / 2) and the ratio of widths w_a / w_b, averaged in its logarithm.
 
+Parameters that are a nuisance count as any other: nats, C2ST and KL are of all parameters together.
+
 Where the exact posterior p is known, an estimator q is scored by
 
     KL(p || q) = E_{theta ~ p} [log p(theta | x) - log q(theta | x)],

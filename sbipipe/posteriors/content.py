@@ -24,6 +24,8 @@ class PosteriorFile:
         novelty: One number for each observation, with shape (B,), by name.
         diagnosis: The verdict on the estimator; None where it has none.
         attributes: Plain values, for the root.
+        nuisance: The names of the parameters that are marginalised over where posteriors are shown.
+        fixed: The values of parameters that were the same in every simulation, by name.
     """
 
     parameters: tuple[str, ...]
@@ -35,6 +37,19 @@ class PosteriorFile:
     novelty: Mapping[str, Array] = field(default_factory=dict)
     diagnosis: Verdict | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    nuisance: tuple[str, ...] = ()
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the parameters that are no nuisance."""
+        return tuple(name for name in self.parameters if name not in self.nuisance)
+
+    @property
+    def marginal(self) -> Array:
+        """The draws of those, with shape (n, B, d): all others are marginalised over."""
+        places = [self.parameters.index(name) for name in self.shown]
+        return self.samples.draws[..., places]
 
 
 __all__ = ["PosteriorFile"]

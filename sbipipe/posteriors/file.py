@@ -3,24 +3,28 @@
 | group | content |
 |---|---|
 | `posterior` | one variable for each parameter, with dims (chain, draw, observation) |
+| `nuisance` | the same of parameters that are a nuisance, which are left out of `posterior` |
 | `sample_stats` | `log_prob` [nats], normalised; `weights`, which sum to one; `Samples.figures` |
 | `observed_data` | `x`, what the estimator is conditioned on; `fields`, what it was made of |
-| `constant_data` | the truth of each parameter where it is known; `effective_sample_size` |
-| `prior` | draws from the prior, with dims (chain, draw) |
+| `constant_data` | the truth of each parameter where it is known; `effective_sample_size`; the |
+|  | value of each parameter that is fixed, without dims |
+| `prior` | draws from the prior, with dims (chain, draw), of the parameters in `posterior` |
+| `nuisance_prior` | the same of those in `nuisance` |
 | `novelty` | where each new observation lies among the training rows |
 | `calibration` | every test behind the verdict, with its curve, padded with NaN |
 
 The attributes of the root and of `posterior` say whether it may be believed and where it comes
 from. The draws are independent and shuffled, so cutting them into four chains loses nothing and
 gives R-hat a meaning: it compares four independent parts. Where draws were resampled, arviz cannot
-see it: the size that counts is `constant_data.effective_sample_size`.
+see it: the size that counts is `constant_data.effective_sample_size`. Draws in `posterior` are
+marginalised over what lies in `nuisance`; `log_prob` is the density of all parameters together.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +140,17 @@ def save(path: Path, content: PosteriorFile) -> None:
 def groups(content: PosteriorFile) -> dict[str, xr.Dataset]:
     """The groups of a posterior file, which `arviz.InferenceData` takes by name."""
     found = {
-        "posterior": _posterior(content).assign_attrs(_root(content)),
+        "posterior": _posterior(content, content.shown).assign_attrs(_root(content)),
         "sample_stats": _sample_stats(content),
         "observed_data": _observed(content),
         "constant_data": _constants(content),
-        "prior": _prior(content),
+        "prior": _prior(content, content.shown),
         "calibration": _calibration(content.diagnosis),
     }
+    if content.nuisance:
+        order = {"parameters": json.dumps(content.parameters)}
+        found["nuisance"] = _posterior(content, content.nuisance).assign_attrs(order)
+        found["nuisance_prior"] = _prior(content, content.nuisance)
     if content.novelty:
         found["novelty"] = _columns(content.novelty)
     return found
@@ -162,10 +170,11 @@ def load(path: Path) -> PosteriorFile:
     missing = [name for name in GROUPS if name not in found]
     if missing:
         raise InputError(f"{path}: the group {missing[0]!r} is missing; not a posterior file")
-    parameters = tuple(str(name) for name in found["posterior"].data_vars)
+    nuisance, drawn, prior = _with_nuisance(found)
+    parameters = tuple(str(name) for name in drawn)
     constants, observed = found["constant_data"], found["observed_data"]
     samples = Samples(
-        draws=np.stack([_draws(found["posterior"][name]) for name in parameters], -1),
+        draws=np.stack([_draws(one) for one in drawn.values()], -1),
         log_prob=_draws(found["sample_stats"]["log_prob"]),
         effective_sample_size=constants["effective_sample_size"].to_numpy(),
         figures={
@@ -179,17 +188,33 @@ def load(path: Path) -> PosteriorFile:
         samples=samples,
         x=observed["x"].to_numpy(),
         fields=observed["fields"].to_numpy() if "fields" in observed else None,
-        prior=np.stack([found["prior"][name].to_numpy().ravel() for name in parameters], -1),
+        prior=np.stack([prior[name].to_numpy().ravel() for name in parameters], -1),
         theta=_truth(constants, parameters),
         novelty={str(k): v.to_numpy() for k, v in found.get("novelty", xr.Dataset()).items()},
         diagnosis=_diagnosis(found["calibration"], path),
         attributes={key: _plain(value) for key, value in root.items()},
+        nuisance=nuisance,
+        fixed={str(k): float(v) for k, v in constants.data_vars.items() if not v.dims},
     )
 
 
-def _posterior(content: PosteriorFile) -> xr.Dataset:
-    draws = content.samples.draws
-    return _chains({name: draws[..., i] for i, name in enumerate(content.parameters)})
+def _with_nuisance(
+    found: Mapping[str, xr.Dataset],
+) -> tuple[tuple[str, ...], dict[str, xr.DataArray], dict[str, xr.DataArray]]:
+    """The names of nuisance parameters; the draws of all parameters, in their order, from the
+    posterior and from the prior."""
+    drawn, prior = found["posterior"], found["prior"]
+    order, nuisance = [str(name) for name in drawn.data_vars], tuple[str, ...]()
+    if "nuisance" in found:
+        order = json.loads(found["nuisance"].attrs["parameters"])
+        nuisance = tuple(name for name in order if name in found["nuisance"])
+        drawn, prior = drawn.merge(found["nuisance"]), prior.merge(found["nuisance_prior"])
+    return nuisance, {n: drawn[n] for n in order}, {n: prior[n] for n in order}
+
+
+def _posterior(content: PosteriorFile, names: Sequence[str]) -> xr.Dataset:
+    draws, places = content.samples.draws, content.parameters.index
+    return _chains({name: draws[..., places(name)] for name in names})
 
 
 def _sample_stats(content: PosteriorFile) -> xr.Dataset:
@@ -212,14 +237,12 @@ def _constants(content: PosteriorFile) -> xr.Dataset:
     values = {"effective_sample_size": content.samples.effective_sample_size}
     if content.theta is not None:
         values |= {name: content.theta[:, i] for i, name in enumerate(content.parameters)}
-    return _columns(values)
+    return _columns(values).assign(dict(content.fixed))
 
 
-def _prior(content: PosteriorFile) -> xr.Dataset:
-    columns = {
-        name: (("chain", "draw"), content.prior[None, :, i])
-        for i, name in enumerate(content.parameters)
-    }
+def _prior(content: PosteriorFile, names: Sequence[str]) -> xr.Dataset:
+    places = content.parameters.index
+    columns = {name: (("chain", "draw"), content.prior[None, :, places(name)]) for name in names}
     return xr.Dataset(columns, {"chain": [0], "draw": np.arange(len(content.prior))})
 
 

@@ -88,6 +88,8 @@ def _inferred(
         x=x,
         fields=None if of == simulator else fields,
         prior=prior.sample(PRIOR_DRAWS, stream(params.seed, "prior", simulator)),
+        nuisance=prior.nuisance,
+        fixed=prior.fixed,
         novelty=found,
         diagnosis=diagnosis,
         attributes={
@@ -184,6 +186,6 @@ def novelty(params: Params, of: str, x: Array) -> dict[str, Array]:
 
 
 def moments(content: PosteriorFile) -> tuple[Array, Array]:
-    """Posterior means and standard deviations, each with shape (B, D)."""
-    draws = np.asarray(content.samples.draws, np.float64)
+    """Posterior means and standard deviations of what is no nuisance, each with shape (B, d)."""
+    draws = np.asarray(content.marginal, np.float64)
     return draws.mean(0), draws.std(0, ddof=1)

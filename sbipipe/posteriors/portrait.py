@@ -33,9 +33,9 @@ class Portrait:
     remarks: tuple[str, ...]
 
     def summaries(self, observation: int) -> dict[str, tuple[Summary, ...]]:
-        """Medians and intervals of one observation, by estimator."""
+        """Medians and intervals of what is no nuisance for one observation, by estimator."""
         return {
-            name: summary(file.parameters, file.samples.draws[:, observation])
+            name: summary(file.shown, file.marginal[:, observation])
             for name, file in self.files.items()
         }
 

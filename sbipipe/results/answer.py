@@ -33,11 +33,13 @@ class Parameter:
         name: The name of the parameter.
         widths: The width of each estimator's posterior over that of the prior, by estimator.
         learned: What the estimator to use has learned of it, in a word; empty where none is.
+        nuisance: Whether it is a nuisance.
     """
 
     name: str
     widths: Mapping[str, float]
     learned: str
+    nuisance: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class Answer:
                 name=name,
                 widths={e.name: _width(e.verdict.sharpness.contraction[name]) for e in self.shown},
                 learned=learned(contraction) if self.use else "",
+                nuisance=name in first.nuisance,
             )
             for name, contraction in first.verdict.sharpness.contraction.items()
         )

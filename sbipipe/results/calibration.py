@@ -25,12 +25,14 @@ class Judged:
         entry: The entry `train.<name>`.
         verdict: The verdict of the gate.
         performance: The figures by which estimators are compared.
+        nuisance: The names of the parameters that are a nuisance.
     """
 
     name: str
     entry: Made
     verdict: Verdict
     performance: Performance
+    nuisance: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -50,9 +52,13 @@ class Judged:
 
     @property
     def learned_nothing_of(self) -> tuple[str, ...]:
-        """The parameters whose posteriors are hardly narrower than the prior."""
+        """The parameters whose posteriors are hardly narrower than the prior, and matter."""
         contraction = self.verdict.sharpness.contraction
-        return tuple(name for name, value in contraction.items() if value < NOTHING)
+        return tuple(
+            name
+            for name, value in contraction.items()
+            if value < NOTHING and name not in self.nuisance
+        )
 
     @property
     def min_p_adjusted(self) -> float:
@@ -88,6 +94,13 @@ def judged(params: Params, comparison: Comparison) -> tuple[Judged, ...]:
             entry=entry,
             verdict=verdicts.estimators[name],
             performance=comparison.estimators[name],
+            nuisance=_nuisance(params, name),
         )
         for name, entry in params.estimators.items()
     )
+
+
+def _nuisance(params: Params, name: str) -> tuple[str, ...]:
+    """The parameters that are a nuisance, of the simulations that an estimator is of."""
+    about = storage.open_set(paths.SETS / params.simulator_of(params.set_of(name))).about
+    return tuple(about.get("nuisance", ()))

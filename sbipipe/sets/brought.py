@@ -7,17 +7,17 @@ were drawn from it, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from sbipipe.as_drawn import AsDrawn, support, unnamed, written
 from sbipipe.interfaces import Dataset, Index
 from sbipipe.protocols import Prior, Reader, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets import repeats
 from sbipipe.sets.declared import departures, significant, simulated
+from sbipipe.sets.support import support, unnamed
 
 
 def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
         f"{where}: {line}"
         for line in (*repeats.constant(rows.theta[known], names), *repeats.copied(sound, index))
     ]
-    if within and not isinstance(reader.prior, AsDrawn):
+    if within and not isinstance(reader.prior, UnknownPrior):
         found = departures(rows.theta, rows.group, within)
         problems += [f"{where}.config.prior: {line}" for line in found]
     if problems:
@@ -53,13 +53,20 @@ def prior_of(
     rows: Dataset, chosen: Mapping[str, Index], declared: Prior | UnknownPrior, seed: int
 ) -> tuple[Prior, dict[str, Any]]:
     """The prior of rows in their splits, and what `set.json` says of it where it is an estimate."""
-    if not isinstance(declared, AsDrawn):
-        return cast(Prior, declared), {}
+    if not isinstance(declared, UnknownPrior):
+        return declared, {}
     theta = {split: simulated(rows.theta[i], rows.group[i])[0] for split, i in chosen.items()}
     prior = declared.fit(theta["train"], theta["valid"], number(seed, "prior"))
     others = np.concatenate([theta[split] for split in ("calibrate", "test")])
     missed = significant(others, len(np.unique(others, axis=0)), prior)
-    return prior, {"prior": written(prior), "missed": [_joined(prior, which) for which in missed]}
+    names = [_joined(prior, which) for which in missed]
+    return prior, {"prior": declared.written(prior), "missed": names}
+
+
+def told(prior: Prior) -> dict[str, Any]:
+    """What `set.json` says of the parameters of any set."""
+    more = {"nuisance": prior.nuisance, "fixed": dict(prior.fixed), "prior_source": prior.source}
+    return {"parameters": prior.names, **{key: value for key, value in more.items() if value}}
 
 
 def _joined(prior: Prior, which: tuple[int, ...]) -> str:

@@ -65,7 +65,7 @@ def run_simulations(
     wanted = counts(entry.simulations, f"simulate.{name}.simulations")
     designs = {split: design(simulator.prior, split, wanted[split], seed) for split in SPLITS}
     declared.require(np.concatenate([*designs.values()]), simulator.prior, f"simulate.{name}")
-    made = fingerprint.of(simulator, entry.kind, entry.config, seed)
+    made = fingerprint.of(simulator, entry.kind, entry.config, seed, simulator.prior.source)
     trials = on_every_worker(client, _simulate_one, simulator, number(seed, "shape"))
     shape = tuple(next(as_completed(trials)).result().shape[1:])
     set_aside.begin(path, aside, made, tell)
@@ -82,7 +82,7 @@ def run_simulations(
         "name": name,
         "kind": entry.kind,
         "fingerprint": made.digest,
-        "parameters": simulator.prior.names,
+        **brought.told(simulator.prior),
         **storage.describe(simulator.data),
         "shape": shape,
         "maps": simulator.maps,
@@ -128,7 +128,7 @@ def import_simulations(
         "name": name,
         "kind": entry.kind,
         "fingerprint": _digest(rows, prior),
-        "parameters": prior.names,
+        **brought.told(prior),
         **storage.describe(rows.data),
         "shape": rows.x.shape[1:],
         "maps": 1,

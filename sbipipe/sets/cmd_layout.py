@@ -27,7 +27,7 @@ from scipy.stats import qmc
 
 from sbipipe import seeds
 from sbipipe.interfaces import Array, Index
-from sbipipe.physics.cosmology import CRITICAL_DENSITY, NAMES
+from sbipipe.physics.parameters import CRITICAL_DENSITY, NAMES
 from sbipipe.protocols import Prior, Simulator
 from sbipipe.records import InputError
 from sbipipe.storage import write_whole

@@ -13,8 +13,11 @@ Sobol sequences and latin hypercubes, and for independent draws less than Kuiper
 is an upper bound at finite N, where l grows by 0.155 V (Stephens 1965). Only departures larger than
 those of chance count.
 
-**Pairs.** Parameters of a declared prior are independent. With Q_i (N, K) the orthonormal
-polynomials, up to degree K, of the ranks of parameter i, S = (N - 1) |Q_i^T Q_j|^2 follows a
+Where parameters depend on each other, q_i is the quantile given those that i depends on (`cube`),
+and all q are as independent and uniform as ever.
+
+**Pairs.** The quantiles of two parameters are independent. With Q_i (N, K) the orthonormal
+polynomials, up to degree K, of the ranks of q_i, S = (N - 1) |Q_i^T Q_j|^2 follows a
 chi-squared distribution with K^2 degrees of freedom: K = 1 is the rank correlation, K = 2 sees
 curved dependence as well. A full factorial has S = 0. Two coordinates of a Sobol sequence may
 depend on each other, quadratically, while its points are few for its dimension D (Joe and Kuo
@@ -79,7 +82,7 @@ def significant(theta: Array, distinct: int, prior: Prior) -> Mapping[tuple[int,
     """The p-values of the margins (i,) and pairs (i, j) that depart from the prior.
 
     Args:
-        theta: One row for each simulation, with shape (S, D).
+        theta: One row for each simulation, with shape (S, D), inside the prior.
         distinct: The number of different rows.
     """
     q, parameters = prior.to_unit(theta).T, range(theta.shape[1])
@@ -132,6 +135,13 @@ def scores(column: Array, degree: int) -> Array:
 
 def _margin(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) -> str:
     (i,) = which
+    if prior.margins is not prior:
+        quartiles = np.quantile(prior.to_unit(theta)[:, i], [0.25, 0.5, 0.75])
+        return (
+            f"{prior.names[i]}: given {len(theta)} simulations whose quantiles, given what it "
+            f"depends on, have quartiles {_words(quartiles)}, for a prior with 0.25, 0.5, 0.75 "
+            f"({_p(p_value)}); {_ALLOWED}"
+        )
     quartiles = np.quantile(theta[:, i], [0.25, 0.5, 0.75])
     quantiles = np.full((3, len(prior.names)), 0.5)
     quantiles[:, i] = [0.25, 0.5, 0.75]
@@ -145,10 +155,13 @@ def _margin(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) 
 
 def _pair(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) -> str:
     i, j = which
-    correlation = stats.spearmanr(theta[:, i], theta[:, j]).statistic
+    dependent = prior.margins is not prior
+    values = prior.to_unit(theta) if dependent else theta
+    correlation = stats.spearmanr(values[:, i], values[:, j]).statistic
+    what = " of their quantiles, given what they depend on," if dependent else ""
     return (
         f"{prior.names[i]} and {prior.names[j]}: given {len(theta)} simulations with rank "
-        f"correlation {correlation:.2f}, for a prior under which they are independent "
+        f"correlation {correlation:.2f}{what or ','} for a prior under which they are independent "
         f"({_p(p_value)}); {_ALLOWED}"
     )
 

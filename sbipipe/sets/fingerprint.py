@@ -1,4 +1,4 @@
-"""What numbers depend on: for a simulation its code, its kind, its settings and its seed.
+"""What numbers depend on: of a simulation its code, kind, settings, seed, and its prior's files.
 
 Code is the abstract syntax tree of the simulator's module, of the modules that choose parameters
 and seeds, and of every module of ours that one of them imports, directly or through others. The
@@ -45,15 +45,17 @@ class Fingerprint:
         return {"fingerprint": self.digest, "parts": dict(self.parts)}
 
 
-def of(simulator: Any, kind: str, config: Any, seed: int) -> Fingerprint:
+def of(simulator: Any, kind: str, config: Any, seed: int, source: str = "") -> Fingerprint:
     """The fingerprint of an entry's simulations.
 
     Args:
         config: The settings as they are written.
         seed: The entry's own seed.
+        source: Of the files that the prior is made of (`Prior.source`).
     """
-    trees = of_code(type(simulator).__module__, DESIGN)
+    trees = of_code(type(getattr(simulator, "inner", simulator)).__module__, DESIGN)
     settings = {"kind": kind, "config": json.dumps(config), "seed": str(seed)}
+    settings |= {"prior": source} if source else {}
     return Fingerprint({name: _digest(text) for name, text in settings.items()} | trees)
 
 

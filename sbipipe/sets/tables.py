@@ -13,7 +13,7 @@ excludes and counts them (`Dataset.finite`).
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from sbipipe.sets.repeats import ungrouped
 FEWEST_ROWS = 10
 """A table with fewer rows is a mistake."""
 
+CLOSE = 1e-6
+"""How far a fixed parameter may be from its value, as a share of it: files hold rounded numbers."""
+
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -47,7 +50,7 @@ def read_table(path: Path, prior: Prior | None, parameters: Sequence[str] = ()) 
     Raises:
         InputError: With every problem of the file, each in a line that names it.
     """
-    columns = _load(path, prior.names if prior else parameters)
+    columns = _load(path, prior.columns if prior else parameters)
     return table(columns, prior, str(path))
 
 
@@ -66,7 +69,9 @@ def table(columns: Columns, prior: Prior | None, where: str) -> Dataset:
     if problems:
         raise InputError(*problems)
     theta = np.asarray(columns["theta"], np.float64)
-    return dataset(theta.reshape(len(theta), -1), columns["x"], _group(columns, len(theta)))
+    theta = theta.reshape(len(theta), -1)
+    free = prior.free(theta) if prior else theta
+    return dataset(free, columns["x"], _group(columns, len(theta)))
 
 
 def dataset(theta: Array, x: NDArray[Any], group: Index | None = None) -> Dataset:
@@ -88,19 +93,44 @@ def csv_parameters(path: Path) -> tuple[str, ...]:
     return tuple(str(name) for name in columns if str(name).startswith("theta"))
 
 
-def outside(theta: Array, prior: Prior) -> list[str]:
-    """A problem for each parameter that leaves the prior; rows with NaN are passed over."""
-    problems = []
+def outside(columns: Array, prior: Prior) -> list[str]:
+    """A problem for each parameter that leaves the prior; rows with NaN are passed over.
+
+    Args:
+        columns: All parameters, the fixed ones among them, with shape (N, C).
+    """
+    problems, theta = [*_unfixed(columns, prior)], prior.free(columns)
+    alone = prior.margins
     for i, (name, (low, high)) in enumerate(zip(prior.names, prior.bounds, strict=True)):
-        middle = prior.from_unit(np.full(theta.shape, 0.5))
+        middle = alone.from_unit(np.full(theta.shape, 0.5))
         middle[:, i] = theta[:, i]
-        wrong = np.flatnonzero(~prior.inside(middle) & np.isfinite(theta[:, i]))
+        wrong = np.flatnonzero(~alone.inside(middle) & np.isfinite(theta[:, i]))
         if len(wrong):
             problems.append(
                 f"theta: {len(wrong)} rows lie outside the prior of {name}, the first in row "
                 f"{wrong[0]}: given {theta[wrong[0], i]:.9g}; allowed: {low:g} to {high:g}"
             )
+    wrong = np.flatnonzero(~prior.inside(theta) & np.isfinite(theta).all(1))
+    if len(wrong) and not problems:
+        given = ", ".join(f"{n} {v:.9g}" for n, v in zip(prior.names, theta[wrong[0]], strict=True))
+        problems.append(
+            f"theta: {len(wrong)} rows lie outside the prior, the first is row {wrong[0]}: given "
+            f"{given}; allowed: each between its edges given the others"
+        )
     return problems
+
+
+def _unfixed(columns: Array, prior: Prior) -> Iterator[str]:
+    """A problem for each fixed parameter that has another value."""
+    for name, value in prior.fixed.items():
+        column = columns[:, prior.columns.index(name)]
+        other = np.isfinite(column) & ~np.isclose(column, value, rtol=CLOSE, atol=0)
+        wrong = np.flatnonzero(other)
+        if len(wrong):
+            yield (
+                f"theta: {len(wrong)} rows have another value of {name} than the fixed one, the "
+                f"first is row {wrong[0]}: given {column[wrong[0]]:.9g}; allowed: {value:.9g}"
+            )
 
 
 def _problems(columns: Columns, prior: Prior | None) -> list[str]:
@@ -140,10 +170,10 @@ def _shape_problems(theta: Array, x: Array, group: NDArray[Any] | None) -> list[
 
 def _prior_problems(theta: Array, prior: Prior) -> list[str]:
     width = theta.shape[1] if theta.ndim == 2 else 1
-    if theta.ndim > 2 or width != len(prior.names):
-        names = ", ".join(prior.names)
+    if theta.ndim > 2 or width != len(prior.columns):
+        names = ", ".join(prior.columns)
         return [
-            f"theta: given shape {theta.shape}; allowed: ({len(theta)}, {len(prior.names)}), "
+            f"theta: given shape {theta.shape}; allowed: ({len(theta)}, {len(prior.columns)}), "
             f"a column for each parameter of the prior ({names})"
         ]
     return outside(np.asarray(theta, np.float64).reshape(len(theta), -1), prior)

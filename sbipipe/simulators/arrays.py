@@ -13,9 +13,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sbipipe.as_drawn import DeclaredPrior, support
+from sbipipe.as_drawn import DeclaredPrior
 from sbipipe.interfaces import Dataset, Vectors
 from sbipipe.records import plugin
+from sbipipe.sets.support import support
 from sbipipe.sets.tables import read_table
 
 

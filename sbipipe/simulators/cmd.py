@@ -22,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sbipipe.as_drawn import DeclaredPrior, support
+from sbipipe.as_drawn import DeclaredPrior
 from sbipipe.interfaces import Array, Dataset, Fields, Geometry
+from sbipipe.protocols import Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sets import cmd_layout
+from sbipipe.sets.support import support
 from sbipipe.sets.tables import outside
 
 __all__ = ["Cmd"]
@@ -76,7 +78,7 @@ class Cmd:
         quantity = "log10(1 + delta)" if self.overdensity else self.field
         return Dataset(
             data=Fields(geometry=geometry, channels=(self.field,), quantity=quantity),
-            theta=columns[group, : len(within.names) if within else columns.shape[1]],
+            theta=_free(columns, within)[group],
             x=x[:, None],
             group=group,
         )
@@ -107,7 +109,7 @@ class Cmd:
         if self.pixels is not None and side % self.pixels:
             problems.append(f"maps of {side} pixels; allowed for pixels: a divisor of it")
         within = support(self.prior)
-        names = within.names if within else ()
+        names = within.columns if within else ()
         if columns.shape[1] < len(names):
             problems.append(
                 f"{columns.shape[1]} columns of parameters; allowed: at least {len(names)}, for "
@@ -128,3 +130,8 @@ class Cmd:
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.log10(values / values.mean())
         return values.astype(np.float32)
+
+
+def _free(columns: Array, within: Prior | None) -> Array:
+    """The parameters that are not fixed, of as many leading columns as the prior has."""
+    return within.free(columns[:, : len(within.columns)]) if within else columns

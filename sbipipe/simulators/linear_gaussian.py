@@ -6,19 +6,21 @@ r"""A polynomial observed with noise: the case whose posterior is known in close
 that is, theta holds the coefficients of a polynomial seen at L points of (0, 1]. The posterior is
 normal (Bishop 2006, eq. 3.49-3.51), with correlated parameters,
 
-    covariance = (A^T A / s^2 + I / S^2)^-1,   mean = covariance A^T x / s^2.
+    covariance = (A^T A / s^2 + I / S^2)^-1,   mean = covariance A^T x / s^2,
+
+and under any other prior that is normal, with its covariance in the place of S^2 I.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 from pydantic import Field
 
 from sbipipe.interfaces import Array, Generator, Vectors
-from sbipipe.priors import Normal, ProductPrior
+from sbipipe.priors import Declared, Normal, PriorField, ProductPrior
 from sbipipe.records import Positive, plugin
 
 __all__ = ["LinearGaussian"]
@@ -29,21 +31,25 @@ class LinearGaussian:
     """Vectors x with shape (N, observations); theta = (theta_0, theta_1, ...).
 
     Attributes:
-        dimension: The number D of parameters.
+        dimension: The number D of parameters; as many as `prior` has, where that is given.
         observations: The length L of x.
         noise: The standard deviation s of the noise.
-        prior_scale: The standard deviation S of the prior.
+        prior_scale: The standard deviation S of the prior, where none is given.
+        prior: The prior of any parameters, in the order of the powers that they multiply; normal
+            ones called theta_0, theta_1 and so on where it is null.
     """
 
     dimension: Positive = 2
     observations: Positive = 4
     noise: Annotated[float, Field(gt=0)] = 0.5
     prior_scale: Annotated[float, Field(gt=0)] = 1.0
+    prior: PriorField = cast(Declared, None)
 
-    @property
-    def prior(self) -> ProductPrior:
-        marginal = Normal(kind="normal", loc=0.0, scale=self.prior_scale)
-        return ProductPrior({f"theta_{j}": marginal for j in range(self.dimension)})
+    def __post_init__(self) -> None:
+        if self.prior is None:
+            marginal = Normal(kind="normal", loc=0.0, scale=self.prior_scale)
+            prior = ProductPrior({f"theta_{j}": marginal for j in range(self.dimension)})
+            object.__setattr__(self, "prior", prior)
 
     @property
     def maps(self) -> int:
@@ -57,7 +63,7 @@ class LinearGaussian:
     def design(self) -> Array:
         """A, with shape (L, D)."""
         t = (np.arange(self.observations) + 1) / self.observations
-        return t[:, None] ** np.arange(self.dimension)
+        return t[:, None] ** np.arange(len(self.prior.columns))
 
     def simulate(self, theta: Array, rng: Generator) -> Array:
         noise = self.noise * rng.standard_normal((len(theta), self.observations))

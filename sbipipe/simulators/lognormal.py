@@ -36,6 +36,7 @@ import numpy as np
 from pydantic import Field
 from scipy.interpolate import CubicSpline
 
+from sbipipe.cube import EDGE
 from sbipipe.interfaces import Array, Fields, Generator, Geometry, Mask
 from sbipipe.physics import cosmology, fields
 from sbipipe.records import plugin
@@ -171,10 +172,21 @@ class Lognormal:
     @property
     def _reach(self) -> tuple[float, float]:
         """The values of omega_m that the prior can give, as far as they are physical."""
-        ends = self.prior.from_unit(np.array([[0.0, 0.0], [1.0, 1.0]]))[:, 0]
-        low, high = self.prior.marginals["omega_m"].distribution.support()
-        ends = np.where(np.isfinite([low, high]), [low, high], ends)
-        return max(float(ends[0]), 1.02 * self.omega_b), min(float(ends[1]), 0.999)
+        least, greatest = self._ends
+        return max(least, 1.02 * self.omega_b), min(greatest, 0.999)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The same, physical or not; a little apart where it is fixed."""
+        if "omega_m" in self.prior.fixed:
+            value = self.prior.fixed["omega_m"]
+            return 0.99 * value, 1.01 * value
+        margin = self.prior.margins.marginals["omega_m"].distribution
+        low, high = margin.support()
+        return (
+            float(low) if np.isfinite(low) else float(margin.ppf(EDGE)),
+            float(high) if np.isfinite(high) else float(margin.ppf(1 - EDGE)),
+        )
 
     @property
     def _table(self) -> _Table:

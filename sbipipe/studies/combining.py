@@ -89,9 +89,9 @@ def combine(
     Args:
         study: The study of one observation.
         size: The number k of observations in a set.
-        simulate: One observation at each theta, `(theta (N, D), rng) -> (N, ...)`, for the test
-            sets. That of the run where it is not given; where there is none, nothing is judged and
-            nothing published.
+        simulate: One observation at each theta, `(theta (N, C), rng) -> (N, ...)`, for the test
+            sets, with columns for fixed parameters. That of the run where it is not given; where
+            there is none, nothing is judged and nothing published.
         estimators: Names; all of the study where they are not given.
         tests: The number of test sets.
         draw: What differs from the defaults of the section `draw`.
@@ -113,7 +113,7 @@ def combine(
         raise InputError(*problems)
     drawn, gated = parse(Draw, dict(draw or {}), "draw"), parse(Gate, dict(gate or {}), "gate")
     sets = {name: _together(study, name, size) for name in names}
-    source = simulate or study.simulate
+    source = study.simulate if simulate is None else _completed(simulate, study.prior)
     verdicts: dict[str, Verdict | None] = dict.fromkeys(names)
     if source is not None:
         test = _test_sets(study, size, source, tests, stream(seed, "sets"))
@@ -133,6 +133,11 @@ def combine(
         simulate=None,
         seed=seed,
     )
+
+
+def _completed(simulate: Simulate, prior: Prior) -> Simulate:
+    """The same, given parameters that are not fixed."""
+    return lambda theta, rng: simulate(prior.complete(theta), rng)
 
 
 def _together(study: Study, name: str, size: int) -> Together:

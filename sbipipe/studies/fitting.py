@@ -76,10 +76,11 @@ def fit(
     """Learn posteriors from simulations, and put every one of them through the gate.
 
     Args:
-        theta: Parameters drawn from the prior, with shape (N, D).
+        theta: Parameters drawn from the prior, with shape (N, D), and a column for each that is
+            fixed.
         x: Vectors (N, L), or fields (N, *space) or (N, C, *space).
-        prior: The prior of theta: `{name: (low, high)}` for uniform parameters, a mapping as
-            `params.yaml` has it, or a prior; estimated from theta where it is not given.
+        prior: The prior of theta: a mapping as `params.yaml` has it, in which `(low, high)` may
+            stand for a uniform parameter, or a prior; estimated from theta where it is not given.
         estimators: Kinds, or entries by name.
         seed: The root of all random streams.
         group: The simulation that each row came from, with shape (N,); each row is one of its own

@@ -10,20 +10,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from sbipipe.as_drawn import AsDrawn, DeclaredPrior
 from sbipipe.interfaces import Array
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors import Declared, uniform_prior
 from sbipipe.protocols import Prior, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
 
 Given = Prior | UnknownPrior | Mapping[str, Any] | None
-"""A prior, a mapping as `params.yaml` has it, ranges `{name: (low, high)}`, or nothing."""
+"""A prior, a mapping as `params.yaml` has it in which a range `(low, high)` may stand for a uniform
+parameter, or nothing."""
 
 
 def declared(prior: Given) -> Prior | UnknownPrior:
     """What is declared of a prior.
 
     Args:
-        prior: Ranges `{name: (low, high)}` are uniform; nothing stands for `{kind: as_drawn}`.
+        prior: A range `(low, high)` is uniform; nothing stands for `{kind: as_drawn}`.
 
     Raises:
         InputError: Where it is none of the priors that there are.
@@ -39,7 +40,9 @@ def declared(prior: Given) -> Prior | UnknownPrior:
         except ValidationError as error:
             lines = (f"prior: {problem['msg']}" for problem in error.errors())
             raise InputError(*lines) from error
-    adapter: TypeAdapter[ProductPrior | AsDrawn] = TypeAdapter(DeclaredPrior)
+    ranges = {name: value for name, value in prior.items() if _range(value)}
+    prior = {**prior, **{name: _uniform(*map(float, value)) for name, value in ranges.items()}}
+    adapter: TypeAdapter[Declared | AsDrawn] = TypeAdapter(DeclaredPrior)
     try:
         return cast(Prior | UnknownPrior, adapter.validate_python(dict(prior)))
     except ValidationError as error:
@@ -57,6 +60,10 @@ def known(prior: Given, theta: Array, seed: int) -> Prior:
     order = np.random.default_rng(seed).permutation(len(theta))
     half = len(theta) // 2
     return found.fit(theta[order[half:]], theta[order[:half]], number(seed, "prior"))
+
+
+def _uniform(low: float, high: float) -> dict[str, Any]:
+    return {"kind": "uniform", "low": low, "high": high}
 
 
 def _range(value: Any) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe.as_drawn import support
 from sbipipe.config import Simulations
 from sbipipe.interfaces import SPLITS, Array, Dataset, Vectors
 from sbipipe.protocols import Prior, Summariser, UnknownPrior
@@ -17,6 +16,7 @@ from sbipipe.seeds import stream
 from sbipipe.sets import brought
 from sbipipe.sets.shares import default_shares
 from sbipipe.sets.splits import assign
+from sbipipe.sets.support import support
 from sbipipe.sets.tables import table
 
 

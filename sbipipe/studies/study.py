@@ -112,7 +112,7 @@ class Study:
         if not one.single:
             raise InputError(f"x: given {len(one.file.x)} observations; allowed: one")
         found = triangle.Overlaid(
-            draws={name: _sampled(name, each.draws) for name, each in drawn.items()},
+            draws={n: _sampled(n, each.file.samples.draws[:, 0]) for n, each in drawn.items()},
             prior=self.prior,
             truth=None if truth is None else np.asarray(truth, np.float64),
         )
@@ -188,6 +188,8 @@ class Given:
             samples=samples,
             x=self.x,
             prior=prior,
+            nuisance=study.prior.nuisance,
+            fixed=study.prior.fixed,
             novelty=study.places(name, self.x),
             diagnosis=self.judged.verdict,
             attributes={**study.attributes[name], "observation_hash": observed},
@@ -195,7 +197,7 @@ class Given:
         return Drawn(file=file, prior=study.prior, single=self.single)
 
     def log_prob(self, theta: ArrayLike) -> Array:
-        """Normalised log density in nats.
+        """Normalised log density of all parameters together in nats.
 
         Args:
             theta: With shape (n, D), the same for all observations, or (n, B, D).
@@ -214,6 +216,8 @@ class Given:
 class Drawn:
     """Draws from the posterior of one observation or several; `numpy.asarray` takes it.
 
+    Parameters that are a nuisance are marginalised over; `file.samples` has them all.
+
     Attributes:
         file: The draws with all that belongs to them, as a posterior file has them.
         prior: The prior of the parameters.
@@ -226,18 +230,19 @@ class Drawn:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of the parameters."""
-        return self.file.parameters
+        """The names of the d parameters that are no nuisance."""
+        return self.file.shown
 
     @property
     def draws(self) -> Array:
-        """Of one observation with shape (n, D), of several (n, B, D)."""
-        draws = self.file.samples.draws
+        """Of one observation with shape (n, d), of several (n, B, d)."""
+        draws = self.file.marginal
         return draws[:, 0] if self.single else draws
 
     @property
     def log_prob(self) -> Array:
-        """Normalised log densities at the draws in nats, with shape (n,) or (n, B)."""
+        """Normalised log densities of all parameters together at the draws, those that are a
+        nuisance among them, in nats, with shape (n,) or (n, B)."""
         log_prob = self.file.samples.log_prob
         return log_prob[:, 0] if self.single else log_prob
 
@@ -254,7 +259,7 @@ class Drawn:
 
     def summary(self, observation: int = 0) -> tuple[Summary, ...]:
         """Median and 68 and 95 % intervals of each parameter."""
-        return summary(self.parameters, self.file.samples.draws[:, observation])
+        return summary(self.parameters, self.file.marginal[:, observation])
 
     def plot(self, *, truth: ArrayLike | None = None, observation: int = 0) -> Drawing:
         """The triangle of one observation.

@@ -128,3 +128,11 @@ def test_a_name_is_made_of_the_file_s() -> None:
 def test_what_is_not_there_is_named(name: str) -> None:
     with pytest.raises(InputError, match=name):
         look(Path(name))
+
+
+def test_a_parameter_with_one_value_is_fixed() -> None:
+    np.savez("mine.npz", theta=np.insert(theta(), 1, 0.7, axis=1), x=x(3))
+    values = written(Path("mine.npz"))
+    (prior,) = (entry["config"]["prior"] for entry in values["simulate"].values())
+    assert prior["theta_1"] == {"kind": "fixed", "value": 0.7}
+    assert check.check().problems == ()

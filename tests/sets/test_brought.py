@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from sbipipe import paths, plugins, storage
-from sbipipe.as_drawn import DrawnPrior
 from sbipipe.config import Params
 from sbipipe.interfaces import Array
+from sbipipe.priors import DrawnPrior
 from sbipipe.records import InputError, parse
 from sbipipe.sets import campaign
 

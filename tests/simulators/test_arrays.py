@@ -119,3 +119,34 @@ def test_no_pickle_is_opened(tmp_path: Path) -> None:
     path = saved(tmp_path, theta=GOOD["theta"], x=np.array([{}] * 20))
     with pytest.raises(InputError, match="cannot be read"):
         reader(path).read()
+
+
+def with_fixed(folder: Path, theta: Any, prior: dict[str, Any]) -> Arrays:
+    path = saved(folder, **GOOD | {"theta": theta})
+    return parse(Arrays, {"path": str(path), "prior": prior}, "simulate.mine.config")
+
+
+def test_columns_of_fixed_parameters_are_left_out(tmp_path: Path) -> None:
+    theta = np.insert(GOOD["theta"], 1, 0.7, axis=1)
+    prior = {"a": PRIOR["a"], "h": {"kind": "fixed", "value": 0.7}, "b": PRIOR["b"]}
+    np.testing.assert_array_equal(with_fixed(tmp_path, theta, prior).read().theta, GOOD["theta"])
+    theta[3, 1] = 0.71
+    line = (
+        r"theta: 1 rows have another value of h than the fixed one, the first is row 3: given 0\.71"
+    )
+    with pytest.raises(InputError, match=line):
+        with_fixed(tmp_path, theta, prior).read()
+    with pytest.raises(InputError, match=r"allowed: \(20, 3\), .* \(a, h, b\)"):
+        with_fixed(tmp_path, GOOD["theta"], prior).read()
+
+
+def test_rows_beyond_an_edge_that_depends_on_another_parameter_are_named(tmp_path: Path) -> None:
+    theta = GOOD["theta"].copy()
+    theta[:, 1] *= theta[:, 0]
+    prior = {"a": PRIOR["a"], "b": {"kind": "uniform", "low": 0.0, "high": "a"}}
+    np.testing.assert_array_equal(with_fixed(tmp_path, theta, prior).read().theta, theta)
+    theta[4] = [0.3, 0.4]
+    with pytest.raises(
+        InputError, match=r"1 rows lie outside the prior, the first is row 4: .*0\.4"
+    ):
+        with_fixed(tmp_path, theta, prior).read()

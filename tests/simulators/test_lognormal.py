@@ -3,9 +3,11 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
+from sbipipe.fixed import completed
 from sbipipe.physics import cosmology, fields
 from sbipipe.priors import Normal, ProductPrior, Uniform
 from sbipipe.protocols import HasLikelihood, Simulator
+from sbipipe.records import parse
 from sbipipe.seeds import stream
 from sbipipe.simulators.lognormal import Lognormal
 
@@ -153,3 +155,23 @@ def test_prior_without_room_for_dark_matter():
     prior = {"kind": "uniform", "low": 0.02, "high": 0.5}
     with pytest.raises(ValueError, match=r"omega_m reaches down to 0\.02"):
         Lognormal(prior={"omega_m": prior, "sigma_8": {**prior, "low": 0.1}})
+
+
+@pytest.mark.parametrize("name", ["omega_m", "sigma_8"])
+def test_either_parameter_may_be_fixed(name: str) -> None:
+    values = {"omega_m": 0.3, "sigma_8": 0.8}
+    ranges = {"omega_m": (0.1, 0.5), "sigma_8": (0.6, 1.0)}
+    prior = {
+        one: {"kind": "fixed", "value": values[one]}
+        if one == name
+        else {"kind": "uniform", "low": low, "high": high}
+        for one, (low, high) in ranges.items()
+    }
+    simulator = completed(parse(Lognormal, {"prior": prior, "pixels": 8}, "simulate.maps.config"))
+    (other,) = simulator.prior.names
+    theta = np.array([[values[other]]])
+    x = simulator.simulate(theta, np.random.default_rng(0))
+    free, both = Lognormal(pixels=8), np.array([[*values.values()]])
+    np.testing.assert_allclose(x, free.simulate(both, np.random.default_rng(0)), rtol=1e-4)
+    found = simulator.log_likelihood(theta[:, None], x)
+    np.testing.assert_allclose(found, free.log_likelihood(both[:, None], x), rtol=1e-4)

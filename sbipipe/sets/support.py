@@ -1,0 +1,18 @@
+"""What holds the parameters of simulations made elsewhere, whatever is known of their density."""
+
+from __future__ import annotations
+
+from sbipipe.protocols import Prior, UnknownPrior
+
+
+def support(declared: Prior | UnknownPrior) -> Prior | None:
+    """A prior with the support of a declared one; None where it is unbounded."""
+    return declared.within if isinstance(declared, UnknownPrior) else declared
+
+
+def unnamed(dimension: int) -> tuple[str, ...]:
+    """What parameters are called of which nothing is declared."""
+    return tuple(f"theta_{i}" for i in range(dimension))
+
+
+__all__ = ["support", "unnamed"]
