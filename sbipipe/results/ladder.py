@@ -89,7 +89,7 @@ class Ladder:
         else:
             yield (
                 f"The most, {gain} nats over the prior, has {self.top.name}; how much more the "
-                "data say is not known, since none of these posteriors is exact"
+                "data say is not known without an exact posterior that no test condemns"
             )
         firsts = {rung.reads: rung for rung in self.rungs if rung.name == rung.best}
         yield from (self._set(one) for one in firsts.values() if one.reads != self.top.reads)
