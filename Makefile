@@ -41,7 +41,7 @@ known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on 
 clean:  ## Remove the environment and every result
 	rm -rf .venv data/settings data/sets data/estimators data/draws data/diagnoses data/histories \
 	  data/checkpoints data/set_aside data/emulators data/truths dvc.lock
-	find data/emulations data/judgements -type f ! -name .gitkeep -delete
+	find data/emulations data/judgements data/budgets -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete
 
 # Nothing is installed anywhere else: not where .venv is a link, nor where it is no environment.

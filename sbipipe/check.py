@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sbipipe import plugins, project
+from sbipipe.budgets.curve import learns_nothing
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
@@ -98,6 +99,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
     problems += _impossible(values, made["simulate"])
     if params and not broken:
         problems += [*_contradicting(params), *_unmendable(params, made["recalibrate"])]
+        problems += [*_unlearned(params, made["train"])]
         problems += [*_unscored(params, made["emulate"], made["train"])]
     return Checked(
         problems=tuple(dict.fromkeys(problems)),
@@ -205,6 +207,13 @@ def _unmendable(params: Params, recalibrations: Mapping[str, Any]) -> Iterator[s
         problem = project.targeted(params, name, kind)
         if problem:
             yield problem
+
+
+def _unlearned(params: Params, estimators: Mapping[str, Any]) -> Iterator[str]:
+    """Learning curves of estimators that learn nothing."""
+    for name, entry in params.budget.items():
+        if entry.of in estimators and not estimators[entry.of].learns:
+            yield learns_nothing(name, entry.of)
 
 
 def _unscored(

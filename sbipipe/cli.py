@@ -7,7 +7,7 @@ where they are needed, so that `--help` is quick.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sbipipe.check import Cost
+    from sbipipe.config import Params
+    from sbipipe.costs.stage import Stage
+    from sbipipe.interfaces import Dataset
     from sbipipe.options import Described
     from sbipipe.posteriors.comparison import Pair
     from sbipipe.posteriors.content import PosteriorFile
@@ -163,7 +166,7 @@ def compare(
 @app.command()
 def check(
     params: ParamsFile = Path("params.yaml"),
-    fast: Annotated[bool, typer.Option("--fast", help="Simulate nothing.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Simulate and train nothing.")] = False,
     names: Annotated[
         bool, typer.Option("--names", help="Only names and sections; as make repro does.")
     ] = False,
@@ -188,7 +191,10 @@ def check(
         print(remark)
     if known := dict(checking.trivial(checked)):
         _show(_trivial_table(known))
-    _show(_costs_table(dict(checking.costs(checked, measured=not fast))))
+    costs = dict(checking.costs(checked, measured=not fast))
+    _show(_costs_table(costs))
+    if not fast and checked.params is not None:
+        _show(_stages_table([*_stages(checked.params, checked.data, costs, params)]))
 
 
 @app.command()
@@ -258,6 +264,38 @@ def kinds(
         for kind in plugins.kinds(family):
             table.add_row(section, kind, plugins.description(family, kind))
     _show(table)
+
+
+def _stages(
+    params: Params, brought: Mapping[str, Dataset], costs: Mapping[str, Cost], path: Path
+) -> Iterator[Stage]:
+    """What the stages will take, as far as it can be known."""
+    from sbipipe.costs import before, judging, sets, stages
+    from sbipipe.costs.stage import STARTING, Stage
+
+    for name, one in costs.items():
+        took = STARTING + one.seconds
+        yield Stage(name=f"simulate@{name}", seconds=took, of=f"{one.rows} rows")
+    simulated = {name: sets.of_simulator(params, name, brought) for name in params.simulate}
+    yield from stages.stages(params, simulated, before.before(params, path))
+    yield from judging.judging(params, simulated)
+
+
+def _stages_table(stages: list[Stage]) -> Table:
+    """What each stage will take, and all of them."""
+    from rich.table import Table
+
+    from sbipipe.progress import words
+
+    table = Table("stage", "time", "of", box=None)
+    for stage in stages:
+        table.add_row(stage.name, "" if stage.seconds is None else words(stage.seconds), stage.of)
+    table.add_row("all of these", words(sum(stage.seconds or 0.0 for stage in stages)), "")
+    table.caption = (
+        "without a run before: two or three times as long, or as short, is possible; longer where "
+        "the machine has other work; the gate and the page are not counted"
+    )
+    return table
 
 
 def _options_table(described: Described) -> Table:

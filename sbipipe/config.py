@@ -56,6 +56,8 @@ class Simulate:
     config: dict[str, Any] = Field(default_factory=dict)
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
 Split = Literal["train", "valid", "calibrate", "test"]
 
 
@@ -84,6 +86,25 @@ class Recalibrate(Made):
     """
 
     target: str | None = None
+
+
+@plugin
+class Budget:
+    """An entry of `budget:`, the learning curve of an estimator in the number of simulations.
+
+    Attributes:
+        of: An estimator of `train:`, which is trained anew on each share.
+        shares: The shares of the training simulations, each part of the next; all of them, with
+            the estimator as it is, come last by themselves.
+    """
+
+    of: str
+    shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.25, 0.5)
+
+    def __post_init__(self) -> None:
+        if list(self.shares) != sorted(set(self.shares)):
+            given = list(self.shares)
+            raise ValueError(f"shares: given {given}; allowed: each larger than the one before")
 
 
 @plugin
@@ -203,6 +224,7 @@ class Params:
         join: Sets made of two others, row beside row.
         train: Estimators.
         recalibrate: Estimators that mend another one.
+        budget: Learning curves of estimators in the number of simulations.
         draw: What is drawn for the diagnostics.
         diagnose: Diagnostics; the four mandatory ones where the section is left out.
         gate: When a posterior is let out.
@@ -216,6 +238,7 @@ class Params:
     join: dict[EntryName, Join] = Field(default_factory=dict)
     train: dict[EntryName, Made] = Field(min_length=1)
     recalibrate: dict[EntryName, Recalibrate] = Field(default_factory=dict)
+    budget: dict[EntryName, Budget] = Field(default_factory=dict)
     draw: Draw = Field(default_factory=Draw)
     diagnose: dict[EntryName, Entry] = Field(
         default_factory=lambda: {kind: Entry(kind=kind) for kind in MANDATORY}, min_length=1
@@ -298,6 +321,7 @@ def read_yaml(path: Path) -> Any:
 
 __all__ = [
     "MANDATORY",
+    "Budget",
     "Draw",
     "Emulate",
     "Entry",

@@ -77,6 +77,8 @@ def dangling(values: Any) -> list[str]:
         problems += _unknown(f"recalibrate.{name}", entry, fitted)
         problems += _unknown(f"recalibrate.{name}", entry, [*made["train"]], ("target",))
         fitted.append(name)
+    for name, entry in entries(values, "budget").items():
+        problems += _unknown(f"budget.{name}", entry, [*made["train"]])
     return problems
 
 

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "join": config.Join,
     "train": config.Made,
     "recalibrate": config.Recalibrate,
+    "budget": config.Budget,
     "draw": config.Draw,
     "diagnose": config.Entry,
     "gate": config.Gate,

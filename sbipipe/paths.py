@@ -14,6 +14,7 @@ EMULATORS = Path("data/emulators")
 TRUTHS = Path("data/truths")
 EMULATIONS = Path("data/emulations")
 JUDGEMENTS = Path("data/judgements")
+BUDGETS = Path("data/budgets")
 DIAGNOSES = Path("data/diagnoses")
 LOOKS = Path("data/looks.json")
 HISTORIES = Path("data/histories")
@@ -61,3 +62,8 @@ def emulation_path(name: str) -> Path:
 def judgement_path(name: str) -> Path:
     """Where lies what is said of the fields that an emulator drew."""
     return JUDGEMENTS / f"{name}.json"
+
+
+def budget_path(name: str) -> Path:
+    """Where the learning curve of an entry of `budget:` lies."""
+    return BUDGETS / f"{name}.json"

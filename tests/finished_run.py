@@ -18,6 +18,7 @@ from scipy import stats
 from closed_form import CONTROLS
 from rows import rows_of
 from sbipipe import paths, storage
+from sbipipe.budgets.curve import budget
 from sbipipe.config import Gate, read_params
 from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.regions import Regions
@@ -97,6 +98,7 @@ def write(
     storage.save_json(paths.COVERAGE, dump(Verdicts(estimators=verdicts)))
     _comparison(found, prior, widths)
     _emulation(emulator)
+    _budget()
 
 
 def posterior_draws(
@@ -169,6 +171,7 @@ def _params(
             for name in widths
         },
         "recalibrate": {},
+        "budget": {"npe": {"of": "npe"}},
         "diagnose": {kind: {"kind": kind} for kind in ("sbc", "coverage", "tarp", "regions")},
         "draw": {"draws": draws},
         "gate": {"level": 0.01, "on_failure": "withhold"},
@@ -227,6 +230,8 @@ def _histories(params: Any) -> None:
             if section != "simulate" and name != "exact":
                 history = _history(3 if name == "npe" else 1, len(name))
             storage.save_history(paths.history_path(section, name), history)
+    for name in params.budget:
+        storage.save_history(paths.history_path("budget", name), History(seconds=20.5))
     for name in params.emulate:
         storage.save_history(paths.history_path("emulate", name), _history(1, len(name)))
         storage.save_history(paths.history_path("score", name), History(seconds=1.5))
@@ -264,6 +269,15 @@ def _comparison(
         train_seconds=dict.fromkeys(found, 41.5), kl=divergence,
     )  # fmt: skip
     storage.save_json(paths.COMPARISON, dump(compared))
+
+
+def _budget() -> None:
+    """A learning curve that still rises: 1 / N, from 200, 400 and 800 simulations."""
+    shares, counts = (0.25, 0.5, 1.0), (200, 400, 800)
+    noise = stream(0, "budget").standard_normal((3, 100))
+    scores = [2 - 0.1 / s + 0.05 * one for s, one in zip(shares, noise, strict=True)]
+    found = budget("npe", shares, counts, scores, [_history(1, 3)] * 3)
+    storage.save_json(paths.budget_path("npe"), dump(found))
 
 
 def _emulation(name: str) -> None:

@@ -142,6 +142,7 @@ def test_missing_pieces_leave_a_page(run_results: Results) -> None:
         components=(),
         stages=(),
         emulations=(),
+        budgets={},
     )
     text = report.page(bare, draw_all(bare))
     assert "There is no pair of estimators to compare." in text
@@ -159,6 +160,25 @@ def test_an_emulator_has_a_section(run_results: Results, run_page: str) -> None:
         assert writing.number(headline.generated) in section
     assert section.count("<img") == 2 + 3 * 3 + 1 + 2
     assert "Left out" not in section
+
+
+def test_what_more_simulations_would_gain_stands_below_the_learning_curves(
+    run_results: Results, run_page: str
+) -> None:
+    section = run_page[run_page.index('id="budget"') : run_page.index('id="comparison"')]
+    curve = run_results.budgets["npe"]
+    assert f"<li>{curve.sentence}." in section
+    for point in curve.points:
+        assert f'<td class="n">{point.simulations}</td>' in section
+
+
+def test_the_ladder_has_a_row_for_each_rung_and_one_for_the_prior(
+    run_results: Results, run_page: str
+) -> None:
+    (ladder,) = run_results.ladders
+    section = run_page[run_page.index('id="ladder"') : run_page.index("Figures of each")]
+    assert section.count('scope="row"') == len(ladder.rungs) + 1
+    assert all(f"<li>{sentence}.</li>" in section for sentence in ladder.sentences)
 
 
 def test_without_an_emulator_there_is_no_trace(run_results: Results, run_gallery: Gallery) -> None:

@@ -46,6 +46,7 @@ WHOLE = {
 SHARED = {
     "recalibrate": ("estimators", "summaries", "emulators"),
     "compare": ("summaries", "emulators"),
+    "budget": ("estimators",),
 }
 """Families of which a stage uses a kind that is named elsewhere: the weights that it reads change
 with the kind's own code (`project.stamped`), but not with what the kind imports. Estimators of

@@ -64,7 +64,7 @@ class _ExactPosterior:
         return self.log_likelihood(theta, digest)
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_likelihood, self.prior, x)
+        return condition(self.log_ratio, self.prior, self.digest(x))
 
     @property
     def weights(self) -> Weights:

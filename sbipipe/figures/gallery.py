@@ -9,12 +9,14 @@ from typing import Any
 import joblib
 
 from sbipipe.figures import (
+    budget,
     calibration_curves,
     chi_squared,
     components,
     emulated_curves,
     emulated_maps,
     fields,
+    ladder,
     learning,
     posteriors,
     power_correlations,
@@ -78,11 +80,15 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
             for parameter in vectors.parameters[:PARAMETERS]
         ],
         "learning": [(learning.draw, entry) for entry in results.learning],
+        "budgets": [
+            (budget.draw, name, one, look[one.of]) for name, one in results.budgets.items()
+        ],
         "emulated_maps": [(emulated_maps.draw, one) for one in emulations],
         "chi_squared": [(chi_squared.draw, one) for one in emulations],
         "emulated_curves": [(emulated_curves.draw_all, one) for one in emulations],
         "correlations": [(power_correlations.draw, one) for one in emulations],
         "responses": [(responses.draw_all, one) for one in emulations],
+        "ladders": [(ladder.draw, one, look) for one in results.ladders],
         "pairs": [(separability.draw, results.pairs)] if results.pairs else [],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field, computed_field
@@ -121,6 +122,11 @@ class Estimate:
     infinite: int
     failed: int
     count: int
+
+    @property
+    def negative(self) -> Estimate:
+        """The estimate of the values with their sign changed."""
+        return replace(self, mean=-self.mean, median=-self.median, finite_mean=-self.finite_mean)
 
 
 @record

@@ -2,8 +2,9 @@ r"""What to try next with a posterior that is withheld, from what its run has le
 
 - A recalibration of it, or another estimator, that is published.
 - More steps, where a validation loss still fell when its training ended.
-- More simulations, where that of the weights kept lies above the loss of training. With N rows and
-  p effective parameters the difference tends to p / N (Akaike 1974, IEEE Trans. Autom. Control 19,
+- More simulations, where a learning curve in their number says what they would gain (`budgets`).
+  Without one, where that of the weights kept lies above the loss of training. With N rows and p
+  effective parameters the difference tends to p / N (Akaike 1974, IEEE Trans. Autom. Control 19,
   716), so that N times as large brings it down by as much.
 - Another scale of the pixels, where single ones lie so far out that they hide the others. Vectors
   need none: networks bend those that have tails (`learning.standardise`).
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from sbipipe import paths, plugins, storage
+from sbipipe.budgets.curve import Budget, read
 from sbipipe.config import Gate, Params
 from sbipipe.gate.power import simulations_needed
 from sbipipe.gate.verdict import Advice, Verdict
@@ -85,6 +87,12 @@ class Known:
         """What is written of the simulations, by simulator."""
         names = self.params.simulate
         return {name: dict(storage.open_set(paths.SETS / name).about) for name in names}
+
+    @cached_property
+    def budgets(self) -> Mapping[str, Budget]:
+        """The learning curves in the number of simulations, by estimator."""
+        found = (read(paths.budget_path(name)) for name in self.params.budget)
+        return {one.of: one for one in found}
 
     @cached_property
     def farthest(self) -> Mapping[str, float]:
@@ -199,9 +207,27 @@ def _networks(known: Known, name: str) -> Iterator[Advice]:
     for section, entry in dict.fromkeys(behind(params, name)):
         history = storage.load_history(paths.history_path(section, entry))
         still = next(_falling(params, section, entry, history), None)
-        found = still or _lacking(known, simulator, entry, gap(history))
+        curve = known.budgets.get(entry) if section == "train" else None
+        guess = _lacking(known, simulator, entry, gap(history)) if curve is None else None
+        found = still or guess or (_affording(known, simulator, curve) if curve else None)
         if found:
             yield found
+
+
+def _affording(known: Known, simulator: str, curve: Budget) -> Advice | None:
+    """More simulations to train on, where the curve says that they would gain something."""
+    left, error = curve.law.gain(math.inf)
+    times = curve.law.needed(SMALL, MANY) or MANY
+    rows = known.about[simulator]["simulations"]["train"]
+    count = math.ceil(rows * times / 100) * 100
+    gain, uncertain = curve.law.gain(count / rows)
+    if left <= SMALL or gain <= uncertain:
+        return None
+    found = (
+        f"trained on shares of them, {curve.of} would gain {gain:.2f} ± {uncertain:.2f} nats from "
+        f"{count} simulations, of {left:.2f} ± {error:.2f} from any number"
+    )
+    return Advice(found=found, do=_more(known, simulator, "train", count))
 
 
 def _lacking(known: Known, simulator: str, entry: str, excess: float) -> Advice | None:

@@ -199,14 +199,7 @@ def _ahead(name: str, pairs: Sequence[Pair]) -> Iterator[tuple[str, Estimate]]:
         if pair.a == name:
             yield pair.b, pair.nats
         elif pair.b == name:
-            yield pair.a, _negative(pair.nats)
-
-
-def _negative(one: Estimate) -> Estimate:
-    return Estimate(
-        mean=-one.mean, se=one.se, median=-one.median, finite_mean=-one.finite_mean,
-        infinite=one.infinite, failed=one.failed, count=one.count,
-    )  # fmt: skip
+            yield pair.a, pair.nats.negative
 
 
 def _width(contraction: float) -> float:

@@ -77,6 +77,7 @@ def _made(params: Params) -> dict[str, Iterable[str]]:
         "score": params.emulate,
         "train": params.train,
         "recalibrate": params.recalibrate,
+        "budget": params.budget,
     }
 
 

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sbipipe import paths, plugins, provenance, storage
+from sbipipe.budgets.curve import Budget
+from sbipipe.budgets.curve import read as read_budget
 from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
+from sbipipe.results.ladder import Ladder, ladders
 from sbipipe.results.learning import (
     Learning,
     Recalibrated,
@@ -53,6 +56,7 @@ class Results:
         components: The sets of vectors.
         learning: The learning curves.
         recalibrated: The figures of the recalibrations.
+        budgets: The learning curves in the number of simulations, by their entry.
         stages: The times of the stages.
         emulations: The emulators, beside the truth.
         unchecked: Those of them that could not be checked, with the reason.
@@ -74,6 +78,7 @@ class Results:
     components: tuple[Components, ...]
     learning: tuple[Learning, ...]
     recalibrated: tuple[Recalibrated, ...]
+    budgets: Mapping[str, Budget]
     stages: tuple[Stage, ...]
     emulations: tuple[Emulation, ...]
     unchecked: Mapping[str, str]
@@ -83,6 +88,14 @@ class Results:
     def tests(self) -> tuple[TestCurves, ...]:
         """The tests, each with all its estimators."""
         return by_test({one.name: one.verdict for one in self.estimators})
+
+    @property
+    def ladders(self) -> tuple[Ladder, ...]:
+        """The information ladder of each simulator."""
+        verdicts = {e.name: e.verdict for e in self.estimators}
+        reads = {name: self.params.set_of(name) for name in verdicts}
+        shown = {of: tuple(n for n in names if n in verdicts) for of, names in self.sharing.items()}
+        return ladders(shown, reads, verdicts, self.exact, self.pairs)
 
     @property
     def exact(self) -> tuple[str, ...]:
@@ -125,6 +138,7 @@ def read() -> Results:
         components=tuple(components(params)),
         learning=learning(fits),
         recalibrated=recalibrated(params, fits),
+        budgets={name: read_budget(paths.budget_path(name)) for name in params.budget},
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,

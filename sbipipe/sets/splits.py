@@ -12,6 +12,7 @@ Simulations made elsewhere are assigned by hashing (seed, simulation), for the s
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 from scipy.stats import qmc
@@ -53,6 +54,20 @@ def assign(group: Index, shares: Simulations, seed: int) -> dict[str, Index]:
     edges = np.cumsum([shares[split] for split in SPLITS])
     chosen = np.searchsorted(edges / edges[-1], place, side="right")
     return {split: np.flatnonzero(chosen == i) for i, split in enumerate(SPLITS)}
+
+
+def nested(group: Index, share: float, seed: int) -> Index:
+    """The rows of a share of the simulations, rounded up: a larger share holds a smaller one.
+
+    Args:
+        group: The simulation of each row, with shape (N,).
+        share: Above 0, at most 1.
+    """
+    names, inverse = np.unique(group, return_inverse=True)
+    order = np.argsort([_hash(seed, int(name)) for name in names], kind="stable")
+    chosen = np.zeros(len(names), bool)
+    chosen[order[: math.ceil(share * len(names))]] = True
+    return np.flatnonzero(chosen[inverse])
 
 
 def _hash(seed: int, name: int) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sbipipe import paths, storage
+from sbipipe.budgets.curve import budget
 from sbipipe.config import Recalibrate, read_params
 from sbipipe.gate.verdict import Verdicts
 from sbipipe.interfaces import History
@@ -112,6 +113,38 @@ def test_learning_curves_say_what_is_lacking(known, history, do, words):
     finally:
         path.write_bytes(before)
     assert any(one.do == do and words in one.found for one in given), given
+
+
+def test_a_learning_curve_says_how_many_more_simulations_gain_what(known):
+    """It takes the place of the guess from the gap between training and validation."""
+    verdicts = {**known.verdicts, "npe": known.verdicts["nre"]}
+    path, before = write("train", "npe", curves((2.0, 1.0, 1.5), (2.0, 0.8, 0.1)))
+    try:
+        given = advice(Known(known.params, verdicts), "npe")
+    finally:
+        path.write_bytes(before)
+    (one,) = [a for a in given if "npe would gain" in a.found]
+    assert one.do.startswith("simulate.cdm.simulations.train: ")
+    count = int(one.do.rpartition(" ")[2])
+    gain, error = known.budgets["npe"].law.gain(count / 800)
+    assert f"npe would gain {gain:.2f} ± {error:.2f} nats from {count} simulations" in one.found
+    assert not any("npe fits what it was trained on better" in a.found for a in given)
+
+
+def test_a_curve_that_is_flat_asks_for_nothing(known, monkeypatch):
+    verdicts = {**known.verdicts, "npe": known.verdicts["nre"]}
+    flat = budget(
+        "npe", (0.25, 0.5, 1.0), (200, 400, 800), [np.ones(50) + 0.001 * np.arange(50)] * 3,
+        [History()] * 3,
+    )  # fmt: skip
+    found = Known(known.params, verdicts)
+    monkeypatch.setitem(vars(found), "budgets", {"npe": flat})
+    path, before = write("train", "npe", curves((2.0, 1.0, 1.5), (2.0, -0.8, 0.1)))
+    try:
+        given = advice(found, "npe")
+    finally:
+        path.write_bytes(before)
+    assert not any("npe" in a.found and "simulations.train" in a.do for a in given)
 
 
 def test_too_few_test_simulations_are_counted(known):

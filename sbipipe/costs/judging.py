@@ -1,0 +1,82 @@
+"""What the gate's tests and the comparison will take, from one estimator and one pair of them.
+
+Draws of a standard normal posterior stand for an estimator's: a test takes as long on these.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from sbipipe import plugins
+from sbipipe.config import Params
+from sbipipe.costs.rows import Rows
+from sbipipe.costs.stage import STARTING, Stage
+from sbipipe.gate.controls import control_draws, controls
+from sbipipe.gate.testing import run_tests
+from sbipipe.interfaces import Array, PosteriorDraws
+from sbipipe.posteriors.compare import compare_pair
+from sbipipe.seeds import stream
+
+
+def judging(params: Params, sets: Mapping[str, Rows]) -> Iterator[Stage]:
+    """The gate's tests of all estimators, and the comparison of every two."""
+    tested, compared, pairs = 0.0, 0.0, 0
+    for simulator, names in params.tested_on.items():
+        rows = sets[simulator]
+        some = _normal(params, rows.prior.names, rows.simulations["test"])
+        tested += len(names) * _timed(_tests, params, some)[1]
+        few = len(list(combinations(names, 2)))
+        if few:
+            compared += few * _timed(compare_pair, "a", some, "b", some, stream(0, "trial"))[1]
+        pairs += few
+    of = f"{len(params.estimators)} estimators and their controls"
+    seconds = STARTING + tested / min(params.runtime.workers, len(params.estimators))
+    yield Stage(name="diagnose", seconds=seconds, of=of)
+    of = f"{pairs} pair{'s' if pairs != 1 else ''} of estimators"
+    yield Stage(name="compare", seconds=STARTING + compared, of=of)
+
+
+def _tests(params: Params, some: PosteriorDraws) -> None:
+    """Of an estimator and of each of its negative controls."""
+    diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
+    spoiled = [control_draws(some, one) for one in controls(params.draw)]
+    for draws in (some, *spoiled):
+        run_tests(draws, diagnostics, params.gate.level, 0)
+
+
+def _normal(params: Params, names: tuple[str, ...], n: int) -> PosteriorDraws:
+    """Draws of a standard normal posterior for n simulations."""
+    rng, shape = stream(0, "trial draws"), (n, len(names))
+    theta, draws = rng.standard_normal(shape), rng.standard_normal((params.draw.draws, *shape))
+
+    def log_prob(at: Array) -> Array:
+        return np.asarray(-0.5 * (at**2).sum(-1))
+
+    preimages = {one.name: one.preimage(theta, draws) for one in controls(params.draw)}
+    return PosteriorDraws(
+        parameters=names,
+        theta=theta,
+        draws=draws,
+        log_prob=log_prob(draws),
+        log_prob_truth=log_prob(theta),
+        log_prior_truth=np.zeros(n),
+        log_prob_controls={name: log_prob(at) for name, at in preimages.items()},
+        effective_sample_size=np.full(n, float(len(draws))),
+        prior_variance=np.ones(len(names)),
+        seconds=0.0,
+        given={f"s{i}": column for i, column in enumerate(theta.T)},
+    )
+
+
+def _timed(work: Callable[..., Any], *given: Any) -> tuple[Any, float]:
+    """What `work` returns, and the seconds that it took."""
+    start = time.perf_counter()
+    return work(*given), time.perf_counter() - start
+
+
+__all__ = ["judging"]
