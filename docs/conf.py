@@ -9,7 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from numpy.typing import ArrayLike
+from sphinx.util.typing import stringify_annotation
+
 from sbipipe import __version__
+from sbipipe.interfaces import Array
 
 project = "sbipipe"
 author = copyright = "the sbipipe developers"
@@ -43,6 +47,12 @@ nitpick_ignore_regex = [  # names of other libraries, whose pages are not asked 
     ("py:.*", r"(np|numpy|pathlib|collections|typing|arviz|pydantic|annotated_types)\..*"),
 ]
 
+SHORT = {
+    stringify_annotation(ArrayLike, "smart"): "~numpy.typing.ArrayLike",
+    stringify_annotation(Array, "smart"): "~numpy.ndarray",
+}
+"""How types are printed that are unions of many, or arrays of any kind."""
+
 CODE = re.compile(r"(``.*?``|`[^`]+`)", re.DOTALL)
 SEVERAL = re.compile(r"^( +)(\w+(?:, \w+)+): (.*(?:\n\1 +.*)*)", re.MULTILINE)
 
@@ -71,6 +81,16 @@ def _each(found: re.Match[str]) -> str:
     return "\n".join(f"{indent}{name}: {words}" for name in names.split(", "))
 
 
+def short_types(app: Any, domain: str, kind: str, node: Any) -> None:
+    """The types of arguments by their names, changed in place."""
+    for types in app.env.current_document.autodoc_annotations.values():
+        for argument, text in types.items():
+            for long, short in SHORT.items():
+                text = text.replace(long, short)
+            types[argument] = text
+
+
 def setup(app: Any) -> None:
-    """Connect what reads docstrings before napoleon does."""
+    """Connect what reads docstrings before napoleon does, and types before they are printed."""
+    app.connect("object-description-transform", short_types, priority=400)
     app.connect("autodoc-process-docstring", plain_text, priority=400)
