@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --require-virtualenv --disable-pip-version-check install -q
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check deps reference bench known clean
+.PHONY: help repro test check deps reference docs pictures bench known clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -30,6 +30,14 @@ deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the i
 
 reference: $(STAMP)  ## Write docs/config.md, all that params.yaml may hold, from the code
 	python tools/config_reference.py
+
+docs: $(STAMP)  ## Build the site of the documentation; read docs/_build/html/index.html
+	python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
+	@echo "Read docs/_build/html/index.html"
+
+pictures: $(STAMP)  ## Judge every verdict's example and run the notebook, for the documentation
+	python tools/verdict_examples.py
+	python tools/notebook.py
 
 bench: $(STAMP)  ## Measure the ratios that the documentation quotes
 	for benchmark in $(filter-out benchmarks/known_posteriors.py,$(wildcard benchmarks/*.py)); do \

@@ -74,7 +74,7 @@ class Geometry:
 
     @property
     def k_unit(self) -> str:
-        """The unit of a wavenumber: that of the box, or cycles along the first axis."""
+        """The unit of a wavenumber, that of the box or cycles along the first axis."""
         if self.box is None:
             return "cycles per side"
         return "h/Mpc" if self.unit == "Mpc/h" else f"1/{self.unit}"

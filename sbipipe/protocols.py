@@ -225,7 +225,7 @@ class Emulator(Protocol):
 
     @property
     def data(self) -> Fields:
-        """What it draws: the simulator's fields, or coarser ones."""
+        """The fields that it draws, the simulator's or coarser ones."""
 
     def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
         """Fields (N, C, *space) for theta (N, D), in the simulator's own units; with `same_noise`
