@@ -17,6 +17,7 @@ import numpy as np
 from sbipipe import plugins, project
 from sbipipe.budgets.curve import learns_nothing
 from sbipipe.config import Params, Simulate, Simulations, read_yaml
+from sbipipe.costs.cost import Cost
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries
@@ -33,29 +34,6 @@ T = TypeVar("T")
 
 BYTES = 4
 """Of a number in a set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What an entry of `simulate:` will take.
-
-    Attributes:
-        rows: Rows of all splits.
-        excluded: Rows that are left out because they are not finite.
-        shape: Of one row; None where nothing was simulated, and all else but `rows` is unknown.
-        each: Seconds for one simulation on one of the workers; None for simulations made elsewhere.
-        seconds: Wall time of the stage.
-        disk: Bytes, before compression.
-        memory: Bytes of the largest split, which a fit holds at once.
-    """
-
-    rows: int
-    excluded: int
-    shape: tuple[int, ...] | None
-    each: float | None
-    seconds: float
-    disk: int
-    memory: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from sbipipe.check import Cost
     from sbipipe.config import Params
+    from sbipipe.costs.cost import Cost
     from sbipipe.costs.stage import Stage
     from sbipipe.interfaces import Dataset
     from sbipipe.options import Described
-    from sbipipe.posteriors.comparison import Pair
-    from sbipipe.posteriors.content import PosteriorFile
     from sbipipe.posteriors.predicted import Predictive
-    from sbipipe.sets.trivial import Trivial
     from sbipipe.simulators.particle_mesh import ParticleMesh
 
 app = typer.Typer(
@@ -35,9 +30,6 @@ app = typer.Typer(
 )
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters of the run.")]
-
-SHOWN = 12
-"""Observations in a table on the terminal."""
 
 
 def main() -> None:
@@ -115,6 +107,7 @@ def infer(
         raise InputError(
             *(f"--out: {one} is there already; --force overwrites it" for one in there)
         )
+    from sbipipe import terminal
     from sbipipe.config import read_params
     from sbipipe.pages import observation as observation_page
     from sbipipe.posteriors import file as posterior_file
@@ -133,7 +126,7 @@ def infer(
         content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
         said = tuple(remarks(content))
     posterior_file.save(out, content)
-    _show(_moments_table(content))
+    terminal.show(terminal.moments(content))
     for line in said:
         print(line)
     if page:
@@ -151,6 +144,7 @@ def compare(
     files: Annotated[list[Path], typer.Argument(help="Posterior files of the same observations.")],
 ) -> None:
     """Means, widths and differences between posteriors of the same observations."""
+    from sbipipe import terminal
     from sbipipe.posteriors import file as posterior_file
     from sbipipe.posteriors.file_comparison import compare_files
 
@@ -159,8 +153,8 @@ def compare(
     short = {path: f"[{i}]" for i, path in enumerate(contents, 1)}
     for path, content in contents.items():
         about = f"{content.attributes['estimator']}, {content.attributes['verdict']}"
-        _show(_moments_table(content, title=f"{short[path]} {path}: {about}"))
-    _show(_pairs_table(pairs, short))
+        terminal.show(terminal.moments(content, title=f"{short[path]} {path}: {about}"))
+    terminal.show(terminal.pairs(pairs, short))
 
 
 @app.command()
@@ -179,6 +173,7 @@ def check(
         read_params(params)
         return
     from sbipipe import check as checking
+    from sbipipe import terminal
     from sbipipe.records import InputError
 
     checked = checking.check(params)
@@ -190,11 +185,11 @@ def check(
     for remark in checked.remarks:
         print(remark)
     if known := dict(checking.trivial(checked)):
-        _show(_trivial_table(known))
+        terminal.show(terminal.trivial(known))
     costs = dict(checking.costs(checked, measured=not fast))
-    _show(_costs_table(costs))
+    terminal.show(terminal.costs(costs))
     if not fast and checked.params is not None:
-        _show(_stages_table([*_stages(checked.params, checked.data, costs, params)]))
+        terminal.show(terminal.stages([*_stages(checked.params, checked.data, costs, params)]))
 
 
 @app.command()
@@ -253,17 +248,31 @@ def kinds(
     """Everything that can be written after `kind:` in params.yaml, or all the keys of one."""
     from rich.table import Table
 
-    from sbipipe import options, plugins
+    from sbipipe import options, plugins, terminal
 
     for described in options.named(name) if name else ():
-        _show(_options_table(described))
+        terminal.show(_options_table(described))
     if name:
         return
     table = Table("section", "kind", "what it is", box=None)
     for section, family in plugins.FAMILIES.items():
         for kind in plugins.kinds(family):
             table.add_row(section, kind, plugins.description(family, kind))
-    _show(table)
+    terminal.show(table)
+
+
+def _options_table(described: Described) -> Table:
+    """The keys of a section, or of a kind below `config:`."""
+    from rich.table import Table
+
+    kind = f" {described.name}" if described.name else ""
+    table = Table("key", "default", "allowed", "meaning", box=None, title_justify="left")
+    table.title = f"{described.section}{kind}: {described.what}"
+    for option in described.options:
+        table.add_row(option.key, option.default, option.allowed, option.meaning)
+    if not described.options:
+        table.add_row("no keys")
+    return table
 
 
 def _stages(
@@ -281,136 +290,12 @@ def _stages(
     yield from judging.judging(params, simulated)
 
 
-def _stages_table(stages: list[Stage]) -> Table:
-    """What each stage will take, and all of them."""
-    from rich.table import Table
-
-    from sbipipe.progress import words
-
-    table = Table("stage", "time", "of", box=None)
-    for stage in stages:
-        table.add_row(stage.name, "" if stage.seconds is None else words(stage.seconds), stage.of)
-    table.add_row("all of these", words(sum(stage.seconds or 0.0 for stage in stages)), "")
-    table.caption = (
-        "without a run before: two or three times as long, or as short, is possible; longer where "
-        "the machine has other work; the gate and the page are not counted"
-    )
-    return table
-
-
-def _options_table(described: Described) -> Table:
-    """The keys of a section, or of a kind below `config:`."""
-    from rich.table import Table
-
-    kind = f" {described.name}" if described.name else ""
-    table = Table("key", "default", "allowed", "meaning", box=None, title_justify="left")
-    table.title = f"{described.section}{kind}: {described.what}"
-    for option in described.options:
-        table.add_row(option.key, option.default, option.allowed, option.meaning)
-    if not described.options:
-        table.add_row("no keys")
-    return table
-
-
 def _has_display() -> bool:
     import os
 
     return sys.platform != "linux" or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-
-
-def _show(table: Table) -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _moments_table(content: PosteriorFile, title: str | None = None) -> Table:
-    """Mean, standard deviation and effective sample size of each observation."""
-    from rich.table import Table
-
-    from sbipipe.posteriors.infer import moments
-
-    mean, width = moments(content)
-    table = Table("observation", *content.shown, "effective draws", title=title, box=None)
-    for b in range(min(len(mean), SHOWN)):
-        cells = [_with_error(m, s) for m, s in zip(mean[b], width[b], strict=True)]
-        table.add_row(str(b), *cells, f"{content.samples.effective_sample_size[b]:.0f}")
-    notes = [f"and {len(mean) - SHOWN} more"] if len(mean) > SHOWN else []
-    notes += [f"marginalised over {', '.join(content.nuisance)}"] if content.nuisance else []
-    notes += [f"with {name} = {value:g}" for name, value in content.fixed.items()]
-    table.caption = "; ".join(notes) or None
-    return table
-
-
-def _with_error(mean: float, width: float) -> str:
-    """As many digits as two of the width's call for."""
-    from math import floor, isfinite, log10
-
-    if not (isfinite(width) and width > 0):
-        return f"{mean:.4g} ± {width:.2g}"
-    digits = max(0, 1 - floor(log10(width)))
-    return f"{mean:.{digits}f} ± {width:.{digits}f}"
-
-
-def _pairs_table(pairs: tuple[Pair, ...], short: Mapping[str, str]) -> Table:
-    """Differences of the first file of a pair from the second, averaged over observations.
-
-    Args:
-        short: What each file is called.
-    """
-    from rich.table import Table
-
-    table = Table("a", "b", "parameter", "(a - b) / sd", "width a / b", "C2ST", box=None)
-    for pair in pairs:
-        for parameter, difference in pair.by_parameter.items():
-            table.add_row(
-                short[pair.a],
-                short[pair.b],
-                parameter,
-                f"{difference.signed_shift_sigma:+.3f}",
-                f"{difference.width_ratio:.3f}",
-                f"{pair.c2st:.3f}",
-            )
-    table.caption = "C2ST: 0.5 where nothing tells the draws apart, 1 where everything does"
-    return table
-
-
-def _trivial_table(known: dict[str, Trivial]) -> Table:
-    """What features that take no inference know of each parameter."""
-    from rich.table import Table
-
-    table = Table("simulate", "parameter", "row number", "moments of x", box=None)
-    for name, one in known.items():
-        for parameter, number, moments in zip(one.parameters, one.number, one.moments, strict=True):
-            table.add_row(name, parameter, f"{number:.0%}", f"{moments:.0%}")
-    table.caption = (
-        "how much of the variance of a parameter's ranks is explained by the row number alone, and "
-        "by the least value, mean and standard deviation of a row"
-    )
-    return table
-
-
-def _costs_table(costs: dict[str, Cost]) -> Table:
-    from rich.table import Table
-
-    table = Table("simulate", "rows", "shape", "one", "all", "disk", "memory", box=None)
-    for name, cost in costs.items():
-        if cost.shape is None:
-            table.add_row(name, str(cost.rows), "not measured")
-            continue
-        table.add_row(
-            name,
-            f"{cost.rows}" + (f" ({cost.excluded} not finite)" if cost.excluded else ""),
-            str(cost.shape),
-            "read" if cost.each is None else f"{cost.each:.3g} s",
-            f"{cost.seconds / 60:.1f} min",
-            f"{cost.disk / 1e6:.3g} MB",
-            f"{cost.memory / 1e6:.3g} MB",
-        )
-    table.caption = "one: measured just now, on one of the workers; disk: before compression"
-    return table
 
 
 if __name__ == "__main__":

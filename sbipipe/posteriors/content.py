@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Samples
 
@@ -39,6 +41,12 @@ class PosteriorFile:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     nuisance: tuple[str, ...] = ()
     fixed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def moments(self) -> tuple[Array, Array]:
+        """Means and standard deviations of the shown parameters, each with shape (B, d)."""
+        draws = np.asarray(self.marginal, np.float64)
+        return draws.mean(0), draws.std(0, ddof=1)
 
     @property
     def shown(self) -> tuple[str, ...]:

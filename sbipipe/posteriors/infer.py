@@ -183,9 +183,3 @@ def novelty(params: Params, of: str, x: Array) -> dict[str, Array]:
     rng = stream(params.seed, "novelty", of)
     valid = project.rows(params, of, "valid").one_per_group(rng)
     return places(project.rows(params, of, "train").x, valid.x, x)
-
-
-def moments(content: PosteriorFile) -> tuple[Array, Array]:
-    """Posterior means and standard deviations of what is no nuisance, each with shape (B, d)."""
-    draws = np.asarray(content.marginal, np.float64)
-    return draws.mean(0), draws.std(0, ddof=1)

@@ -46,7 +46,7 @@ def run(params, path, name="exact", draws=2000, row=None, uncalibrated=False):
 
 
 def test_it_finds_the_posteriors_of_the_run(params, observed):
-    mean, width = infer.moments(run(params, observed))
+    mean, width = run(params, observed).moments
     stored = storage.load_draws(paths.DRAWS / "exact.safetensors").draws[:, :10]
     error = width * np.sqrt(1 / 2000 + 1 / len(stored))
     assert (np.abs(mean - stored.mean(0)) < 5 * error).all()
