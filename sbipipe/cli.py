@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from sbipipe.config import Params
     from sbipipe.costs.cost import Cost
     from sbipipe.costs.stage import Stage
