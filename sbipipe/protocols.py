@@ -68,8 +68,8 @@ class Prior(Protocol):
 
     @property
     def margins(self) -> Prior:
-        """Independent parameters with (roughly) the same support, each on its own: the axes of
-        figures. The prior itself where its parameters are independent."""
+        """The axes of figures, which are independent parameters with roughly the same support. It
+        is the prior itself where its parameters are independent."""
 
     def complete(self, theta: Array) -> Array:
         """With columns for the fixed parameters, (..., D) -> (..., C)."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import linear_run
-from sbipipe import cli, paths, plugins, project
+from sbipipe import cli, paths, plugins, project, terminal
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.simulators.linear_gaussian import LinearGaussian
@@ -198,7 +198,7 @@ def test_report_opens_the_page_where_there_is_one(tmp_path, monkeypatch, capsys)
     ],
 )
 def test_digits_follow_the_width(mean, width, written):
-    assert cli._with_error(mean, width) == written
+    assert terminal._with_error(mean, width) == written
 
 
 def test_kinds_names_everything_there_is(capsys):
