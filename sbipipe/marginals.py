@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator
@@ -154,6 +154,14 @@ class Marginal(ABC):
 
     kind: str
     nuisance: bool
+    positive: ClassVar[tuple[str, ...]] = ()
+    """The keys of numbers that have to be above zero."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where numbers are impossible, whatever other parameters are."""
+        if not self.needs:
+            for key, problem in self.disorders({}):
+                raise ValueError(problem if key == "low" else f"{key}: {problem}")
 
     @abstractmethod
     def at(self, given: Values) -> Any:
@@ -189,8 +197,8 @@ class Marginal(ABC):
     def disorders(self, given: Values) -> Iterator[tuple[str, str]]:
         """The key and what is wrong of each number that is impossible somewhere."""
         found = {key: np.asarray(one(given)) for key, one in self._affine.items()}
-        for key in ("scale", *(("low",) if isinstance(self, LogUniform) else ())):
-            if key in found and not (found[key] > 0).all():
+        for key in self.positive:
+            if not (found[key] > 0).all():
                 yield key, f"given {self.edges()[key]}; allowed: above 0"
         low, high = found.get("low"), found.get("high")
         if low is not None and high is not None and not (low < high).all():
@@ -201,12 +209,6 @@ class Marginal(ABC):
     def _affine(self) -> dict[str, Affine]:
         return {key: affine(one) for key, one in self.edges().items() if one is not None}
 
-    def _check(self) -> None:
-        """Raise ValueError where numbers are impossible, whatever other parameters are."""
-        if not self.needs:
-            for key, problem in self.disorders({}):
-                raise ValueError(problem if key == "low" else f"{key}: {problem}")
-
 
 def _disorder(low: Any, high: Any) -> str:
     if isinstance(low, str) or isinstance(high, str):
@@ -214,8 +216,21 @@ def _disorder(low: Any, high: Any) -> str:
     return f"low {low:g} must be below high {high:g}"
 
 
+class Between(Marginal):
+    """What distributions on [low, high] have."""
+
+    low: float | str
+    high: float | str
+
+    def support(self, given: Mapping[str, Range]) -> Range:
+        return affine(self.low).range(given)[0], affine(self.high).range(given)[1]
+
+    def edges(self) -> Mapping[str, float | str | None]:
+        return {"low": self.low, "high": self.high}
+
+
 @plugin
-class Uniform(Marginal):
+class Uniform(Between):
     """Uniform on [low, high].
 
     Attributes:
@@ -229,22 +244,13 @@ class Uniform(Marginal):
     high: Edge
     nuisance: bool = False
 
-    def __post_init__(self) -> None:
-        self._check()
-
     def at(self, given: Values) -> Any:
         low, high = affine(self.low)(given), affine(self.high)(given)
         return stats.uniform(low, high - low)
 
-    def support(self, given: Mapping[str, Range]) -> Range:
-        return affine(self.low).range(given)[0], affine(self.high).range(given)[1]
-
-    def edges(self) -> Mapping[str, float | str | None]:
-        return {"low": self.low, "high": self.high}
-
 
 @plugin
-class LogUniform(Marginal):
+class LogUniform(Between):
     """Uniform in the logarithm on [low, high].
 
     Attributes:
@@ -257,17 +263,10 @@ class LogUniform(Marginal):
     high: Edge
     nuisance: bool = False
 
-    def __post_init__(self) -> None:
-        self._check()
+    positive: ClassVar[tuple[str, ...]] = ("low",)
 
     def at(self, given: Values) -> Any:
         return stats.loguniform(affine(self.low)(given), affine(self.high)(given))
-
-    def support(self, given: Mapping[str, Range]) -> Range:
-        return affine(self.low).range(given)[0], affine(self.high).range(given)[1]
-
-    def edges(self) -> Mapping[str, float | str | None]:
-        return {"low": self.low, "high": self.high}
 
 
 @plugin
@@ -288,8 +287,7 @@ class Normal(Marginal):
     high: Edge | None = None
     nuisance: bool = False
 
-    def __post_init__(self) -> None:
-        self._check()
+    positive: ClassVar[tuple[str, ...]] = ("scale",)
 
     def at(self, given: Values) -> Any:
         loc, scale = affine(self.loc)(given), affine(self.scale)(given)
