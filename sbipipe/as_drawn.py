@@ -25,6 +25,7 @@ from pydantic import BeforeValidator, TypeAdapter
 
 from sbipipe.interfaces import Array
 from sbipipe.mixtures import Mixture, chosen
+from sbipipe.names import unnamed
 from sbipipe.priors import Declared, DrawnPrior, Normal, PriorField, ProductPrior, plain
 from sbipipe.records import plugin
 
@@ -70,11 +71,11 @@ class AsDrawn:
 
 def _around(theta: Array) -> ProductPrior:
     """Normal parameters with the mean and deviation of (N, D)."""
-    moments = zip(theta.mean(0), theta.std(0), strict=True)
+    moments = zip(unnamed(theta.shape[1]), theta.mean(0), theta.std(0), strict=True)
     return ProductPrior(
         {
-            f"theta_{i}": Normal(kind="normal", loc=float(mean), scale=float(deviation))
-            for i, (mean, deviation) in enumerate(moments)
+            name: Normal(kind="normal", loc=float(mean), scale=float(deviation))
+            for name, mean, deviation in moments
         }
     )
 

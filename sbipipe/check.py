@@ -20,14 +20,14 @@ from sbipipe.config import Params, Simulate, Simulations, read_yaml
 from sbipipe.costs.cost import Cost
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
-from sbipipe.names import dangling, entries
+from sbipipe.names import dangling, entries, unnamed
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
 from sbipipe.records import InputError, parse
 from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
 from sbipipe.sets.shares import default_shares
 from sbipipe.sets.splits import assign, counts
-from sbipipe.sets.support import support, unnamed
+from sbipipe.sets.support import support
 from sbipipe.sets.trivial import Trivial, known
 
 T = TypeVar("T")

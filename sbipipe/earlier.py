@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sbipipe.interfaces import Array
+from sbipipe.names import no_parameters
 from sbipipe.records import plugin
 
 MOST = 20_000
@@ -67,9 +68,7 @@ class Draws:
         except ValueError as error:
             where, _, why = str(error).partition(": ")
             yield where, why
-        for name in self.nuisance:
-            if name not in names:
-                yield "nuisance", f"given {name!r}; allowed: {', '.join(names)}"
+        yield from no_parameters(self.nuisance, names)
 
     def read(self, names: tuple[str, ...]) -> Array:
         """The draws of these parameters, with shape (N, d).

@@ -19,6 +19,7 @@ from pydantic import Field
 from scipy import linalg, special
 
 from sbipipe.interfaces import Array
+from sbipipe.names import no_parameters
 from sbipipe.records import plugin
 
 Numbers = tuple[float, ...]
@@ -78,9 +79,7 @@ class MultivariateNormal:
             yield "sd", f"given {list(self.sd)}; allowed: {count} numbers above 0"
         else:
             yield from self._wrong_matrix(count)
-        for name in self.nuisance:
-            if name not in names:
-                yield "nuisance", f"given {name!r}; allowed: {', '.join(names)}"
+        yield from no_parameters(self.nuisance, names)
 
     def _wrong_matrix(self, count: int) -> Iterator[tuple[str, str]]:
         key = "covariance" if self.sd is None else "correlation"

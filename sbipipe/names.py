@@ -6,7 +6,7 @@ The latter are looked for in plain values, before anything is known to be right.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -50,6 +50,18 @@ EntryName = Annotated[
 def parameters_of(key: str) -> tuple[str, ...]:
     """The parameters that a key of a prior names."""
     return tuple(name.strip() for name in key.split(","))
+
+
+def unnamed(dimension: int) -> tuple[str, ...]:
+    """What parameters are called of which nothing is declared."""
+    return tuple(f"theta_{i}" for i in range(dimension))
+
+
+def no_parameters(nuisance: Sequence[str], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The key and what is wrong of each nuisance parameter that is none of several."""
+    for name in nuisance:
+        if name not in names:
+            yield "nuisance", f"given {name!r}; allowed: {', '.join(names)}"
 
 
 def dangling(values: Any) -> list[str]:

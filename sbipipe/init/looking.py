@@ -11,10 +11,10 @@ import numpy as np
 
 from sbipipe.init.source import Source
 from sbipipe.interfaces import Fields, Geometry
+from sbipipe.names import unnamed
 from sbipipe.physics.parameters import NAMES
 from sbipipe.records import InputError
 from sbipipe.sets import cmd_layout
-from sbipipe.sets.support import unnamed
 from sbipipe.sets.tables import csv_parameters, read_table
 
 ASTROPHYSICS = ("A_SN1", "A_AGN1", "A_SN2", "A_AGN2")

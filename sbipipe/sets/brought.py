@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from sbipipe.interfaces import Dataset, Index
+from sbipipe.names import unnamed
 from sbipipe.protocols import Prior, Reader, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
 from sbipipe.sets import repeats
 from sbipipe.sets.declared import departures, significant, simulated
-from sbipipe.sets.support import support, unnamed
+from sbipipe.sets.support import support
 
 
 def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:

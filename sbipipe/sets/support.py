@@ -10,9 +10,4 @@ def support(declared: Prior | UnknownPrior) -> Prior | None:
     return declared.within if isinstance(declared, UnknownPrior) else declared
 
 
-def unnamed(dimension: int) -> tuple[str, ...]:
-    """What parameters are called of which nothing is declared."""
-    return tuple(f"theta_{i}" for i in range(dimension))
-
-
-__all__ = ["support", "unnamed"]
+__all__ = ["support"]

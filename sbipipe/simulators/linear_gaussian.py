@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from sbipipe.interfaces import Array, Generator, Vectors
+from sbipipe.names import unnamed
 from sbipipe.priors import Declared, Normal, PriorField, ProductPrior
 from sbipipe.records import Positive, plugin
 
@@ -48,7 +49,7 @@ class LinearGaussian:
     def __post_init__(self) -> None:
         if self.prior is None:
             marginal = Normal(kind="normal", loc=0.0, scale=self.prior_scale)
-            prior = ProductPrior({f"theta_{j}": marginal for j in range(self.dimension)})
+            prior = ProductPrior(dict.fromkeys(unnamed(self.dimension), marginal))
             object.__setattr__(self, "prior", prior)
 
     @property
