@@ -89,6 +89,12 @@ class Pair:
     observations: int
     c2st_observations: int
 
+    def ahead(self, name: str) -> tuple[str, Estimate | None]:
+        """The other one of the two, and the nats by which the one of this name is ahead of it."""
+        if name == self.a:
+            return self.b, self.nats
+        return self.a, self.nats and self.nats.negative
+
 
 @record
 class Tested:

@@ -194,12 +194,10 @@ def _order(estimator: Judged) -> tuple[bool, bool, float]:
 def _ahead(name: str, pairs: Sequence[Pair]) -> Iterator[tuple[str, Estimate]]:
     """The nats by which one is ahead of the others, with the error of the paired difference."""
     for pair in pairs:
-        if pair.nats is None or not math.isfinite(pair.nats.se):
-            continue
-        if pair.a == name:
-            yield pair.b, pair.nats
-        elif pair.b == name:
-            yield pair.a, pair.nats.negative
+        if name in (pair.a, pair.b):
+            other, nats = pair.ahead(name)
+            if nats is not None and math.isfinite(nats.se):
+                yield other, nats
 
 
 def _width(contraction: float) -> float:

@@ -172,12 +172,7 @@ def _worth(verdict: Verdict) -> float:
 def ahead(pairs: Sequence[Pair], one: str, other: str) -> Estimate | None:
     """The nats that one estimator has more than another, over the same simulations; None where
     that is not known, or they are the same."""
-    for pair in pairs:
-        if (pair.a, pair.b) == (one, other):
-            return pair.nats
-        if (pair.a, pair.b) == (other, one):
-            return None if pair.nats is None else pair.nats.negative
-    return None
+    return dict(pair.ahead(one) for pair in pairs if one in (pair.a, pair.b)).get(other)
 
 
 def _seen(lost: Estimate | None) -> bool:
