@@ -261,6 +261,15 @@ class Params:
         return {**self.train, **self.recalibrate}
 
     @property
+    def recorded(self) -> dict[str, tuple[str, ...]]:
+        """The entries whose stages record how their work went, by stage, in the order of these."""
+        sections = ("simulate", "summarise", "emulate", "score", "train", "recalibrate", "budget")
+        return {
+            section: tuple(self.emulate if section == "score" else getattr(self, section))
+            for section in sections
+        }
+
+    @property
     def tested_on(self) -> dict[str, tuple[str, ...]]:
         """The estimators whose posteriors are of the same simulations, by simulator."""
         of = {name: self.simulator_of(self.set_of(name)) for name in self.estimators}

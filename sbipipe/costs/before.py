@@ -42,10 +42,9 @@ class Before:
         """
         params = self.params
         found: dict[str, float | None] = {}
-        for section in ("summarise", "emulate", "score", "train", "recalibrate", "budget"):
-            names = params.emulate if section == "score" else getattr(params, section)
-            for name in names:
-                found[f"{section}@{name}"] = self.fitted(section, name)
+        for section, names in params.recorded.items():
+            if section != "simulate":
+                found |= {f"{section}@{name}": self.fitted(section, name) for name in names}
         for name in params.estimators:
             each, n = self.drawn(name), tested[params.simulator_of(params.set_of(name))]
             if name in params.train:

@@ -13,7 +13,7 @@ recalibrations of recalibrations or of two sets are not estimated.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -53,7 +53,7 @@ def stages(params: Params, simulated: Mapping[str, Rows], last: Before) -> Itera
     """
     sets = dict(simulated)
     took = last.stages({name: rows.simulations["test"] for name, rows in sets.items()})
-    names = _names(params)
+    names = [*_names(params)]
     tried = () if took.keys() >= set(names) else _tried(params, sets)
     found = {one.name: one for one in tried}
     for name in dict.fromkeys([*names, *found]):
@@ -63,14 +63,13 @@ def stages(params: Params, simulated: Mapping[str, Rows], last: Before) -> Itera
             yield found.get(name, Stage(name=name, seconds=None, of="not estimated"))
 
 
-def _names(params: Params) -> list[str]:
+def _names(params: Params) -> Iterator[str]:
     """The stages that can be known, in the order in which they run."""
-    every: dict[str, Iterable[str]] = {
-        "summarise": params.summarise, "emulate": params.emulate, "score": params.emulate,
-        "train": params.train, "draw": params.train, "recalibrate": params.recalibrate,
-        "budget": params.budget,
-    }  # fmt: skip
-    return [f"{stage}@{name}" for stage, names in every.items() for name in names]
+    for stage, names in params.recorded.items():
+        if stage != "simulate":
+            yield from (f"{stage}@{name}" for name in names)
+        if stage == "train":
+            yield from (f"draw@{name}" for name in names)
 
 
 def _tried(params: Params, sets: dict[str, Rows]) -> Iterator[Stage]:

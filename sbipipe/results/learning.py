@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,21 +64,8 @@ class Stage:
 
 def histories(params: Params) -> dict[tuple[str, str], History]:
     """The histories of the stages, by section and entry of `params.yaml`."""
-    entries = [(section, name) for section, names in _made(params).items() for name in names]
+    entries = [(section, name) for section, names in params.recorded.items() for name in names]
     return {entry: storage.load_history(paths.history_path(*entry)) for entry in entries}
-
-
-def _made(params: Params) -> dict[str, Iterable[str]]:
-    """The entries whose stages record how their work went."""
-    return {
-        "simulate": params.simulate,
-        "summarise": params.summarise,
-        "emulate": params.emulate,
-        "score": params.emulate,
-        "train": params.train,
-        "recalibrate": params.recalibrate,
-        "budget": params.budget,
-    }
 
 
 def learning(found: Mapping[tuple[str, str], History]) -> tuple[Learning, ...]:
