@@ -309,20 +309,17 @@ class _NrePosterior:
         return np.asarray(mixture_log_prob(parts, np.full(count, 1 / count)))
 
     def _near(self, digest: Array) -> Array:
-        """Draws u of the flows, which are the same whatever else is asked, with shape (n, B, D)."""
+        """Draws u of the flows, with shape (n, B, D)."""
         (given,) = tensors(digest[:, : -len(self.members)])
-        with torch_scope(0):
-            noise = torch.randn(NEAR, 1, len(self.prior.names)).expand(-1, len(given), -1)
+        noise = self._noise(NEAR, len(given))
         return torch.cat([one.flow_draws(noise, given) for one in self.references]).double().numpy()
 
     def _normalisers(self, x: Array) -> Array:
-        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K),
-        by the same noise for every observation."""
+        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K)."""
         contrasts = self.references[0].contrasts
         points = math.ceil(POINTS / contrasts) * contrasts
         (given,) = tensors(x)
-        with torch_scope(0):
-            noise = torch.randn(points, 1, len(self.prior.names)).expand(-1, len(given), -1)
+        noise = self._noise(points, len(given))
         seen = cycle(
             [one.coordinates(one.draws(noise, given), given)[0] for one in self.references]
         )
@@ -331,6 +328,13 @@ class _NrePosterior:
             for member, places in zip(self.members, seen, strict=False)
         ]
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
+
+    def _noise(self, points: int, observations: int) -> Tensor:
+        """Normal noise that is the same for every observation, whatever else is asked, with shape
+        (points, observations, D)."""
+        with torch_scope(0):
+            noise = torch.randn(points, 1, len(self.prior.names))
+        return noise.expand(-1, observations, -1)
 
     @property
     def weights(self) -> Weights:
