@@ -17,12 +17,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from sbipipe import config, plugins, priors
-from sbipipe.as_drawn import AsDrawn
-from sbipipe.earlier import Draws
-from sbipipe.marginals import Fixed
-from sbipipe.multivariate import MultivariateNormal
-from sbipipe.priors import ComposedPrior, ProductPrior, Uniform, plain
+from sbipipe import config, plugins
+from sbipipe.priors import prior as priors
+from sbipipe.priors.as_drawn import AsDrawn
+from sbipipe.priors.earlier import Draws
+from sbipipe.priors.marginals import Fixed
+from sbipipe.priors.multivariate import MultivariateNormal
+from sbipipe.priors.prior import ComposedPrior, ProductPrior, Uniform, plain
 from sbipipe.records import InputError, dump
 
 SECTIONS: Mapping[str, type[Any]] = {

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sbipipe import collector, storage
 from sbipipe.config import Params
-from sbipipe.fixed import completed
 from sbipipe.moved import KINDS
 from sbipipe.paths import SETS
+from sbipipe.priors.fixed import completed
 from sbipipe.protocols import (
     Diagnostic,
     EmulatorKind,

@@ -42,7 +42,7 @@ from sbipipe.interfaces import (
 )
 from sbipipe.physics import fields
 from sbipipe.posteriors.compare import compare, kl_from_exact
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Prior
 from sbipipe.records import dump, parse
 from sbipipe.seeds import stream

@@ -15,7 +15,7 @@ from rows import rows_of
 from sbipipe import plugins, storage
 from sbipipe.interfaces import Array, Dataset, History, Run
 from sbipipe.learning.chebyshev import Basis, nodes, scaled, surface_data
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Estimator, Posterior
 from sbipipe.records import InputError
 from sbipipe.simulators.lognormal import Lognormal

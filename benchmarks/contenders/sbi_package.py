@@ -16,7 +16,7 @@ from torch.distributions import Independent, Normal
 from contenders.clock import Seconds, timed
 from contenders.task import SEED, Fitted, Task
 from sbipipe.interfaces import Array, Dataset, Generator
-from sbipipe.priors import ProductPrior, Uniform
+from sbipipe.priors.prior import ProductPrior, Uniform
 from sbipipe.seeds import number, torch_scope
 
 TRAINERS = {

@@ -22,7 +22,7 @@ from scipy.optimize import elementwise
 
 from problems.particles import ParticlePosterior, particle_posterior
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors.prior import ProductPrior, uniform_prior
 from sbipipe.seeds import stream
 
 C = 0.8

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special, stats
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors.prior import ProductPrior, uniform_prior
 
 WIDTHS = np.array([1.0, 0.1])
 SIDE = 10.0

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior
+from sbipipe.priors.prior import ProductPrior
 
 EDGE = 6.0
 PIXELS = (120, 120, 120, 400)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors.prior import ProductPrior, uniform_prior
 
 DIMENSION = 10
 NOISE = np.sqrt(0.1)

@@ -22,7 +22,7 @@ from scipy import optimize, special, stats
 from sklearn.mixture import GaussianMixture
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior
+from sbipipe.priors.prior import ProductPrior
 
 PARTICLES, MOVES, LAST_MOVES = 2500, 8, 40
 """The number of particles, of moves after each step, and of moves at the end."""

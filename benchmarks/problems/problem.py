@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior
+from sbipipe.priors.prior import ProductPrior
 
 
 class KnownPosterior(Protocol):

@@ -19,7 +19,7 @@ from scipy import integrate, stats
 
 from problems.grid import GridPosterior, grid_posterior
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import Normal, ProductPrior
+from sbipipe.priors.prior import Normal, ProductPrior
 
 PEOPLE, TESTED = 1e6, 1000
 DAYS = np.arange(0.0, 160.0, 17.0)

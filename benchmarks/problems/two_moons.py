@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors.prior import ProductPrior, uniform_prior
 
 RADIUS = stats.norm(0.1, 0.01)
 CENTRE = 0.25

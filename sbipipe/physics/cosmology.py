@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field
 
 from sbipipe.interfaces import Array
 from sbipipe.physics.parameters import NAMES
-from sbipipe.priors import Declared, PriorField, ProductPrior, uniform_prior
+from sbipipe.priors.prior import Declared, PriorField, ProductPrior, uniform_prior
 
 if TYPE_CHECKING:
     from jax_cosmo import Cosmology

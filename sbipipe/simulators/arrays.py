@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sbipipe.as_drawn import DeclaredPrior
 from sbipipe.interfaces import Dataset, Vectors
+from sbipipe.priors.as_drawn import DeclaredPrior
 from sbipipe.records import plugin
 from sbipipe.sets.support import support
 from sbipipe.sets.tables import read_table

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sbipipe.as_drawn import DeclaredPrior
 from sbipipe.interfaces import Array, Dataset, Fields, Geometry
+from sbipipe.priors.as_drawn import DeclaredPrior
 from sbipipe.protocols import Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sets import cmd_layout

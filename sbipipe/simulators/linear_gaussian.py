@@ -21,7 +21,7 @@ from pydantic import Field
 
 from sbipipe.interfaces import Array, Generator, Vectors
 from sbipipe.names import unnamed
-from sbipipe.priors import Declared, Normal, PriorField, ProductPrior
+from sbipipe.priors.prior import Declared, Normal, PriorField, ProductPrior
 from sbipipe.records import Positive, plugin
 
 __all__ = ["LinearGaussian"]

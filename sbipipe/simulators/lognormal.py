@@ -36,9 +36,9 @@ import numpy as np
 from pydantic import Field
 from scipy.interpolate import CubicSpline
 
-from sbipipe.cube import EDGE
 from sbipipe.interfaces import Array, Fields, Generator, Geometry, Mask
 from sbipipe.physics import cosmology, fields
+from sbipipe.priors.cube import EDGE
 from sbipipe.records import plugin
 
 __all__ = ["Lognormal"]

@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from sbipipe.as_drawn import AsDrawn, DeclaredPrior
 from sbipipe.interfaces import Array
-from sbipipe.priors import Declared, uniform_prior
+from sbipipe.priors.as_drawn import AsDrawn, DeclaredPrior
+from sbipipe.priors.prior import Declared, uniform_prior
 from sbipipe.protocols import Prior, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number

@@ -20,7 +20,7 @@ from sbipipe.costs.stages import ENDS, stages, training_seconds
 from sbipipe.costs.typical import WIDTH, typical
 from sbipipe.interfaces import SPLITS, Array
 from sbipipe.learning.portfolio import GROWTH, RUNG
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Conditioned, Prior
 from sbipipe.sampling.condition import condition
 

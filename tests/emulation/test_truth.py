@@ -10,13 +10,13 @@ import pytest
 
 from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out
 from rows import rows_of
-from sbipipe.as_drawn import AsDrawn
 from sbipipe.emulation import drawing, emulated, truth
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Generator
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.as_drawn import AsDrawn
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 

@@ -14,7 +14,7 @@ from sbipipe.estimators.exact import Exact
 from sbipipe.estimators.nle import Nle
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Array, Dataset, Run
-from sbipipe.priors import PriorField
+from sbipipe.priors.prior import PriorField
 from sbipipe.records import parse
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 

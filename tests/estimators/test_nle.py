@@ -18,7 +18,7 @@ from linear_problem import (
 from rows import rows_of
 from sbipipe.estimators.nle import Nle
 from sbipipe.interfaces import Dataset, Run
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError, parse
 
 SHAPE = {"density": "zuko_maf", "hidden": 8}

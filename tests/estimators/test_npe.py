@@ -9,7 +9,7 @@ from rows import described, rows_of
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.densities import DENSITIES
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError, parse
 
 

@@ -9,7 +9,7 @@ from rows import rows_of
 from sbipipe.estimators.nre import Nre, _NrePosterior
 from sbipipe.interfaces import Run
 from sbipipe.learning.compression import Itself
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError, parse
 
 

@@ -8,7 +8,7 @@ import pytest
 from sbipipe.estimators.surface import Surface
 from sbipipe.interfaces import Dataset, Run, Vectors
 from sbipipe.learning.chebyshev import Basis, surface_data
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError
 
 PRIOR = uniform_prior(a=(0.0, 4.0), b=(-1.0, 1.0))

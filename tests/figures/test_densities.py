@@ -7,7 +7,7 @@ import pytest
 
 from sbipipe.figures.densities import Density, density
 from sbipipe.interfaces import Array
-from sbipipe.priors import Normal, ProductPrior, uniform_prior
+from sbipipe.priors.prior import Normal, ProductPrior, uniform_prior
 
 PRIOR = uniform_prior(a=(-1.0, 1.0), b=(0.0, 10.0))
 N = 4000

@@ -5,7 +5,7 @@ import pytest
 
 from sbipipe.figures import triangle
 from sbipipe.figures.style import looks
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 
 
 @pytest.mark.parametrize(("dimension", "shown"), [(1, 1), (9, triangle.LARGEST)])

@@ -7,7 +7,7 @@ import pytest
 
 from sbipipe.init.guess import guess, roundest
 from sbipipe.interfaces import Array
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets.splits import design
 
 

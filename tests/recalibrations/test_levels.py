@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from rows import rows_of
 from sbipipe.interfaces import Array, Dataset, Generator, Run, Samples, Weights
-from sbipipe.priors import ProductPrior, uniform_prior
+from sbipipe.priors.prior import ProductPrior, uniform_prior
 from sbipipe.recalibrations.levels import Levels, _log_f, _statistics
 from sbipipe.records import InputError, parse
 

@@ -10,7 +10,7 @@ import pytest
 
 from rows import rows_of
 from sbipipe.interfaces import Array, Dataset, Run, Weights
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Conditioned
 from sbipipe.recalibrations.tempered import Tempered, _likelihoods
 from sbipipe.records import InputError, parse

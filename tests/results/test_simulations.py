@@ -7,7 +7,7 @@ import pytest
 
 from rows import rows_of
 from sbipipe.interfaces import Dataset
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.results import simulations
 from sbipipe.results.run import Results
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from linear_posteriors import gaussian, rng
 
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sampling.condition import condition
 
 

@@ -5,7 +5,7 @@ import pytest
 from linear_posteriors import check_moments, gaussian, log_evidence, rng, whitened
 from scipy import stats
 
-from sbipipe.priors import Normal, ProductPrior, uniform_prior
+from sbipipe.priors.prior import Normal, ProductPrior, uniform_prior
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.importance import ImportancePosterior
 

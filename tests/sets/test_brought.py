@@ -13,7 +13,7 @@ import yaml
 from sbipipe import paths, plugins, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array
-from sbipipe.priors import DrawnPrior
+from sbipipe.priors.prior import DrawnPrior
 from sbipipe.records import InputError, parse
 from sbipipe.sets import campaign
 

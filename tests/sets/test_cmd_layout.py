@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sbipipe.physics.cosmology import default_prior
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets import cmd_layout
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.stats import qmc
 
 from sbipipe.interfaces import Array
-from sbipipe.priors import Normal, ProductPrior, Uniform, uniform_prior
+from sbipipe.priors.prior import Normal, ProductPrior, Uniform, uniform_prior
 from sbipipe.records import InputError
 from sbipipe.sets.declared import (
     departures,

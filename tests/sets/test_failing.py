@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rows import rows_of
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets.failing import failures, left_out
 
 PRIOR = uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0))

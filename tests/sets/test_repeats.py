@@ -7,7 +7,7 @@ import pytest
 
 from rows import rows_of
 from sbipipe.interfaces import Array
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets import repeats
 
 RNG = np.random.default_rng(0)

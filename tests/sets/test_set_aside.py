@@ -15,7 +15,7 @@ from rows import rows_of
 from sbipipe import storage
 from sbipipe.config import Simulate, Simulations
 from sbipipe.interfaces import SPLITS, Dataset
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets import campaign, set_aside
 
 SOURCE = '''"""A simulator."""
@@ -23,7 +23,7 @@ SOURCE = '''"""A simulator."""
 import numpy as np
 
 from sbipipe.interfaces import Vectors
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 
 
 class Line:

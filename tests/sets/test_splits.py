@@ -4,7 +4,7 @@ from scipy.stats import chisquare
 
 from sbipipe.config import Simulations
 from sbipipe.interfaces import SPLITS
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError
 from sbipipe.sets.splits import assign, counts, design
 

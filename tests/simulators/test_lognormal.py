@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from sbipipe.fixed import completed
 from sbipipe.physics import cosmology, fields
-from sbipipe.priors import Normal, ProductPrior, Uniform
+from sbipipe.priors.fixed import completed
+from sbipipe.priors.prior import Normal, ProductPrior, Uniform
 from sbipipe.protocols import HasLikelihood, Simulator
 from sbipipe.records import parse
 from sbipipe.seeds import stream

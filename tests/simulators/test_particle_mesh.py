@@ -4,7 +4,7 @@ import pytest
 from sbipipe.physics import fields
 from sbipipe.physics import phase_space_sheet as sheet
 from sbipipe.physics.cosmology import default_prior, linear_power
-from sbipipe.priors import uniform_prior
+from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Simulator
 from sbipipe.records import InputError, parse
 from sbipipe.seeds import stream

@@ -18,15 +18,15 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter
 from scipy.stats import qmc
 
-from sbipipe import parts as written
-from sbipipe.cube import EDGE, ThroughCube
-from sbipipe.earlier import Draws
 from sbipipe.interfaces import Array, Mask
-from sbipipe.marginals import Fixed, LogUniform, Marginal, Normal, Range, Uniform, Values
-from sbipipe.mixtures import Mixture, of_chain
-from sbipipe.multivariate import MultivariateNormal
 from sbipipe.names import ParameterNames, parameters_of
-from sbipipe.parts import Problem, ordered, problems, refused
+from sbipipe.priors import parts as written
+from sbipipe.priors.cube import EDGE, ThroughCube
+from sbipipe.priors.earlier import Draws
+from sbipipe.priors.marginals import Fixed, LogUniform, Marginal, Normal, Range, Uniform, Values
+from sbipipe.priors.mixtures import Mixture, of_chain
+from sbipipe.priors.multivariate import MultivariateNormal
+from sbipipe.priors.parts import Problem, ordered, problems, refused
 
 AnyPart = Uniform | LogUniform | Normal | Fixed | MultivariateNormal | Draws
 """What may be written for a parameter, or for several under one key."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe.mixtures import Mixture
+from sbipipe.priors.mixtures import Mixture
 
 
 def mixture(components: int, dimension: int) -> Mixture:

@@ -24,9 +24,9 @@ import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
 
 from sbipipe.interfaces import Array
-from sbipipe.mixtures import Mixture, chosen
 from sbipipe.names import unnamed
-from sbipipe.priors import Declared, DrawnPrior, Normal, PriorField, ProductPrior, plain
+from sbipipe.priors.mixtures import Mixture, chosen
+from sbipipe.priors.prior import Declared, DrawnPrior, Normal, PriorField, ProductPrior, plain
 from sbipipe.records import plugin
 
 _ARRAYS = ("weights", "means", "covariances")

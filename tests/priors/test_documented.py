@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from repository import ROOT
 from sbipipe.options import PRIORS
-from sbipipe.priors import PriorField
+from sbipipe.priors.prior import PriorField
 
 TEXT = (ROOT / "docs/priors.md").read_text()
 (BLOCK,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)

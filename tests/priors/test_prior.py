@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from sbipipe.priors import LogUniform, Normal, ProductPrior, Uniform, uniform_prior
+from sbipipe.priors.prior import LogUniform, Normal, ProductPrior, Uniform, uniform_prior
 from sbipipe.records import InputError, parse
 
 PRIOR = ProductPrior(

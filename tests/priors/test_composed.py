@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from scipy import integrate, stats
 
 from sbipipe.interfaces import Array
-from sbipipe.priors import ComposedPrior, PriorField, ProductPrior, plain
+from sbipipe.priors.prior import ComposedPrior, PriorField, ProductPrior, plain
 from sbipipe.records import InputError, parse
 from sbipipe.sets.declared import departures
 from sbipipe.sets.splits import design

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe.as_drawn import AsDrawn
 from sbipipe.interfaces import Array
-from sbipipe.priors import DrawnPrior, uniform_prior
+from sbipipe.priors.as_drawn import AsDrawn
+from sbipipe.priors.prior import DrawnPrior, uniform_prior
 from sbipipe.records import InputError, parse
 from sbipipe.sampling.condition import condition
 from sbipipe.simulators.arrays import Arrays
