@@ -8,9 +8,9 @@ would allow.
 
 A grid alone finds what its centres have a hint of. **Seeds** are further points at which l is
 known: each cell carries the highest of those that lie in it. While that one is above the centre by
-more than half a nat, the cell scores the mass that its coarse cell would have at the height of the
-seed, and is cut where it closes in on the seed. So a spike is found that one point has hit, however
-narrow it is within its cell.
+more than half a nat, the cell scores the mass that the cell in which the seed was put would have at
+that height, and is cut where it closes in on the seed. So a spike is found that one point has hit,
+however narrow it is within its cell, and cells may be sown again after they were cut.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Cells:
         value: The log density at the centre, with shape (m, b).
         seed: The best other known point of the cell, with shape (m, b, D).
         height: The log density at the seed, with shape (m, b); minus infinity without a seed.
-        claim: Log of the mass that a cell of the coarse grid has at that height, with shape (m, b).
+        claim: Log of the mass that the cell in which the seed was put has at that height, with
+            shape (m, b).
     """
 
     centre: Array
@@ -93,18 +94,19 @@ class Cells:
     def _log_volume(self) -> Array:
         return np.asarray(np.log(self.width).sum(-1))
 
-    def sown(self, seeds: Array, height: Array) -> Cells:
-        """A regular grid in which each cell has the highest of its own seed and of these (n, b, D),
-        whose log densities are (n, b)."""
+    def sown(self, seeds: Array, height: Array, cell: Index) -> Cells:
+        """The same cells, each with the highest of its own seed and of these (n, b, D), whose log
+        densities are (n, b), and which lie in the cells (n, b)."""
         order = height.argsort(0)
-        index = np.take_along_axis(_coarse_place(seeds), order, 0)
+        index = np.take_along_axis(cell, order, 0)
         height = pick(height, order)
         best, seed = self.height.copy(), self.seed.copy()
         column = np.broadcast_to(np.arange(height.shape[1]), height.shape)
         better = height > best[index, column]
         best[index[better], column[better]] = height[better]  # in rising order, so the last is best
         seed[index[better], column[better]] = pick(seeds, order)[better]
-        return replace(self, height=best, seed=seed, claim=best + self._log_volume)
+        claim = np.where(best > self.height, best + self._log_volume, self.claim)
+        return replace(self, height=best, seed=seed, claim=claim)
 
     def split(self, worst: Index, density: Callable[[Array], Array]) -> Cells:
         """Cut the cells `worst` (k, b) in three along the axis of their largest spread, or, where
@@ -155,25 +157,34 @@ def _join(first: Cells, second: Cells) -> Cells:
     return Cells(**{name: np.concatenate(both) for name, both in pairs})
 
 
-def coarse_cells(dims: int, observations: int) -> Cells:
-    """A regular grid, not evaluated yet."""
+def coarse_cells(
+    density: Callable[[Array], Array], dims: int, seeds: Array, height: Array
+) -> Cells:
+    """A regular grid with seeds.
+
+    Args:
+        density: Of points (n, b, D), with shape (n, b).
+        seeds: With shape (n, b, D).
+        height: The log densities at the seeds, with shape (n, b).
+    """
     size = _COARSE[dims]
     axis = (np.arange(size) + 0.5) / size
     grid = np.stack(np.meshgrid(*[axis] * dims, indexing="ij"), -1).reshape(-1, 1, dims)
-    centre = np.repeat(grid, observations, 1)
-    nothing = np.zeros(centre.shape[:2])
-    return Cells(
+    centre = np.repeat(grid, seeds.shape[1], 1)
+    value, none = density(centre), np.full(centre.shape[:2], -np.inf)
+    regular = Cells(
         centre=centre,
         width=np.full(centre.shape, 1 / size),
-        spread=0 * centre,
-        value=nothing,
+        spread=_grid_spread(value, size, dims),
+        value=value,
         seed=centre,
-        height=nothing - np.inf,
-        claim=nothing - np.inf,
+        height=none,
+        claim=none,
     )
+    return regular.sown(seeds, height, _coarse_place(seeds))
 
 
-def subdivide(density: Callable[..., Array], coarse: Cells, loss: Array) -> list[Cells]:
+def subdivide(density: Callable[..., Array], cells: Cells, loss: Array) -> list[Cells]:
     """Split the worst cells of each observation until at most the share `loss` (b,) is lost.
 
     Args:
@@ -182,10 +193,7 @@ def subdivide(density: Callable[..., Array], coarse: Cells, loss: Array) -> list
     Returns:
         The cells of each observation; values of NaN where one cannot be sampled.
     """
-    dims = coarse.centre.shape[-1]
-    which = np.arange(len(loss))
-    value = density(coarse.centre, which)
-    cells = replace(coarse, value=value, spread=_grid_spread(value, _COARSE[dims], dims))
+    dims, which = cells.centre.shape[-1], np.arange(len(loss))
     done: list[Cells] = [cells] * len(loss)
     for level in range(_LEVELS):
         score = cells.log_score

@@ -11,10 +11,10 @@ and
     Z = G + mean over these points of  (exp l - g) / m
 
 (the balance heuristic of Veach & Guibas 1995 with g as control variate). Where this is not the
-grid's own log Z, the points have hit what the grid has missed: they become seeds of another
-attempt, and an observation whose two estimates never agree counts as one that could not be sampled.
-A spike that straddles two coarse cells may be resolved in one of them: points from around the cells
-are seeds of another attempt, too, where they show mass that is missing.
+grid's own log Z, the points have hit what the grid has missed: they become seeds of its cells,
+which are cut on, and an observation whose two estimates never agree counts as one that could not be
+sampled. A spike that straddles two coarse cells may be resolved in one of them: points from around
+the cells are seeds, too, where they show mass that is missing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sbipipe.seeds import stream
 
 _LOSS = {1: 0.03, 2: 0.03, 3: 0.08}
 _LEAST_SHARE = 0.5
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _SEEDS = {1: 1024, 2: 4096, 3: 16384}
 _FRESH = {1: 256, 2: 1024, 3: 2048}
 _PAIRS = 128
@@ -58,13 +58,11 @@ class GridPosterior(FromDensity):
         log_evidence, active = np.full(len(x), np.nan), np.arange(len(x))
         seeds = self._even(_SEEDS, 0, len(x))
         height = self._in_cube(x)(seeds)
-        cells = coarse_cells(self._dims, len(x)).sown(seeds, height)
-        self._cells += [None] * len(x)  # type: ignore[list-item]
+        coarse = coarse_cells(self._in_cube(x), self._dims, seeds, height)
+        split = subdivide(self._in_cube(x), coarse, loss)
+        self._cells += split
         for attempt in range(_ATTEMPTS):
             density, rng = self._in_cube(x[active]), stream(0, "evidence", rows.start, attempt)
-            split = subdivide(density, cells, loss[active])
-            for b, one in zip(active, split, strict=True):
-                self._cells[rows.start + b] = one
             found, points = _evidence(density, split, rng), self._fresh(split, attempt, rng)
             seen = density(points)
             log_evidence[active] = found.log_evidence
@@ -74,11 +72,32 @@ class GridPosterior(FromDensity):
             poor = found.share < _LEAST_SHARE
             loss[active[poor]] /= 5
             again = poor | differ | _missed(split, points[even:], seen[even:])
-            active, cells = active[again], cells.sown(points, seen).of(again)
-            if not len(active):
+            if attempt == _ATTEMPTS - 1 or not again.any():
                 break
+            split = self._again(x[active], split, points, seen, loss[active], again)
+            active = active[again]
+            for b, one in zip(active, split, strict=True):
+                self._cells[rows.start + b] = one
         log_evidence[~(height < np.inf).all(0)] = np.nan
         return log_evidence
+
+    def _again(
+        self,
+        x: Array,
+        cells: Sequence[Cells],
+        points: Array,
+        height: Array,
+        loss: Array,
+        which: Mask,
+    ) -> list[Cells]:
+        """The cells of the observations `which`, cut on where these points (n, b, D) with log
+        densities (n, b) lie above them, until no more than `loss` (b,) is lost."""
+        found = []
+        for b in map(int, np.flatnonzero(which)):
+            own, (seeds, at) = cells[b], (points[:, [b]], height[:, [b]])
+            sown = own.sown(seeds, at, locate(own, seeds[:, 0])[:, None])
+            found += subdivide(self._in_cube(x[[b]]), sown, loss[[b]])
+        return found
 
     def _fresh(self, cells: Sequence[Cells], attempt: int, rng: Generator) -> Array:
         """Points that the cells of b observations have not seen, with shape (n, b, D): even ones,
