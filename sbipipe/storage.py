@@ -348,7 +348,7 @@ def done(path: Path, name: str) -> Index:
 
 
 def open_split(path: Path, name: str) -> zarr.Group:
-    """A split that is being filled."""
+    """A split as it lies on disk, to be filled, or read in part."""
     return zarr.open_group(path / f"{name}.zarr", mode="r+")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sbipipe.interfaces import Array
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.nearby import Nearby, nearby
-from sbipipe.posteriors.novelty import features, places
+from sbipipe.posteriors.novelty import either, features, places
 from sbipipe.posteriors.portrait import Portrait
 from sbipipe.posteriors.remarks import remarks
 from sbipipe.records import InputError, load
@@ -27,6 +28,9 @@ from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observations
 
 PRIOR_DRAWS = 1000
+
+ROWS = 5_000
+"""Training rows that observations are set beside, at most."""
 
 
 def infer(
@@ -77,7 +81,7 @@ def _inferred(
     simulator = params.simulator_of(of)
     x = project.observe(params, of, fields)
     refuse_unscored(names, x)
-    found = novelty(params, *beside(params, of, fields, x))
+    found = novelty(params, of, fields, x)
     rng = stream(params.seed, "infer", name, posterior_file.observation_hash(fields))
     samples = project.posterior(params, name).at(x).sample(draws, rng)
     prior = plugins.prior_of(params, simulator)
@@ -173,13 +177,27 @@ def diagnosis_of(name: str) -> Verdict | None:
     return diagnosis
 
 
-def novelty(params: Params, of: str, x: Array) -> dict[str, Array]:
-    """Where each observation lies among the rows that an estimator was trained on (`places`).
+def novelty(params: Params, of: str, fields: Array, x: Array) -> dict[str, Array]:
+    """Where each observation lies among the rows that an estimator was trained on (`places`), and,
+    where it reads a summary, as a whole among those of its simulator: a summary may be blind.
 
     Args:
         of: The training set.
-        x: With shape (B, L) or (B, C, *space).
+        fields: With shape (B, L) or (B, C, *space).
+        x: What the estimator reads of them, with shape (B, M) or (B, C, *space).
     """
-    rng = stream(params.seed, "novelty", of)
-    valid = project.rows(params, of, "valid").one_per_group(rng)
-    return places(project.rows(params, of, "train").x, valid.x, x)
+    own, given = beside(params, of, fields, x)
+    found = _places(params, own, given)
+    simulator = params.simulator_of(of)
+    if own == simulator or np.array_equal(given, fields):
+        return found
+    return either(found, _places(params, simulator, fields))
+
+
+def _places(params: Params, of: str, x: Array) -> dict[str, Array]:
+    """Where observations lie among rows of a set, of which no more than `ROWS` are read."""
+    held_out = project.rows(params, of, "valid").one_per_group(stream(params.seed, "novelty", of))
+    train: Any = storage.open_split(paths.SETS / of, "train")["x"]
+    number = train.shape[0]
+    index = np.linspace(0, number - 1, min(ROWS, number)).astype(int)
+    return places(np.asarray(train.oindex[index]), held_out.x, x)

@@ -1,7 +1,8 @@
 r"""Where does an observation lie among the training summaries?
 
 A calibrated estimator can still be wrong for data unlike any it was trained on. Two distances of an
-observation x from the training rows t_j are reported:
+observation x from the training rows t_j are reported, both with every component standardised, and
+bent where its tails are heavy (`learning.standardise`), so that one of them cannot hide the others:
 
 - Mahalanobis', sqrt((x - m)^T C^-1 (x - m)), far where x is far from the cloud as a whole;
 - the maximum mean discrepancy of the single observation (Gretton et al. 2012),
@@ -18,14 +19,17 @@ simulations, whatever their distribution (conformal prediction; Vovk et al. 2005
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import linalg
 from scipy.spatial.distance import cdist, pdist
 
 from sbipipe.interfaces import Array
+from sbipipe.learning.standardise import Standardise
 
 LEVEL = 0.01
 """An observation from the simulations is called outside at most this often, by either distance."""
@@ -63,18 +67,17 @@ class Novelty:
             valid_x: Rows that are not in `train_x`, with shape (n, L).
         """
         _check("valid_x", valid_x, rows=1, columns=self.train_x.shape[1])
-        train = np.asarray(self.train_x, np.float64)
-        scale = train.std(0)
-        scale = np.where(scale > 0, scale, 1.0)
-        mean, rows = train.mean(0), (train - train.mean(0)) / scale
+        standardise = Standardise(torch.from_numpy(np.array(self.train_x, np.float64)))
+        rows = _standardised(standardise, self.train_x)
+        mean = rows.mean(0)
         covariance = np.atleast_2d(np.cov(rows, rowvar=False))
         covariance += FLOOR * max(float(np.trace(covariance)), 1.0) * np.eye(len(covariance))
         chosen = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
         distances = pdist(chosen)
         length = float(np.median(distances)) or 1.0
         cloud = _Cloud(
+            standardise=standardise,
             mean=mean,
-            scale=scale,
             cholesky=linalg.cholesky(covariance, lower=True),
             rows=chosen,
             length=length,
@@ -88,8 +91,8 @@ class Novelty:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cloud:
+    standardise: Standardise
     mean: Array
-    scale: Array
     cholesky: Array
     rows: Array
     length: float
@@ -97,14 +100,14 @@ class _Cloud:
 
     def mahalanobis(self, x: Array) -> Array:
         """Distance of each row, (n, L) -> (n,)."""
-        z = (x - self.mean) / self.scale
+        z = _standardised(self.standardise, x) - self.mean
         return np.asarray(
             np.linalg.norm(linalg.solve_triangular(self.cholesky, z.T, lower=True), axis=0)
         )
 
     def mmd(self, x: Array) -> Array:
         """MMD of each row on its own, (n, L) -> (n,)."""
-        z = (x - self.mean) / self.scale
+        z = _standardised(self.standardise, x)
         squared = 1 - 2 * _kernel(z, self.rows, self.length).mean(1) + self.within
         return np.asarray(np.sqrt(np.maximum(0, squared)))
 
@@ -167,6 +170,13 @@ def places(train: Array, valid: Array, x: Array) -> dict[str, Array]:
     }
 
 
+def either(read: Mapping[str, Array], whole: Mapping[str, Array]) -> dict[str, Array]:
+    """What `places` says of observations in two spaces, of which the second is named `whole`:
+    outside is what lies outside in one of them."""
+    beside = {f"whole_{name}": found for name, found in whole.items() if name != "outside"}
+    return {**read, **beside, "outside": np.maximum(read["outside"], whole["outside"])}
+
+
 def features(fields: Array) -> Array:
     """Moments of each channel and of its step to the next cell along each axis.
 
@@ -190,6 +200,10 @@ def features(fields: Array) -> Array:
     ]
     found = [channels.mean(-1), np.log(width), (scaled**3).mean(-1), (scaled**4).mean(-1)]
     return np.concatenate([*found, *map(np.log, steps)], axis=1)
+
+
+def _standardised(standardise: Standardise, x: Array) -> Array:
+    return np.asarray(standardise(torch.from_numpy(np.array(x, np.float64))))
 
 
 def _kernel(a: Array, b: Array, length: float) -> Array:

@@ -32,6 +32,11 @@ class Portrait:
     nearby: Mapping[str, tuple[Nearby, ...]]
     remarks: tuple[str, ...]
 
+    @property
+    def whole(self) -> bool:
+        """Whether observations were also looked at beside what no estimator reads of them."""
+        return any("whole_mmd_percentile" in file.novelty for file in self.files.values())
+
     def summaries(self, observation: int) -> dict[str, tuple[Summary, ...]]:
         """Medians and intervals of what is no nuisance for one observation, by estimator."""
         return {

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sbipipe.interfaces import Index
 from sbipipe.posteriors.content import PosteriorFile
+
+EDGE = 0.01
+"""The share of the prior that counts as its edge, on either side."""
 
 
 def remarks(content: PosteriorFile) -> list[str]:
@@ -32,7 +37,22 @@ def remarks(content: PosteriorFile) -> list[str]:
             f"inside the training set: none is farther from it than {farthest:.1f} % of "
             "held-out simulations"
         )
-    return lines
+    return [*lines, *_at_the_edge(content)]
+
+
+def _at_the_edge(content: PosteriorFile) -> Iterator[str]:
+    """The parameters most of whose draws lie where the prior has hardly any."""
+    low, high = np.quantile(content.prior, (EDGE, 1 - EDGE), axis=0)
+    draws = content.samples.draws
+    with np.errstate(invalid="ignore"):
+        there = np.maximum((draws <= low).mean(0), (draws >= high).mean(0)) > 0.5
+    for i, name in enumerate(content.parameters):
+        which = np.flatnonzero(there[:, i])
+        if len(which):
+            yield (
+                f"{name}: most draws for {_numbered(which)} lie in the outermost {EDGE:.0%} of the "
+                "prior; the data may ask for values beyond it"
+            )
 
 
 def _numbered(index: Index) -> str:

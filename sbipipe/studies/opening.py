@@ -57,7 +57,7 @@ def _open(where: Path, simulator: str | None) -> Study:
 
     def places(name: str, x: Array) -> Mapping[str, Array]:
         own = params.set_of(name)
-        return infer.novelty(params, *infer.beside(params, own, x, project.observe(params, own, x)))
+        return infer.novelty(params, own, x, project.observe(params, own, x))
 
     return Study(
         prior=plugins.prior_of(params, of),

@@ -1,6 +1,7 @@
 """Inference on an observation agrees with the run behind it, and obeys the gate."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_an_observation_far_away_is_reported(params, observed, tmp_path):
     far = run(params, outside)
     assert far.novelty["outside"].all()
     assert any("lie outside the training set" in line for line in remarks(far))
+
+
+def test_draws_at_the_edge_of_the_prior_are_named(params, observed):
+    content = run(params, observed)
+    assert not any("outermost" in line for line in remarks(content))
+    top = content.prior.max(0)
+    draws = content.samples.draws.copy()
+    draws[..., 1] = top[1]
+    edge = replace(content, samples=replace(content.samples, draws=draws))
+    lines = [line for line in remarks(edge) if "outermost 1% of the prior" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{content.parameters[1]}: ")
 
 
 def test_an_observation_of_another_shape_is_refused(params, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe.posteriors.novelty import Novelty, features
+from sbipipe.posteriors.novelty import Novelty, either, features
 
 
 def rows(n, seed):
@@ -51,6 +51,31 @@ def test_a_direction_without_variation_is_watched():
     near = Novelty(train).fit(valid)
     assert near.report(np.array([5.0, 0, 3.0]))["where"] == "inside"
     assert near.report(np.array([5.0, 0, 3.5]))["where"] == "outside"
+
+
+def sorted_tails(n, seed):
+    """Ten sorted numbers of a Cauchy distribution around somewhere in [0, 10]."""
+    rng = np.random.default_rng(seed)
+    numbers = stats.cauchy.rvs(size=(n, 10), random_state=rng)
+    return np.sort(rng.uniform(0, 10, (n, 1)) + numbers, 1)
+
+
+@pytest.mark.parametrize("strange", [lambda x: 50 * (-1.0) ** np.arange(len(x)), lambda x: x + 100])
+def test_heavy_tails_hide_nothing(strange):
+    near = Novelty(sorted_tails(3000, 1)).fit(sorted_tails(1000, 2))
+    x = sorted_tails(50, 3)
+    ordinary = [near.report(row)["where"] == "outside" for row in x]
+    assert sum(ordinary) <= stats.binom.ppf(0.999, len(x), 0.03)
+    assert np.mean([near.report(strange(row))["where"] == "outside" for row in x]) > 0.8
+
+
+def test_what_is_outside_in_one_of_two_spaces_is_outside():
+    read = {"mmd_percentile": np.array([1.0, 2.0]), "outside": np.array([0.0, 1.0])}
+    whole = {"mmd_percentile": np.array([100.0, 3.0]), "outside": np.array([1.0, 0.0])}
+    found = either(read, whole)
+    np.testing.assert_array_equal(found["outside"], [1, 1])
+    np.testing.assert_array_equal(found["mmd_percentile"], read["mmd_percentile"])
+    np.testing.assert_array_equal(found["whole_mmd_percentile"], whole["mmd_percentile"])
 
 
 def test_wrong_input_is_an_error():
