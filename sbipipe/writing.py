@@ -114,7 +114,7 @@ def duration(seconds: float | None) -> str:
     for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
-    return f"{1000 * seconds:.2g} ms"
+    return f"{number(1000 * seconds, 2)} ms"
 
 
 def listed(names: Sequence[str]) -> str:

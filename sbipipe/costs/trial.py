@@ -92,14 +92,15 @@ def summarise(summary: Any, rows: Rows, device: str) -> Summarised:
     schedule, number = getattr(summary, "optimisation", None), rows.number["train"]
     if schedule is None:
         return _measured(summary, rows, min(FEW, number))
-    few, held_out = _sizes(rows, schedule.batch)
-    own = replace(summary, optimisation=replace(schedule, epochs=EPOCHS))
+    batch = schedule.batch_of(number)
+    few, held_out = _sizes(rows, batch)
+    own = replace(summary, optimisation=replace(schedule, epochs=EPOCHS, batch=batch))
     for _ in range(2):
         summariser, history = own.fit(
             rows.part(0, few), rows.part(few, held_out), Run(seed=0, device=device)
         )
-    step = history.seconds / EPOCHS / math.ceil(few / schedule.batch)
-    steps = schedule.epochs * math.ceil(number / schedule.batch)
+    step = history.seconds / EPOCHS / math.ceil(few / batch)
+    steps = schedule.epochs_of(number) * math.ceil(number / batch)
     each = _each(summariser, rows, min(FEW, few))
     return Summarised(summariser=summariser, seconds=step * steps, each=each)
 

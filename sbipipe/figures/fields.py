@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from sbipipe.figures.style import FAINT, SEQUENTIAL, Drawing, canvas, finish, formula, symbol
 from sbipipe.results.simulations import ExampleFields
 
+LONG = 14
+"""Letters of a name and its value that leave no room for another beside it."""
+
 
 def draw(examples: ExampleFields) -> Drawing:
     """A grid of fields with one colour scale; profiles where space has one dimension."""
@@ -43,7 +46,8 @@ def _dress(axes: Axes, examples: ExampleFields, i: int, j: int) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     values = zip(examples.parameters, examples.theta[i, j], strict=True)
-    label = "   ".join(f"{symbol(name)} {value:.2g}" for name, value in list(values)[:2])
+    words = [f"{symbol(name)} {value:.2g}" for name, value in list(values)[:2]]
+    label = ("\n" if max(map(len, words)) > LONG else "   ").join(words)
     axes.set_title(label, fontsize=8, fontweight="normal", loc="center", pad=3)
 
 

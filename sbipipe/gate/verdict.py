@@ -220,7 +220,7 @@ class Power:
 
 @record
 class Looks:
-    """How many different posteriors have been judged by the same test simulations so far.
+    """How often the same test simulations have judged, other posteriors or by other settings.
 
     Attributes:
         estimator: The number of those of this estimator, this one included.

@@ -83,12 +83,19 @@ def _rejections(verdict: Verdict) -> Iterator[str]:
     rejected = {key: test for key, test in verdict.tests.items() if not test.passed}
     for key in sorted(rejected, key=lambda k: (k != verdict.cause, *_plainness(rejected[k]))):
         test = rejected[key]
-        p_adjusted = f"{test.p_adjusted:.1g}" if test.p_adjusted > 0 else "below 1e-300"
-        where = f"{test.diagnostic}, adjusted p = {p_adjusted}"
+        where = f"{test.diagnostic}, adjusted p = {_below(test.p_adjusted, verdict.level)}"
         yield f"{_opening(key, test, verdict)}: {_said(key, test, verdict)} ({where})"
         wrong = verdict.verdict == "misshapen" and key == verdict.cause and test.shape
         if wrong and wrong.wrong(verdict.level):
             yield _where(wrong)
+
+
+def _below(p_value: float, level: float) -> str:
+    """A p-value below the level, to one digit, or to as many as tell them apart."""
+    if p_value <= 0:
+        return "below 1e-300"
+    words = (f"{p_value:.{digits}g}" for digits in range(1, 17))
+    return next((one for one in words if float(one) < level), f"{p_value:g}")
 
 
 def _opening(key: str, test: Test, verdict: Verdict) -> str:

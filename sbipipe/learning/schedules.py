@@ -1,11 +1,12 @@
 """How a network is trained: the size of its steps, their rate, and their end.
 
 Two ways, for two prices of an epoch. Where it is dear (networks of fields), the number of epochs is
-given, and the rate falls as a cosine towards the last (`Cosine`). Where it is cheap (densities and
-ratios of vectors), training finds its own end (`Annealed`): the rate stays until the validation
-loss has stalled for some number of *steps*, and falls; where a fall has not paid either, training
-ends. Batches grow as sqrt(N), as the noise of a validation loss falls; so the same
-settings serve a thousand rows, which end early, and a million, which need few epochs.
+known beforehand, and the rate falls as a cosine towards the last (`Cosine`); few rows are seen more
+often, in smaller batches, so that they are learned in as many steps as many rows are. Where it is
+cheap (densities and ratios of vectors), training finds its own end (`Annealed`): the rate stays
+until the validation loss has stalled for some number of *steps*, and falls; where a fall has not
+paid either, training ends. Batches grow as sqrt(N), as the noise of a validation loss falls; so the
+same settings serve a thousand rows, which end early, and a million, which need few epochs.
 
 Rate and end are functions of the step and the learning curve alone, which a checkpoint knows.
 torch's ReduceLROnPlateau, LambdaLR and AveragedModel count steps of their own, which would have to
@@ -24,15 +25,19 @@ from sbipipe.records import Positive, plugin
 
 Precision = Literal["float32", "bf16"]
 
+STEPS = 1_800
+"""The steps in which a network of fields learns what there is to learn, where nobody says more."""
+
 
 @plugin
 class Cosine:
     """A given number of epochs, with a rate that falls to zero.
 
     Attributes:
-        epochs: The largest number of epochs; the cosine decay ends there.
+        epochs: The largest number of epochs, where the cosine decay ends; None takes 20, or as many
+            as make 1,800 steps.
         patience: The epochs without a better validation loss before training stops.
-        batch: The rows in a batch.
+        batch: The rows in a batch; None takes the power of two below N / 60, from 16 to 128.
         learning_rate: The rate at its peak.
         weight_decay: The decay of AdamW.
         warm_up: The share of all steps over which the learning rate rises.
@@ -42,9 +47,9 @@ class Cosine:
             the losses, stay in float32. Faster only where the hardware has it.
     """
 
-    epochs: Positive = 60
+    epochs: Positive | None = 60
     patience: Positive = 15
-    batch: Positive = 256
+    batch: Positive | None = 256
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.05
@@ -54,15 +59,15 @@ class Cosine:
 
     def batch_of(self, rows: int) -> int:
         """The size of the batches of so many rows."""
-        return self.batch
+        return self.batch or min(max(2 ** int(math.log2(max(rows / 60, 1))), 16), 128)
 
     def epochs_of(self, rows: int) -> int:
         """The largest number of epochs over so many rows."""
-        return self.epochs
+        return self.epochs or max(20, math.ceil(STEPS / math.ceil(rows / self.batch_of(rows))))
 
     def rate(self, step: int, losses: Sequence[float], rows: int) -> float:
         """The learning rate of a step after epochs with these validation losses."""
-        steps = self.epochs * math.ceil(rows / self.batch)
+        steps = self.epochs_of(rows) * math.ceil(rows / self.batch_of(rows))
         warm = max(1, round(self.warm_up * steps))
         if step < warm:
             return self.learning_rate * (step + 1) / warm
@@ -70,7 +75,7 @@ class Cosine:
 
     def finished(self, losses: Sequence[float], rows: int) -> bool:
         """Whether the epochs with these validation losses, or scores, were enough."""
-        if len(losses) >= self.epochs:
+        if len(losses) >= self.epochs_of(rows):
             return True
         return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self.patience
 

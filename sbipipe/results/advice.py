@@ -249,7 +249,8 @@ def _falling(params: Params, section: str, entry: str, history: History) -> Iter
     for curve in history.curves.values():
         fall = falling(curve["valid"])
         if fall:
-            epochs, doing = len(curve["valid"]), _longer(params, section, entry)
+            epochs = len(curve["valid"])
+            doing = _longer(params, section, entry, epochs)
             yield Advice(
                 found=f"{entry} stopped at epoch {epochs}, its validation loss still falling, by "
                 f"{fall:.2g} over the last quarter",
@@ -276,13 +277,13 @@ def gap(history: History) -> float:
     return max(gaps)
 
 
-def _longer(params: Params, section: str, entry: str) -> str:
-    """How to train an entry for longer."""
+def _longer(params: Params, section: str, entry: str, epochs: int) -> str:
+    """How to train an entry for longer than so many epochs."""
     schedule = getattr(_plugin(params, section, entry), "optimisation", None)
     where = f"{section}.{entry}.config.optimisation"
     if isinstance(schedule, Annealed):
         return f"{where}.steps: {4 * schedule.steps}"
-    return f"{where}.epochs: {2 * schedule.epochs}" if isinstance(schedule, Cosine) else where
+    return f"{where}.epochs: {2 * epochs}" if isinstance(schedule, Cosine) else where
 
 
 def _plugin(params: Params, section: str, entry: str) -> Any:

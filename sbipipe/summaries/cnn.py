@@ -57,7 +57,7 @@ CHUNK = 512
 
 def _optimisation() -> Cosine:
     return Cosine(
-        epochs=20, patience=10, batch=128, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
+        epochs=None, patience=10, batch=None, learning_rate=3e-3, weight_decay=1e-2, ema=0.99
     )
 
 

@@ -72,3 +72,15 @@ def test_few_rows_and_many_have_the_same_patience_in_steps():
         per_epoch = -(-rows // settings.batch_of(rows))
         epochs = next(n for n in range(1, 1000) if settings.stalls([1.0] * (n + 1), rows)[0])
         assert 600 <= epochs * per_epoch < 600 + per_epoch
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs"),
+    [(40, 16, 600), (1925, 32, 30), (12_000, 128, 20), (10**6, 128, 20)],
+)
+def test_few_rows_are_seen_more_often_in_smaller_batches(rows: int, batch: int, epochs: int):
+    settings = Cosine(epochs=None, batch=None)
+    assert (settings.batch_of(rows), settings.epochs_of(rows)) == (batch, epochs)
+    assert settings.rate(epochs * -(-rows // batch), [], rows) == pytest.approx(0)
+    assert settings.finished([1.0 / (1 + i) for i in range(epochs)], rows)
+    assert not settings.finished([1.0 / (1 + i) for i in range(epochs - 1)], rows)
