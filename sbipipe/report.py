@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sbipipe.gate.words import saw
 from sbipipe.interfaces import SPLITS
 from sbipipe.results.answer import answers
 from sbipipe.results.calibration import Judged
@@ -31,6 +32,7 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
             results=results,
             answers=answers(results.sharing, results.estimators, results.pairs),
             gallery=gallery,
+            saw={one.name: saw(one.verdict) for one in results.estimators},
             signs=SIGNS,
             splits=SPLITS,
             verdict=verdict(results),

@@ -90,6 +90,14 @@ def _rejections(verdict: Verdict) -> Iterator[str]:
             yield _where(wrong)
 
 
+def saw(verdict: Verdict) -> dict[str, str]:
+    """What each test saw, in a sentence: one that rejects, what it rejects by."""
+    return {
+        key: test.why if test.passed else _said(key, test, verdict)
+        for key, test in verdict.tests.items()
+    }
+
+
 def _below(p_value: float, level: float) -> str:
     """A p-value below the level, to one digit, or to as many as tell them apart."""
     if p_value <= 0:

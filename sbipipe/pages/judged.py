@@ -14,6 +14,7 @@ from sbipipe.config import Gate
 from sbipipe.figures import calibration_curves, regions
 from sbipipe.figures.style import Drawing, looks
 from sbipipe.gate.verdict import Verdict
+from sbipipe.gate.words import saw
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.results.regions import local_calibration
 from sbipipe.results.tests import by_test
@@ -54,6 +55,7 @@ def page(
         .render(
             verdicts=verdicts,
             tests=tests,
+            saw={name: saw(one) for name, one in verdicts.items()},
             gate=gate,
             notes=notes,
             signs=SIGNS,

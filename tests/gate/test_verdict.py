@@ -17,7 +17,7 @@ from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
 from sbipipe.gate.saying import LEVELS
 from sbipipe.gate.verdict import Looks, Verdict
-from sbipipe.gate.words import OPENING
+from sbipipe.gate.words import OPENING, reasons, saw
 from sbipipe.records import InputError, dump, load
 from sbipipe.sets.failures import Failures
 
@@ -42,6 +42,24 @@ def test_what_is_wrong_is_named(case, verdict, dimension, correlation):
     given = judged(gaussian(500, 1, dimension=dimension, correlation=correlation, **case))
     assert given.verdict == verdict
     assert not given.published
+
+
+def test_what_a_rejecting_test_saw_is_what_its_reason_says():
+    given = judged(gaussian(500, 1, scale=0.7))
+    for key, words in saw(given).items():
+        test = given.tests[key]
+        assert words in (" ".join(given.reasons) if not test.passed else test.why)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "words"),
+    [(0.0097, "0.0097"), (0.004, "0.004"), (0.00996, "0.00996"), (2.3e-18, "2e-18")],
+)
+def test_a_p_value_that_rejects_is_not_rounded_up_to_the_level(p_value: float, words: str):
+    given = judged(gaussian(500, 1, scale=0.7))
+    tests = {key: replace(test, p_adjusted=p_value) for key, test in given.tests.items()}
+    said = [*reasons(replace(given, tests=tests), CONTROLS)]
+    assert any(f"adjusted p = {words})" in reason for reason in said)
 
 
 def test_a_shift_along_a_degenerate_direction_is_no_width_error():
