@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
@@ -34,6 +35,7 @@ __all__ = [
     "InputError",
     "Positive",
     "Values",
+    "beside",
     "dump",
     "load",
     "parse",
@@ -81,6 +83,19 @@ def record(cls: type[T]) -> type[T]:
     """Make a class a frozen, keyword-only dataclass that `dump` and `load` know."""
     config = ConfigDict(extra="ignore", strict=True, arbitrary_types_allowed=True)
     return cast(type[T], pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls))
+
+
+def beside(default: Callable[[], Any]) -> BeforeValidator:
+    """For a field that is a plugin with a default of its own: keys that are written change that
+    default, and not another one."""
+
+    def whole(given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        own = default()
+        return {one.name: getattr(own, one.name) for one in fields(own)} | dict(given)
+
+    return BeforeValidator(whole)
 
 
 def parse(cls: type[T], values: Any, where: str) -> T:

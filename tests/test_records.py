@@ -1,12 +1,16 @@
 """What is dumped is plain, what is loaded is what was dumped, and a wrong file is named."""
 
 import json
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from sbipipe.interfaces import Real
-from sbipipe.records import InputError, Values, dump, load, record
+from sbipipe.learning.schedules import Cosine
+from sbipipe.records import InputError, Values, beside, dump, load, parse, plugin, record
 
 
 @record
@@ -84,3 +88,19 @@ def test_every_wrong_value_of_a_file_is_named():
     assert any(line.startswith('p.json: sizes.1: given "two"; ') for line in lines)
     with pytest.raises(InputError, match=r"^p\.json: given \[\]; "):
         load(Picture, [], "p.json")
+
+
+def test_keys_that_are_written_change_the_default_of_their_field():
+    default = Cosine(epochs=7, learning_rate=0.5)
+
+    @plugin
+    class Learner:
+        optimisation: Annotated[Cosine, beside(lambda: default)] = Field(
+            default_factory=lambda: default
+        )
+
+    assert parse(Learner, {}, "x").optimisation == default
+    found = parse(Learner, {"optimisation": {"epochs": 3}}, "x").optimisation
+    assert found == replace(default, epochs=3)
+    with pytest.raises(InputError, match=r"x\.optimisation\.foo"):
+        parse(Learner, {"optimisation": {"foo": 3}}, "x")

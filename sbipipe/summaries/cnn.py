@@ -46,7 +46,7 @@ from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry
 from sbipipe.learning.schedules import Cosine
 from sbipipe.learning.training import Rows, optimise, tensors
 from sbipipe.protocols import Summariser
-from sbipipe.records import InputError, Positive, plugin
+from sbipipe.records import InputError, Positive, beside, plugin
 from sbipipe.seeds import number, torch_scope
 
 __all__ = ["Cnn"]
@@ -81,7 +81,7 @@ class Cnn:
     channels: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16, 32, 64)
     mixture: Positive = 6
     symmetrise: bool = True
-    optimisation: Cosine = Field(default_factory=_optimisation)
+    optimisation: Annotated[Cosine, beside(_optimisation)] = Field(default_factory=_optimisation)
 
     @staticmethod
     def quick() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from sbipipe.emulators.diffusion.sampler import Sampler
 from sbipipe.emulators.diffusion.schedule import Learned, Schedule, Terms
 from sbipipe.learning.schedules import Cosine
-from sbipipe.records import Count, Positive, plugin
+from sbipipe.records import Count, Positive, beside, plugin
 
 
 @plugin
@@ -96,7 +96,9 @@ class Settings:
     fields: Positive | None = None
     network: Network = Field(default_factory=Network)
     schedule: Schedule = Field(default_factory=Learned)
-    optimisation: Cosine = Field(default_factory=default_optimisation)
+    optimisation: Annotated[Cosine, beside(default_optimisation)] = Field(
+        default_factory=default_optimisation
+    )
     choose: Literal["score", "loss"] = "score"
     refine: Count | None = None
     scoring: Scoring = Field(default_factory=Scoring)
