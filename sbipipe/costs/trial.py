@@ -18,6 +18,7 @@ from typing import Any
 from sbipipe import storage
 from sbipipe.costs.rows import Rows
 from sbipipe.interfaces import Run
+from sbipipe.learning.schedules import steps_per_epoch
 from sbipipe.protocols import Estimator, Posterior, Summariser, Summary
 
 BATCHES = 4
@@ -99,8 +100,8 @@ def summarise(summary: Any, rows: Rows, device: str) -> Summarised:
         summariser, history = own.fit(
             rows.part(0, few), rows.part(few, held_out), Run(seed=0, device=device)
         )
-    step = history.seconds / EPOCHS / math.ceil(few / batch)
-    steps = schedule.epochs_of(number) * math.ceil(number / batch)
+    step = history.seconds / EPOCHS / steps_per_epoch(own.optimisation, few)
+    steps = schedule.epochs_of(number) * steps_per_epoch(schedule, number)
     each = _each(summariser, rows, min(FEW, few))
     return Summarised(summariser=summariser, seconds=step * steps, each=each)
 

@@ -63,11 +63,11 @@ class Cosine:
 
     def epochs_of(self, rows: int) -> int:
         """The largest number of epochs over so many rows."""
-        return self.epochs or max(20, math.ceil(STEPS / math.ceil(rows / self.batch_of(rows))))
+        return self.epochs or max(20, math.ceil(STEPS / steps_per_epoch(self, rows)))
 
     def rate(self, step: int, losses: Sequence[float], rows: int) -> float:
         """The learning rate of a step after epochs with these validation losses."""
-        steps = self.epochs_of(rows) * math.ceil(rows / self.batch_of(rows))
+        steps = self.epochs_of(rows) * steps_per_epoch(self, rows)
         warm = max(1, round(self.warm_up * steps))
         if step < warm:
             return self.learning_rate * (step + 1) / warm
@@ -116,7 +116,7 @@ class Annealed:
 
     def epochs_of(self, rows: int) -> int:
         """The largest number of epochs over so many rows."""
-        return math.ceil(self.steps / self._per_epoch(rows))
+        return math.ceil(self.steps / steps_per_epoch(self, rows))
 
     def rate(self, step: int, losses: Sequence[float], rows: int) -> float:
         """The learning rate of a step after epochs with these validation losses."""
@@ -131,7 +131,7 @@ class Annealed:
         """How often the validation loss gained too little for as long as `patience`: in all, and
         at the end without a gain between."""
         least, since, found, last = math.inf, 0, 0, 0
-        patience = math.ceil(self.patience / self._per_epoch(rows))
+        patience = math.ceil(self.patience / steps_per_epoch(self, rows))
         for loss in losses:
             gained = loss < least - self.tolerance
             least, since, last = (loss, 0, 0) if gained else (least, since + 1, last)
@@ -139,13 +139,16 @@ class Annealed:
                 found, since, last = found + 1, 0, last + 1
         return found, last
 
-    def _per_epoch(self, rows: int) -> int:
-        return math.ceil(rows / self.batch_of(rows))
-
 
 Schedule = Cosine | Annealed
 
 MOVED: dict[str, Any] = {"epochs": "steps: the largest number of steps of the optimiser"}
 """Keys that the schedule of a density or a ratio had before it found its own end."""
 
-__all__ = ["MOVED", "Annealed", "Cosine", "Schedule"]
+
+def steps_per_epoch(schedule: Schedule, rows: int) -> int:
+    """The batches that so many rows make, the last of which may be smaller."""
+    return math.ceil(rows / schedule.batch_of(rows))
+
+
+__all__ = ["MOVED", "Annealed", "Cosine", "Schedule", "steps_per_epoch"]

@@ -36,7 +36,7 @@ from sbipipe.interfaces import History, Run, Weights
 from sbipipe.learning import processes
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
-from sbipipe.learning.schedules import Schedule
+from sbipipe.learning.schedules import Schedule, steps_per_epoch
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]
@@ -78,7 +78,7 @@ class _Task:
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(self.rows / self.batch)
+        return steps_per_epoch(self.settings, self.rows)
 
     def cast(self) -> AbstractContextManager[Any]:
         if self.settings.precision == "bf16":

@@ -14,6 +14,7 @@ import numpy as np
 
 from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
+from sbipipe.evenly import evenly
 from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.interfaces import Array
@@ -198,6 +199,5 @@ def _places(params: Params, of: str, x: Array) -> dict[str, Array]:
     """Where observations lie among rows of a set, of which no more than `ROWS` are read."""
     held_out = project.rows(params, of, "valid").one_per_group(stream(params.seed, "novelty", of))
     train: Any = storage.open_split(paths.SETS / of, "train")["x"]
-    number = train.shape[0]
-    index = np.linspace(0, number - 1, min(ROWS, number)).astype(int)
-    return places(np.asarray(train.oindex[index]), held_out.x, x)
+    some = np.asarray(train.oindex[evenly(train.shape[0], ROWS)])
+    return places(some, held_out.x, x)

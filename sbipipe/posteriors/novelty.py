@@ -28,6 +28,7 @@ import torch
 from scipy import linalg
 from scipy.spatial.distance import cdist, pdist
 
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array
 from sbipipe.learning.standardise import Standardise
 
@@ -72,7 +73,7 @@ class Novelty:
         mean = rows.mean(0)
         covariance = np.atleast_2d(np.cov(rows, rowvar=False))
         covariance += FLOOR * max(float(np.trace(covariance)), 1.0) * np.eye(len(covariance))
-        chosen = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+        chosen = rows[evenly(len(rows), ROWS)]
         distances = pdist(chosen)
         length = float(np.median(distances)) or 1.0
         cloud = _Cloud(

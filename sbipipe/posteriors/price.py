@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, Index
 
 LEVEL = 0.68
@@ -50,8 +51,7 @@ def finite(value: Any) -> float | None:
 
 def some(rows: Dataset, most: int) -> Dataset:
     """At most so many rows, evenly chosen."""
-    count = min(most, len(rows))
-    return rows.rows(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))
+    return rows.rows(evenly(len(rows), most))
 
 
 __all__ = ["finite", "price", "some", "standard_error"]

@@ -31,6 +31,7 @@ from pydantic import Field
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, History, Run, Weights
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
@@ -74,7 +75,7 @@ class Tempered:
             InputError: If there is no row to fit it to, or the best power is none in the range.
         """
         start = time.perf_counter()
-        kept = np.linspace(0, len(calibrate) - 1, min(self.rows, len(calibrate))).astype(int)
+        kept = evenly(len(calibrate), self.rows)
         likelihoods = _likelihoods(posterior, calibrate.rows(kept), prior, self.points, run.seed)
         strength = likelihoods.strength(self.least, self.most)
         notes: dict[str, Any] = {

@@ -57,9 +57,9 @@ class GridPosterior(FromDensity):
         loss = np.full(len(x), _LOSS[self._dims])
         log_evidence, active = np.full(len(x), np.nan), np.arange(len(x))
         seeds = self._even(_SEEDS, 0, len(x))
-        height = self._in_cube(x)(seeds)
-        coarse = coarse_cells(self._in_cube(x), self._dims, seeds, height)
-        split = subdivide(self._in_cube(x), coarse, loss)
+        whole = self._in_cube(x)
+        height = whole(seeds)
+        split = subdivide(whole, coarse_cells(whole, self._dims, seeds, height), loss)
         self._cells += split
         for attempt in range(_ATTEMPTS):
             density, rng = self._in_cube(x[active]), stream(0, "evidence", rows.start, attempt)

@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from sbipipe import plugins, statistics
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Data, Dataset, Fields, Geometry, History, Index, Run, Weights
 from sbipipe.progress import track
 from sbipipe.protocols import Summariser
@@ -75,7 +76,7 @@ class FieldStatistics:
         start = time.perf_counter()
         data = _measurable(train.data, self.statistics)
         _require_finite(train.x)
-        rows = np.linspace(0, len(train) - 1, min(self.reference, len(train))).astype(int)
+        rows = evenly(len(train), self.reference)
         resolution = Resolution(bands=self.bins, thresholds=self.thresholds)
         made = tuple(
             plugins.statistic(name).of(train.x[rows], data, resolution) for name in self.statistics
