@@ -9,14 +9,20 @@ from typing import Any, Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sbipipe.pace import Count
-
 
 class Said(Protocol):
     """What is asked for its words whenever a bar is drawn."""
 
     @property
     def said(self) -> str: ...
+
+
+class Counted(Said, Protocol):
+    """Things that are done one after another, as `sbipipe.pace` counts them."""
+
+    label: str
+    total: int
+    done: float
 
 
 @contextmanager
@@ -33,7 +39,7 @@ def bars(name: str, shown: Said, out: TextIO) -> Iterator[Progress]:
         yield found
 
 
-def add(found: Any, count: Count) -> tuple[Callable[[], None], Callable[[], None]]:
+def add(found: Any, count: Counted) -> tuple[Callable[[], None], Callable[[], None]]:
     """A bar for what is counted: what brings it up to date, and what takes it away."""
     task = found.add_task(f"  {count.label}", total=count.total, shown=count)
     return (
