@@ -1,28 +1,19 @@
-"""How far a stage is: a bar on a terminal, a line a minute elsewhere.
+"""What says how far a stage is, without knowing how that is shown (`telling`), or whether it is.
 
-A stage is shown while it is open (`stage`), under its name, with the time that it has taken and the
-names of its phases (`phase`). Whoever does things one after another says how many are done
-(`counting`, `track`), and the time left follows from the pace so far (`pace`).
-
-What takes long is done in blocks (`blocks`, `at_once`). Whoever works on a block says how many
-pieces of work are done (`spend`), and how many more there are than was thought (`announce`),
-without knowing what they are a part of. Blocks within a block are not counted apart: their pieces
-are those of the outermost one. Where no stage is open, as in a notebook or a test, nothing is
-shown.
+Whoever does things one after another says how many are done (`counting`, `track`), and what they
+are for (`phase`). What takes long is done in blocks (`blocks`, `at_once`). Whoever works on a block
+says how many pieces of work are done (`spend`), and how many more there are than was thought
+(`announce`), without knowing what they are a part of. Blocks within a block are not counted apart:
+their pieces are those of the outermost one. Where no stage is open, as in a notebook or a test,
+nothing is shown.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
-import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, TextIO, TypeVar
-
-from sbipipe.pace import MINUTE, Blocks, Clock, Count, words
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -31,78 +22,42 @@ Advance = Callable[[int, str], None]
 done before."""
 
 
-@dataclass(kw_only=True)
-class _Stage:
+class Stage(Protocol):
     """An open stage.
 
     Attributes:
-        name: Its name in `dvc.yaml`, with that of its entry.
-        clock: What tells the time.
-        start: The time at which it was opened.
         phases: The names of what is being done, the innermost last.
-        counts: What is being counted, the innermost last.
-        bars: The bars of a terminal; None elsewhere.
-        refresh: What brings the innermost bar up to date.
     """
 
-    name: str
-    clock: Clock
-    start: float = field(init=False)
-    phases: list[str] = field(default_factory=list)
-    counts: list[Count] = field(default_factory=list)
-    bars: Any = None
-    refresh: Callable[[], None] = lambda: None
-
-    def __post_init__(self) -> None:
-        self.start = self.clock()
+    phases: list[str]
 
     @property
-    def said(self) -> str:
-        """The phases."""
-        return ": ".join(self.phases)
+    def in_block(self) -> bool:
+        """Whether a block is under way."""
 
-    def line(self) -> str:
-        """How far it is."""
-        doing = ": ".join([*self.phases, *(count.line for count in self.counts[-1:])])
-        so_far = f"{self.name}: {words(self.clock() - self.start)} so far"
-        return f"{so_far}; {doing}" if doing else so_far
+    def counting(
+        self, label: str, total: int, unit: str, most: bool
+    ) -> AbstractContextManager[Advance]:
+        """As the function of this name."""
 
-    @property
-    def block(self) -> Blocks | None:
-        """The blocks that are under way."""
-        last = self.counts[-1] if self.counts else None
-        return last if isinstance(last, Blocks) else None
+    def blocks(self, slices: list[slice], total: int, label: str, each: float) -> Iterator[slice]:
+        """The slices, one after another, which are counted."""
 
+    def announce(self, pieces: float) -> None:
+        """As the function of this name."""
 
-_OPEN: ContextVar[_Stage | None] = ContextVar("open", default=None)
+    def spend(self, pieces: float) -> None:
+        """As the function of this name."""
 
 
-@contextmanager
-def stage(
-    name: str, out: TextIO | None = None, every: float = MINUTE, clock: Clock = time.monotonic
-) -> Iterator[Callable[[], str]]:
-    """Inside, what is counted is shown; gives the line as it stands.
-
-    Args:
-        name: The stage, `train@npe` for instance.
-        out: Where it is shown; by default on standard error.
-        every: Seconds between two lines, where `out` is no terminal.
-        clock: What tells how long things take.
-    """
-    out = out or sys.stderr
-    shown = _Stage(name=name, clock=clock)
-    token = _OPEN.set(shown)
-    try:
-        with _bars(shown, out) if out.isatty() else _lines(shown, out, every):
-            yield shown.line
-    finally:
-        _OPEN.reset(token)
+OPEN: ContextVar[Stage | None] = ContextVar("open", default=None)
+"""The stage that is open."""
 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
     """Inside, the open stage is said to do this."""
-    shown = _OPEN.get()
+    shown = OPEN.get()
     if shown is None:
         yield
         return
@@ -123,17 +78,11 @@ def counting(label: str, total: int, unit: str, most: bool = False) -> Iterator[
         unit: What they are: "epochs".
         most: Whether it may end before `total`.
     """
-    shown = _OPEN.get()
+    shown = OPEN.get()
     if shown is None:
         yield _silent
         return
-    count = Count(label=label, total=total, unit=unit, most=most, clock=shown.clock)
-    with _shown(shown, count):
-
-        def advance(done: int, note: str = "") -> None:
-            count.advance(done, note)
-            shown.refresh()
-
+    with shown.counting(label, total, unit, most) as advance:
         yield advance
 
 
@@ -167,18 +116,12 @@ def blocks(total: int, size: int, label: str, each: float = 0.0) -> Iterator[sli
         each: The pieces that an observation is thought to take.
     """
     slices = [slice(first, first + size) for first in range(0, total, size)]
-    shown = _OPEN.get()
-    if shown is None or shown.block:
+    shown = OPEN.get()
+    if shown is None or shown.in_block:
         announce(total * each)
         yield from slices
-        return
-    count = Blocks(label=label, total=total, unit="observations", each=each, clock=shown.clock)
-    with _shown(shown, count):
-        for one in slices:
-            count.begin(size)
-            yield one
-            count.end()
-            shown.refresh()
+    else:
+        yield from shown.blocks(slices, total, label, each)
 
 
 @contextmanager
@@ -192,76 +135,25 @@ def at_once(total: int, label: str, each: float) -> Iterator[None]:
 
 def announce(pieces: float) -> None:
     """The block under way takes so many more pieces than was known before."""
-    shown = _OPEN.get()
-    if shown and shown.block:
-        shown.block.announce(pieces)
+    if shown := OPEN.get():
+        shown.announce(pieces)
 
 
 def spend(pieces: float) -> None:
     """So many further pieces of the block under way are done."""
-    shown = _OPEN.get()
-    if shown and shown.block:
-        shown.block.spend(pieces)
-        shown.refresh()
-
-
-@contextmanager
-def _shown(shown: _Stage, count: Count) -> Iterator[None]:
-    """Inside, this is what is counted."""
-    outer = shown.refresh
-    shown.counts.append(count)
-    remove = _add_bar(shown, count)
-    try:
-        yield
-    finally:
-        shown.counts.remove(count)
-        shown.refresh = outer
-        remove()
-
-
-def _add_bar(shown: _Stage, count: Count) -> Callable[[], None]:
-    """A bar where there are bars; gives what takes it away."""
-    if shown.bars is None:
-        return lambda: None
-    from sbipipe import bars
-
-    shown.refresh, remove = bars.add(shown.bars, count)
-    return remove
-
-
-@contextmanager
-def _lines(shown: _Stage, out: TextIO, every: float) -> Iterator[None]:
-    closed = threading.Event()
-
-    def tell() -> None:
-        while not closed.wait(every):
-            print(shown.line(), file=out, flush=True)
-
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        closed.set()
-        thread.join()
-
-
-@contextmanager
-def _bars(shown: _Stage, out: TextIO) -> Iterator[None]:
-    from sbipipe import bars
-
-    with bars.bars(shown.name, shown, out) as shown.bars:
-        yield
+    if shown := OPEN.get():
+        shown.spend(pieces)
 
 
 __all__ = [
+    "OPEN",
     "Advance",
+    "Stage",
     "announce",
     "at_once",
     "blocks",
     "counting",
     "phase",
     "spend",
-    "stage",
     "track",
 ]

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from sbipipe.pace import words
-from sbipipe.progress import announce, at_once, blocks, counting, phase, spend, stage, track
+from sbipipe.progress import announce, at_once, blocks, counting, phase, spend, track
+from sbipipe.telling import stage
 from watch import Watch
 
 

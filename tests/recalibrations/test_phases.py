@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import linear_problem
-from sbipipe import progress
+from sbipipe import telling
 from sbipipe.estimators.exact import Exact
 from sbipipe.interfaces import Array, Run, Weights
 from sbipipe.recalibrations.levels import Levels
@@ -33,7 +33,7 @@ def seen(kind: type, **config: Any) -> list[str]:
     exact = Exact().restore(Weights(), PRIOR, log_likelihood)
     made = parse(kind, config, "recalibrate.it.config")
     rows = linear_problem.simulate(300, seed=4)
-    with progress.stage("recalibrate@it", io.StringIO(), clock=watch) as line:
+    with telling.stage("recalibrate@it", io.StringIO(), clock=watch) as line:
         made = made.towards(exact) if isinstance(made, Reweighted) else made
         made.fit(exact, rows, PRIOR, Run(seed=0))
     return list(dict.fromkeys(one.partition(", ")[0] for one in said))

@@ -10,8 +10,8 @@ import pytest
 from linear_posteriors import gaussian, rng
 
 from sbipipe.interfaces import Array
-from sbipipe.progress import stage
 from sbipipe.sampling.condition import condition
+from sbipipe.telling import stage
 from watch import Watch
 
 LINE = re.compile(r"; (\w[\w ]*), (\d+) of 300 observations(?:, (.*) left)?$")
