@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -102,18 +102,18 @@ class _Stage:
     def _shown(self, count: Count) -> Iterator[None]:
         """Inside, this is what is counted."""
         outer = self.refresh
-        remove: Callable[[], None] = lambda: None
         self.counts.append(count)
-        if self.bars is not None:
-            from sbipipe import bars
+        with ExitStack() as stack:
+            if self.bars is not None:
+                from sbipipe import bars
 
-            self.refresh, remove = bars.add(self.bars, count)
-        try:
-            yield
-        finally:
-            self.counts.remove(count)
-            self.refresh = outer
-            remove()
+                self.refresh, remove = bars.add(self.bars, count)
+                stack.callback(remove)
+            try:
+                yield
+            finally:
+                self.counts.remove(count)
+                self.refresh = outer
 
 
 @contextmanager
