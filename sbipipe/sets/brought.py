@@ -47,8 +47,8 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
         raise InputError(*problems)
     edges = repeats.on_the_edge(rows.theta, within) if within else ()
     remarks = [*edges, *repeats.shared_theta(sound, index), *repeats.shared_x(sound, index)]
-    found = tails.heavy(sound.x) if isinstance(sound.data, Fields) else None
-    remarks += [f"{found.sentence}; {tails.REMEDY}"] if found else []
+    far = tails.heavy(sound.x) if isinstance(sound.data, Fields) else None
+    remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
     return tuple(f"{where}: {line}" for line in remarks)
 
 
