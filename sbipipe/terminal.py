@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from sbipipe.progress import words
+from sbipipe.pace import words
 
 if TYPE_CHECKING:
     from sbipipe.costs.cost import Cost

@@ -63,6 +63,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.posteriors.price import price, some, standard_error
+from sbipipe.progress import at_once, blocks, phase
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.particles import counts, effective_size, pick, resample
@@ -114,7 +115,8 @@ class Levels:
         rank, log_prob, group = rank[found], log_prob[found], rows.group[found]
         self._require(len(np.unique(group)))
         terms = _statistics(self.points, len(prior.names), self.terms)
-        gains, levels = _left_out(rank, group, terms, number(run.seed, "folds"))
+        with phase("choosing terms"):
+            gains, levels = _left_out(rank, group, terms, number(run.seed, "folds"))
         best = _enough(gains, group)
         mended = _LevelledPosterior(
             posterior=posterior,
@@ -167,8 +169,8 @@ def _ranks_of_truth(posterior: Posterior, rows: Dataset, points: int) -> tuple[I
     """Ranks of the true parameters, and their log density, NaN where there is no posterior; each
     with shape (N,)."""
     ranks, densities = [np.zeros(0, int)], [np.zeros(0)]
-    for first in range(0, len(rows), BLOCK):
-        block = rows.rows(slice(first, first + BLOCK))
+    for part in blocks(len(rows), BLOCK, "levels of the truth", each=2 * points):
+        block = rows.rows(part)
         conditioned = posterior.at(block.x)
         reference = _reference(conditioned, points)
         log_prob = conditioned.log_prob(block.theta[None])
@@ -279,8 +281,9 @@ class _LevelledPosterior:
         return evaluate(self.posterior.log_ratio, theta, digest) + self.prior.log_prob(theta)
 
     def at(self, x: Array) -> Conditioned:
-        conditioned = self.posterior.at(x)
-        reference = _reference(conditioned, len(self.log_f) - 1)
+        conditioned, points = self.posterior.at(x), len(self.log_f) - 1
+        with at_once(len(x), "levels of draws", each=2 * points):
+            reference = _reference(conditioned, points)
         return _Levelled(conditioned=conditioned, reference=reference, log_f=self.log_f)
 
     @property

@@ -28,7 +28,6 @@ from sbipipe.posteriors import drawing
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.novelty import either, places
 from sbipipe.posteriors.observed import Observed
-from sbipipe.progress import stage
 from sbipipe.protocols import Posterior, Targeted
 from sbipipe.provenance import versions
 from sbipipe.records import InputError, dump, parse, plugin
@@ -37,6 +36,7 @@ from sbipipe.studies.diagnosing import diagnostics
 from sbipipe.studies.priors import Given, declared
 from sbipipe.studies.rows import Observe, Rows, rows_of
 from sbipipe.studies.study import Study
+from sbipipe.telling import stage
 
 Entries = Sequence[str] | Mapping[str, Mapping[str, Any]]
 """Kinds, or entries as `params.yaml` has them, without `of`: `{npe: {kind: npe, config: {}}}`."""
