@@ -25,11 +25,11 @@ MOST = 512
 """Fields that are looked at, at most."""
 
 REMEDY = (
+    "kind cnn reads such a channel twice, as it is and as its arcsinh; kind diffusion maps pixels "
+    "itself (pixels: gaussian, or auto); kind field_statistics puts the edges of peak_counts and "
+    "the levels of minkowski at quantiles; for kind npe on fields, which only shifts and scales x, "
     "a monotone map of the pixels, such as arcsinh(x / s) or a logarithm, written to the file in "
-    "place of x (and to the observation), loses nothing, and helps kind cnn and npe on fields, "
-    "which only shift and scale x; kind diffusion maps pixels itself (pixels: gaussian, or auto); "
-    "kind field_statistics puts the edges of peak_counts and the levels of minkowski at quantiles, "
-    "so that these need none"
+    "place of x (and to the observation), loses nothing and helps"
 )
 """What can be done."""
 
