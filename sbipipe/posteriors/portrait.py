@@ -16,7 +16,11 @@ class Portrait:
     """Observations and their posteriors.
 
     Attributes:
-        estimator: The estimator that was asked for, whose posterior file was written.
+        estimator: The estimator whose posterior file was written.
+        recommended: The one that the report of the run recommends; None where it recommends none,
+            or the observations have one posterior that was judged apart.
+        estimators: All estimators of the run, from which each has its look.
+        exact: Those of them that are exact.
         names: What each of the B observations is called.
         prior: The prior of the parameters.
         files: The posteriors by that estimator and by every other one that is published, by name.
@@ -26,6 +30,9 @@ class Portrait:
     """
 
     estimator: str
+    recommended: str | None
+    estimators: tuple[str, ...]
+    exact: tuple[str, ...]
     names: tuple[str, ...]
     prior: Prior
     files: Mapping[str, PosteriorFile]
@@ -36,6 +43,11 @@ class Portrait:
     def whole(self) -> bool:
         """Whether observations were also looked at beside what no estimator reads of them."""
         return any("whole_mmd_percentile" in file.novelty for file in self.files.values())
+
+    @property
+    def marked(self) -> dict[str, str]:
+        """What is said of an estimator wherever its name stands, by name."""
+        return {} if self.recommended is None else {self.recommended: "recommended"}
 
     def summaries(self, observation: int) -> dict[str, tuple[Summary, ...]]:
         """Medians and intervals of what is no nuisance for one observation, by estimator."""

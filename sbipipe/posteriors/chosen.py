@@ -1,0 +1,68 @@
+"""Which estimator of a run is meant, and what its verdict is."""
+
+from __future__ import annotations
+
+from sbipipe import paths, storage
+from sbipipe.config import Params
+from sbipipe.gate import choice
+from sbipipe.gate.verdict import Verdict, Verdicts
+from sbipipe.records import InputError, load
+
+
+def chosen(params: Params, given: str | None) -> str:
+    """The estimator that is meant: the one that is named, or else the recommended one.
+
+    Raises:
+        InputError: If there is none of this name, or none is named and none is recommended.
+    """
+    if given is not None:
+        known(params, given)
+        return given
+    every = ", ".join(params.estimators)
+    if len(params.tested_on) > 1:
+        raise InputError(
+            f"--estimator: given none; allowed: {every}; they are of several simulators, "
+            f"{', '.join(params.tested_on)}, and each has a recommended one of its own"
+        )
+    (simulator,) = params.tested_on
+    found = recommended(params, simulator)
+    if found is None:
+        raise InputError(
+            f"--estimator: given none; allowed: {every}; none of them is published, so none is "
+            "recommended"
+        )
+    return found
+
+
+def recommended(params: Params, simulator: str) -> str | None:
+    """The estimator of a simulator that the report recommends, by the verdicts on those that are
+    trained; None where none of them is published."""
+    found = {name: diagnosis_of(name) for name in params.tested_on[simulator]}
+    verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
+    return choice.recommended(verdicts, params.exact)
+
+
+def known(params: Params, name: str) -> None:
+    """Refuse an estimator that does not exist or is not trained; raises InputError."""
+    if name not in params.estimators:
+        raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
+    if not (paths.ESTIMATORS / f"{name}.safetensors").exists():
+        raise InputError(f"train.{name}: it is not trained yet; run dvc repro first")
+
+
+def diagnosis_of(name: str) -> Verdict | None:
+    """The verdict on a trained estimator, from `coverage.json`.
+
+    One that was trained again since it was judged has none, as one never judged.
+    """
+    if not paths.COVERAGE.exists():
+        return None
+    verdicts = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
+    diagnosis = verdicts.estimators.get(name)
+    weights = paths.ESTIMATORS / f"{name}.safetensors"
+    if diagnosis is None or diagnosis.estimator_hash != storage.file_hash(weights):
+        return None
+    return diagnosis
+
+
+__all__ = ["chosen", "diagnosis_of", "known", "recommended"]
