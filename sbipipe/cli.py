@@ -204,15 +204,20 @@ def check(
 
 @app.command()
 def report() -> None:
-    """Open the page of the last run, or print where it is."""
+    """Open the page of the last run, or print where it is; and say how often its test simulations
+    have judged since it was written."""
     import webbrowser
 
-    from sbipipe.paths import REPORTS
+    from sbipipe.gate.looks import later
+    from sbipipe.paths import LOOKS, REPORTS
+    from sbipipe.posteriors.chosen import verdicts
     from sbipipe.records import InputError
 
     page = REPORTS / "index.html"
     if not page.exists():
         raise InputError(f"{page}: no such file; run dvc repro first")
+    for line in later(LOOKS, verdicts()):
+        print(line)
     if not (_has_display() and webbrowser.open(page.resolve().as_uri())):
         print(page.resolve())
 

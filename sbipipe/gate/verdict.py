@@ -225,10 +225,16 @@ class Looks:
     Attributes:
         estimator: The number of those of this estimator, this one included.
         split: The number of those of all estimators.
+        simulations: The hash of the true parameters of these simulations; empty where it was not
+            kept.
+        rejected_at: The highest level, above that of this verdict, at which this estimator was
+            rejected before; None where there is none.
     """
 
     estimator: int
     split: int
+    simulations: str = ""
+    rejected_at: Real | None = None
 
 
 @record

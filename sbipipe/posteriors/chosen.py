@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.gate import choice
@@ -38,8 +40,8 @@ def recommended(params: Params, simulator: str) -> str | None:
     """The estimator of a simulator that the report recommends, by the verdicts on those that are
     trained; None where none of them is published."""
     found = {name: diagnosis_of(name) for name in params.tested_on[simulator]}
-    verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
-    return choice.recommended(verdicts, params.exact)
+    judged = {name: verdict for name, verdict in found.items() if verdict is not None}
+    return choice.recommended(judged, params.exact)
 
 
 def known(params: Params, name: str) -> None:
@@ -55,14 +57,18 @@ def diagnosis_of(name: str) -> Verdict | None:
 
     One that was trained again since it was judged has none, as one never judged.
     """
-    if not paths.COVERAGE.exists():
-        return None
-    verdicts = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
-    diagnosis = verdicts.estimators.get(name)
+    diagnosis = verdicts().get(name)
     weights = paths.ESTIMATORS / f"{name}.safetensors"
     if diagnosis is None or diagnosis.estimator_hash != storage.file_hash(weights):
         return None
     return diagnosis
 
 
-__all__ = ["chosen", "diagnosis_of", "known", "recommended"]
+def verdicts() -> Mapping[str, Verdict]:
+    """All of `coverage.json`, by estimator; none where there is no such file yet."""
+    if not paths.COVERAGE.exists():
+        return {}
+    return load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE).estimators
+
+
+__all__ = ["chosen", "diagnosis_of", "known", "recommended", "verdicts"]

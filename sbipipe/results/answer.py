@@ -95,6 +95,12 @@ class Answer:
             yield from (_next(e) for e in self.estimators if e.verdict.advice)
             return
         yield self._why(self.use)
+        looks = self.use.verdict.looks
+        if looks and looks.rejected_at is not None:
+            yield (
+                f"It was rejected at level {looks.rejected_at:g}, then judged at "
+                f"{self.use.verdict.level:g}"
+            )
         as_good = [n for n in self._published if not self._behind(n)]
         if as_good:
             yield f"No worse, within {ERRORS:g} standard errors: " + ", ".join(
