@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.gate import choice
 from sbipipe.gate.verdict import Verdict, Verdicts
+from sbipipe.posteriors import price
 from sbipipe.records import InputError, load
 
 
@@ -40,8 +42,25 @@ def recommended(params: Params, simulator: str) -> str | None:
     """The estimator of a simulator that the report recommends, by the verdicts on those that are
     trained; None where none of them is published."""
     found = {name: diagnosis_of(name) for name in params.tested_on[simulator]}
-    judged = {name: verdict for name, verdict in found.items() if verdict is not None}
+    same = unchanged(params)
+    judged = {name: one for name, one in found.items() if one is not None and name not in same}
     return choice.recommended(judged, params.exact)
+
+
+def unchanged(params: Params) -> dict[str, str]:
+    """The recalibrations that changed nothing worth having, with what they mend."""
+    diagnoses = {name: diagnosis_of(name) for name in params.estimators}
+    return price.idle(
+        {name: entry.of for name, entry in params.recalibrate.items()},
+        {name: _notes(name) for name in params.recalibrate},
+        {name: one is not None and one.published for name, one in diagnoses.items()},
+    )
+
+
+def _notes(name: str) -> Mapping[str, Any]:
+    """What a recalibration says of itself; nothing before it is fitted."""
+    path = paths.history_path("recalibrate", name)
+    return storage.load_history(path).notes if path.exists() else {}
 
 
 def known(params: Params, name: str) -> None:
@@ -71,4 +90,4 @@ def verdicts() -> Mapping[str, Verdict]:
     return load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE).estimators
 
 
-__all__ = ["chosen", "diagnosis_of", "known", "recommended", "verdicts"]
+__all__ = ["chosen", "diagnosis_of", "known", "recommended", "unchanged", "verdicts"]

@@ -25,7 +25,7 @@ from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Dataset
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors.chosen import diagnosis_of, known, recommended
+from sbipipe.posteriors.chosen import diagnosis_of, known, recommended, unchanged
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.nearby import Nearby, nearby
 from sbipipe.posteriors.novelty import Neighbourhood, among, features, neighbourhood
@@ -191,10 +191,10 @@ def portrait(
     asked = str(content.attributes["estimator"])
     simulator = params.simulator_of(params.set_of(asked))
     fields = content.x if content.fields is None else content.fields
-    files = {asked: content}
+    files, same = {asked: content}, unchanged(params)
     for name in params.tested_on[simulator]:
         diagnosis = diagnosis_of(name)
-        if name != asked and diagnosis is not None and diagnosis.published:
+        if name not in (asked, *same) and diagnosis is not None and diagnosis.published:
             draws = len(content.samples.draws)
             files[name] = _inferred(around, name, fields, names, draws, diagnosis)
     return Portrait(
@@ -206,6 +206,7 @@ def portrait(
         prior=plugins.prior_of(params, simulator),
         files=files,
         nearby={name: _nearby(around, name, file) for name, file in files.items()},
+        same={name: of for name, of in same.items() if name in params.tested_on[simulator]},
         remarks=tuple(remarks(content)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.intervals import Summary, summary
@@ -24,6 +24,8 @@ class Portrait:
         names: What each of the B observations is called.
         prior: The prior of the parameters.
         files: The posteriors by that estimator and by every other one that is published, by name.
+        same: The recalibrations that changed nothing worth having, with what they mend; they are
+            not shown unless they are asked for.
         nearby: What test simulations near each observation say of each estimator; nothing for one
             whose test simulations are too few.
         remarks: What a person should know before believing the posterior, a sentence each.
@@ -38,6 +40,7 @@ class Portrait:
     files: Mapping[str, PosteriorFile]
     nearby: Mapping[str, tuple[Nearby, ...]]
     remarks: tuple[str, ...]
+    same: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:

@@ -29,25 +29,6 @@ class Learning:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recalibrated:
-    """What one entry of `recalibrate:` says of itself.
-
-    Attributes:
-        entry: The name of the entry.
-        kind: The kind of recalibration.
-        of: The estimator that it mends.
-        target: The estimator that it moves it towards, if any.
-        notes: Figures that were measured on `calibrate`, by name.
-    """
-
-    entry: str
-    kind: str
-    of: str
-    target: str | None
-    notes: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Stage:
     """How long a stage took.
 
@@ -74,22 +55,6 @@ def learning(found: Mapping[tuple[str, str], History]) -> tuple[Learning, ...]:
         Learning(entry=name, curves=one.curves, chosen=one.chosen, notes=one.notes)
         for (_, name), one in found.items()
         if one.curves
-    )
-
-
-def recalibrated(
-    params: Params, found: Mapping[tuple[str, str], History]
-) -> tuple[Recalibrated, ...]:
-    """What the entries of `recalibrate:` say of themselves."""
-    return tuple(
-        Recalibrated(
-            entry=name,
-            kind=entry.kind,
-            of=entry.of,
-            target=entry.target,
-            notes=found["recalibrate", name].notes,
-        )
-        for name, entry in params.recalibrate.items()
     )
 
 
