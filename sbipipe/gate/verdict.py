@@ -252,7 +252,7 @@ class SampleSize:
 
 @record
 class Advice:
-    """What to try next with a posterior that is withheld.
+    """What to try next with a posterior.
 
     Attributes:
         found: The finding that speaks for it, in words.
@@ -290,6 +290,8 @@ class Verdict:
         estimator_hash: The hash of the weights behind the draws; empty before `publish`.
         advice: What to try next, the most promising first; empty where the posterior is published,
             and before `publish`.
+        remarks: What might make a published posterior sharper; empty where it is withheld, and
+            before `publish`.
     """
 
     verdict: Outcome
@@ -312,6 +314,12 @@ class Verdict:
     looks: Looks | None = None
     estimator_hash: str = ""
     advice: tuple[Advice, ...] = ()
+    remarks: tuple[Advice, ...] = ()
+
+    @property
+    def sharper(self) -> tuple[str, ...]:
+        """What might make a published posterior sharper, in sentences."""
+        return tuple(f"it might be sharper: {one.found} ({one.do})" for one in self.remarks)
 
     @property
     def coverage_68(self) -> float | None:

@@ -88,11 +88,11 @@ def _words(notes: Mapping[str, Any]) -> Iterator[str]:
     if "median_pareto_k" in notes:
         yield f"Pareto's k has the median {notes['median_pareto_k']:.2f}, and is sound below 0.7"
     if "median_effective_share" in notes:
-        share = notes["median_effective_share"]
-        yield f"the median observation's draws are worth {_percent(share)} of as many independent ones"
+        share = _percent(notes["median_effective_share"])
+        yield f"draws of the median observation are worth {share} of as many independent ones"
     if "nats_gained" in notes:
-        error = _error(notes, "nats_gained_error")
-        yield f"{_signed(notes['nats_gained'], 3)}{error} nats are gained at the truth{_density(notes)}"
+        gained = _signed(notes["nats_gained"], 3) + _error(notes, "nats_gained_error")
+        yield f"{gained} nats are gained at the truth{_density(notes)}"
     yield from _held(notes)
     if notes.get("rows_without_a_posterior"):
         yield f"{notes['rows_without_a_posterior']} rows have no posterior"
@@ -103,7 +103,8 @@ def _held(notes: Mapping[str, Any]) -> Iterator[str]:
     after = notes.get(WITH, notes.get("share_with_it"))
     many = f", by {notes['simulations']} simulations" if "simulations" in notes else ""
     if WITHOUT in notes and after is not None:
-        yield f"68 % regions hold {_percent(after)} of truths, {_percent(notes[WITHOUT])} without it{many}"
+        before = _percent(notes[WITHOUT])
+        yield f"68 % regions hold {_percent(after)} of truths, {before} without it{many}"
 
 
 def _density(notes: Mapping[str, Any]) -> str:

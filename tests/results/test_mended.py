@@ -28,7 +28,8 @@ def test_levels_in_words() -> None:
     assert found.opening == "npe+levels, levels of npe"
     assert found.says == (
         "the map of levels has 2 terms",
-        "0.031 ± 0.010 nats are gained at the truth (a log density of \N{MINUS SIGN}6.11, \N{MINUS SIGN}6.14 without it)",
+        "0.031 ± 0.010 nats are gained at the truth (a log density of "
+        "\N{MINUS SIGN}6.11, \N{MINUS SIGN}6.14 without it)",
         "68 % regions hold 68 % of truths, 61 % without it, by 387 simulations",
         "3 rows have no posterior",
     )
