@@ -84,7 +84,10 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
             for vectors in results.components
             for parameter in vectors.parameters[:PARAMETERS]
         ],
-        "learning": [(learning.draw, entry) for entry in results.learning],
+        "learning": [
+            (learning.draw, entry, look.get(entry.entry, learning.PLAIN))
+            for entry in results.learning
+        ],
         "budgets": [
             (budget.draw, name, one, look[one.of]) for name, one in results.budgets.items()
         ],

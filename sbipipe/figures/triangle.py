@@ -163,12 +163,12 @@ def _legend(
     handles.append(Patch(color=BAND, lw=0, label="prior"))
     if found.truth is not None:
         handles.append(Line2D([], [], color=INK, marker="+", ls=":", lw=0.7, ms=9, label="truth"))
-    if len(panels) == 1:
+    if len(panels) <= 2:
         head(figure, plain(title), handles, columns=3)
         return
     panels[0, -1].legend(
         handles=handles, title=plain(title), loc="upper right", borderaxespad=0, title_fontsize=9
-    )
+    ).set_in_layout(False)
 
 
 def _called(found: Overlaid, name: str) -> str:

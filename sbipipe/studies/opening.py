@@ -75,6 +75,8 @@ def _open(where: Path, simulator: str | None) -> Study:
         simulate=_simulate(plugins.simulator(params, of)),
         seed=params.seed,
         remarks=tuple(observed.about.get("remarks", ())),
+        estimators=tuple(params.estimators),
+        exact=params.exact,
     )
 
 
