@@ -19,6 +19,7 @@ from sbipipe.gate.sharpness import estimate
 from sbipipe.gate.verdict import Advice, Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
+from sbipipe.results.learning import Learning
 from sbipipe.results.mended import Recalibrated
 from sbipipe.results.posteriors import EXAMPLES
 from sbipipe.results.run import Results
@@ -335,3 +336,16 @@ def test_what_changed_nothing_is_no_further_posterior(run_results: Results) -> N
     assert second not in same.examples[0].of([e.name for e in same.distinct]).draws
     assert not any(second in test.of([first]).results for test in same.tests)
     assert found(False, True).idle == {}
+
+
+def test_memorisation_is_said_of_every_network(run_results: Results, run_gallery: Gallery) -> None:
+    curve = {"epoch": (1.0, 2.0, 3.0), "train": (3.0, 1.0, 0.5), "valid": (3.0, 1.25, 1.5)}
+    learned = Learning(entry="mine", curves={"features": curve}, chosen={"features": 2}, notes={})
+    assert learned.memorised == {"features": 0.25}
+    page = report.page(replace(run_results, learning=(learned,)), run_gallery)
+    assert "mine: memorisation features 0.25." in page
+    measured = replace(learned, notes={"memorisation": 0.5})
+    assert measured.memorised == {}
+    assert "mine: memorisation 0.5." in report.page(
+        replace(run_results, learning=(measured,)), run_gallery
+    )

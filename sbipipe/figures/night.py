@@ -21,8 +21,8 @@ COLOURS = {
     "#4b2a86": "#a86cff",
 }
 """What each colour of `style` becomes on a dark page. Of every two of the last six, the distance in
-OKLab is 0.09 or more, to readers without one kind of cones as well (Machado et al. 2009, IEEE Trans.
-Vis. Comput. Graph. 15, 1291)."""
+OKLab is 0.09 or more, to readers without one kind of cones as well (Machado et al. 2009, IEEE
+Trans. Vis. Comput. Graph. 15, 1291)."""
 
 
 def at_night(svg: bytes) -> bytes:

@@ -27,6 +27,22 @@ class Learning:
     chosen: Mapping[str, int]
     notes: Mapping[str, Any]
 
+    @property
+    def memorised(self) -> dict[str, float]:
+        """By how much each network fits what it was trained on better than what it was not, in its
+        loss at the epoch that was kept; nothing where the fit has measured it (`memorisation`)."""
+        if "memorisation" in self.notes:
+            return {}
+        kept = {
+            name: curve["epoch"].index(self.chosen[name])
+            for name, curve in self.curves.items()
+            if name in self.chosen and self.chosen[name] in curve["epoch"]
+        }
+        return {
+            name: self.curves[name]["valid"][place] - self.curves[name]["train"][place]
+            for name, place in kept.items()
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
