@@ -311,7 +311,7 @@ def test_what_a_recalibration_gains_is_on_the_page(
         "own figure: 0.25."
     )
     assert line in page
-    assert "recalibration" not in report.page(run_results, run_gallery)
+    assert 'id="recalibration"' not in report.page(run_results, run_gallery)
 
 
 def test_what_changed_nothing_is_no_further_posterior(run_results: Results) -> None:
