@@ -31,8 +31,9 @@ of alpha with D degrees of freedom; with it alone,
 is the density ratio of two Gaussians in D dimensions, q being s times as wide as the other: an
 error of the width is mended exactly. t_1^2 follows, for the tails, then alpha, alpha^2, ... for
 the bulk. How many are taken, and none is a choice, is decided by the likelihood of simulations left
-out, in which a further one has to gain more than its standard error: few rows allow few terms. The
-c_k maximise the likelihood under a standard normal prior, worth one row.
+out, in which a further one has to gain more than its standard error: few rows allow few terms. A
+map that gains no more than that is not worth having, and says so (`worth_having`). The c_k maximise
+the likelihood under a standard normal prior, worth one row.
 
 **Levels from draws.** alpha is known by the rank of q(theta | x) among n draws from q, uniform on
 {0, ..., n} under q. f is a table of n + 1 numbers with a mean of one, so q' is normalised for n
@@ -128,6 +129,7 @@ class Levels:
             "terms": best,
             **price(gains[best], log_prob, (levels[0], levels[best]), group),
             "rows_without_a_posterior": int((~found).sum()),
+            "worth_having": bool(gains[best].mean() > standard_error(gains[best], group)),
         }
         return mended, History(seconds=time.perf_counter() - start, notes=notes)
 

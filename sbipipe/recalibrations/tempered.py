@@ -81,9 +81,11 @@ class Tempered:
         with phase("strength"):
             likelihoods = _likelihoods(posterior, rows, prior, self.points, run.seed)
             strength = likelihoods.strength(self.least, self.most)
+        error = likelihoods.strength_error(strength)
         notes: dict[str, Any] = {
             "strength": strength,
-            "strength_error": likelihoods.strength_error(strength),
+            "strength_error": error,
+            "worth_having": bool(abs(strength - 1) > error),
             "share_in_68_%_regions_without_it": likelihoods.coverage(1.0, 0.68),
             "share_with_it": likelihoods.coverage(strength, 0.68),
         }
