@@ -74,7 +74,7 @@ class Study:
 
     @property
     def looks(self) -> Mapping[str, Look]:
-        """How figures show each estimator: as the pages of the run do."""
+        """How figures show each estimator, as the pages of the run do."""
         return looks(self.estimators or tuple(self.verdicts), self.exact)
 
     @property
