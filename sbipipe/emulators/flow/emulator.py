@@ -1,0 +1,119 @@
+"""The fitted flow, which draws fields and scores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from sbipipe.emulators.flow.settings import Settings
+from sbipipe.emulators.flow.whitening import Whitening
+from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
+from sbipipe.learning.chebyshev import Basis, from_values, scaled
+from sbipipe.learning.pixels import Pixels
+from sbipipe.learning.scoring import CHUNK, score_fields
+from sbipipe.physics.fields import average
+from sbipipe.protocols import Prior
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowEmulator:
+    """The fitted flow.
+
+    Attributes:
+        source: What the simulator's fields are, before they are coarsened.
+    """
+
+    prior: Prior
+    settings: Settings
+    pixels: Pixels
+    whitening: Whitening
+    source: Fields
+
+    @property
+    def data(self) -> Fields:
+        """What it draws."""
+        return replace(self.source, geometry=self.source.geometry.coarser(self.settings.coarsen))
+
+    @property
+    def degree(self) -> int:
+        """Of the polynomials that `surfaces` gives."""
+        return self.settings.surface_degree
+
+    def surfaces(self, x: Array) -> Array:
+        """The coefficients that `scored` gives."""
+        return self.scored(x).coefficients
+
+    def scored(self, x: Array) -> Scored:
+        """Log-likelihoods of B fields of the simulator, up to a constant each, without Monte Carlo
+        error.
+
+        Args:
+            x: Fields with shape (B, C, *space).
+
+        Returns:
+            Polynomials in s = 2 F(theta) - 1 (`learning.chebyshev`); NaN for a field that is not
+            finite, or too sharp for its polynomial.
+        """
+        sharpest = self.settings.sharpest
+        return score_fields(x, self.source, self._basis, sharpest, "flow", self._scored)
+
+    def _scored(self, settled: Array) -> Scored:
+        """Of fields in their standard position: the polynomials through the log-likelihood at
+        Chebyshev's nodes."""
+        points, onto = from_values(self._basis)
+        y = torch.from_numpy(self.pixels(average(settled, self.settings.coarsen)))
+        values = self.whitening.log_prob(self.whitening.bands.moments(y), points)
+        return Scored(
+            coefficients=(values @ onto.T).numpy(),
+            error=np.zeros(len(y)),
+            draws=np.zeros(len(y), np.int64),
+        )
+
+    @property
+    def _basis(self) -> Basis:
+        return Basis(len(self.prior.names), self.degree)
+
+    def log_prob(self, theta: Array, x: Array) -> Array:
+        """log p(x | theta) in nats, normalised, for fields as it draws them.
+
+        Args:
+            theta: With shape (N, D).
+            x: With shape (N, C, *space), in the simulator's units.
+
+        Returns:
+            (N,).
+        """
+        y = torch.from_numpy(self.pixels(x))
+        moments = self.whitening.bands.moments(y)
+        s = scaled(self.prior.to_unit(theta))
+        values: Array = self.whitening.log_prob_each(moments, s).numpy()
+        return values + self.pixels.log_jacobian(x)
+
+    def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+        """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(1 if same_noise else len(theta), *self.data.shape, generator=generator)
+        noise = noise.expand(len(theta), *self.data.shape)
+        s = scaled(self.prior.to_unit(theta))
+        parts = [
+            self.whitening.colour(*pair).numpy()
+            for pair in zip(torch.split(noise, CHUNK), torch.split(s, CHUNK), strict=True)
+        ]
+        return self.pixels.inverse(np.concatenate(parts))
+
+    @property
+    def weights(self) -> Weights:
+        """All that `Flow.restore` needs."""
+        arrays = {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
+        arrays |= {
+            "whitening/log_power": self.whitening.log_power.numpy(),
+            "whitening/pull": self.whitening.pull.numpy(),
+        }
+        source = TypeAdapter(Fields).dump_python(self.source, mode="json")
+        return Weights(arrays=arrays, meta={"config": self.settings.trained, "source": source})
+
+
+__all__ = ["FlowEmulator"]
