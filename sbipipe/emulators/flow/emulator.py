@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 
+from sbipipe.emulators.flow.model import Model
 from sbipipe.emulators.flow.settings import Settings
-from sbipipe.emulators.flow.whitening import Whitening
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import Basis, from_values, scaled
 from sbipipe.learning.pixels import Pixels
@@ -29,8 +30,9 @@ class FlowEmulator:
     prior: Prior
     settings: Settings
     pixels: Pixels
-    whitening: Whitening
+    model: Model
     source: Fields
+    device: str
 
     @property
     def data(self) -> Fields:
@@ -62,10 +64,11 @@ class FlowEmulator:
 
     def _scored(self, settled: Array) -> Scored:
         """Of fields in their standard position: the polynomials through the log-likelihood at
-        Chebyshev's nodes."""
+        Chebyshev's nodes, mean over the images."""
         points, onto = from_values(self._basis)
         y = torch.from_numpy(self.pixels(average(settled, self.settings.coarsen)))
-        values = self.whitening.log_prob(self.whitening.bands.moments(y), points)
+        images = [torch.roll(y, shift, self._axes) for shift in self._shifts]
+        values = torch.stack([self.model.log_prob(image, points) for image in images]).mean(0)
         return Scored(
             coefficients=(values @ onto.T).numpy(),
             error=np.zeros(len(y)),
@@ -76,8 +79,19 @@ class FlowEmulator:
     def _basis(self) -> Basis:
         return Basis(len(self.prior.names), self.degree)
 
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return tuple(range(2, 2 + self.source.geometry.dimensions))
+
+    @property
+    def _shifts(self) -> list[tuple[int, ...]]:
+        """Of the images of a field; the whitening alone has no need of any."""
+        each = range(self.settings.shifts if self.settings.couplings else 1)
+        return list(itertools.product(each, repeat=len(self._axes)))
+
     def log_prob(self, theta: Array, x: Array) -> Array:
-        """log p(x | theta) in nats, normalised, for fields as it draws them.
+        """log p(x | theta) in nats, normalised, for fields such as it draws, in the position that
+        they are given in.
 
         Args:
             theta: With shape (N, D).
@@ -87,9 +101,8 @@ class FlowEmulator:
             (N,).
         """
         y = torch.from_numpy(self.pixels(x))
-        moments = self.whitening.bands.moments(y)
         s = scaled(self.prior.to_unit(theta))
-        values: Array = self.whitening.log_prob_each(moments, s).numpy()
+        values: Array = self.model.log_prob_each(y, s).numpy()
         return values + self.pixels.log_jacobian(x)
 
     def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
@@ -98,10 +111,12 @@ class FlowEmulator:
         noise = torch.randn(1 if same_noise else len(theta), *self.data.shape, generator=generator)
         noise = noise.expand(len(theta), *self.data.shape)
         s = scaled(self.prior.to_unit(theta))
-        parts = [
-            self.whitening.colour(*pair).numpy()
-            for pair in zip(torch.split(noise, CHUNK), torch.split(s, CHUNK), strict=True)
-        ]
+        parts = []
+        for start in range(0, len(theta), CHUNK):
+            rows = slice(start, start + CHUNK)
+            with torch.no_grad():
+                part = self.model.inverse(noise[rows].to(self.device), s[rows].to(self.device))
+            parts.append(part.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))
 
     @property
@@ -109,9 +124,11 @@ class FlowEmulator:
         """All that `Flow.restore` needs."""
         arrays = {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
         arrays |= {
-            "whitening/log_power": self.whitening.log_power.numpy(),
-            "whitening/pull": self.whitening.pull.numpy(),
+            "whitening/log_power": self.model.whitening.log_power.numpy(),
+            "whitening/pull": self.model.whitening.pull.numpy(),
         }
+        state = self.model.state_dict().items()
+        arrays |= {f"model/{name}": value.cpu().numpy() for name, value in state}
         source = TypeAdapter(Fields).dump_python(self.source, mode="json")
         return Weights(arrays=arrays, meta={"config": self.settings.trained, "source": source})
 

@@ -9,14 +9,27 @@ import pytest
 from lognormal_emulator import assert_emulates
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.emulators.flow import Flow
+from sbipipe.emulators.flow import Flow, learning
 from sbipipe.emulators.flow.emulator import FlowEmulator
 from sbipipe.interfaces import Dataset, Geometry, Run
-from sbipipe.learning.chebyshev import Basis, scaled
+from sbipipe.learning import training
+from sbipipe.learning.chebyshev import Basis, scaled, unresolved
+from sbipipe.physics.position import standard_position
 from sbipipe.records import InputError, parse
 from sbipipe.simulators.lognormal import Lognormal
 
-SMALL: dict[str, Any] = {"degree": 2, "surface": 8}
+SMALL: dict[str, Any] = {
+    "degree": 2,
+    "surface": 8,
+    "couplings": 0,
+    "width": 4,
+    "optimisation": {"epochs": 2, "batch": 64},
+    "discriminate": {"epochs": 2},
+}
+
+
+ROUNDING = 1e-3
+"""Of a log-likelihood in single precision, in nats."""
 
 
 def make(**changes: Any) -> Flow:
@@ -39,9 +52,10 @@ def fit(kind: Flow, **run: Any) -> FlowEmulator:
     return found
 
 
-@pytest.fixture(scope="module")
-def emulator() -> FlowEmulator:
-    return fit(make())
+@pytest.fixture(scope="module", params=[0, 2])
+def emulator(request: pytest.FixtureRequest) -> FlowEmulator:
+    """The closed form, and a flow with couplings."""
+    return fit(make(couplings=request.param))
 
 
 def images(x: np.ndarray) -> list[np.ndarray]:
@@ -90,16 +104,26 @@ def test_the_surface_of_a_field_is_its_own_whatever_lies_beside_it(emulator: Flo
 
 
 def test_a_surface_is_the_log_likelihood_up_to_a_constant(emulator: FlowEmulator) -> None:
-    """At parameters that are no nodes; within what the polynomial of a higher degree adds."""
+    """At parameters that are no nodes; within what the terms of the highest degree weigh. That of
+    couplings is the mean over four images."""
     rng = np.random.default_rng(5)
-    finer = make(surface=14).restore(emulator.weights, SIMULATOR.prior)
+    couplings = emulator.settings.couplings
+    finer = make(surface=14, couplings=couplings).restore(emulator.weights, SIMULATOR.prior)
     assert isinstance(finer, FlowEmulator)
     theta = np.repeat(SIMULATOR.prior.sample(5, rng), len(TEST), 0)
-    exact = emulator.log_prob(theta, np.tile(TEST.x, (5, 1, 1, 1))).reshape(5, -1)
+    settled = np.tile(standard_position(TEST.x), (5, 1, 1, 1))
+    shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    values = [emulator.log_prob(theta, np.roll(settled, shift, (2, 3))) for shift in shifts]
+    assert np.allclose(values[0], values[3], rtol=1e-6) == (couplings == 0)
+    exact = np.mean(values, 0).reshape(5, -1)
     s = scaled(SIMULATOR.prior.to_unit(theta[:: len(TEST)]))
-    for model, error in ((emulator, 0.05), (finer, 1e-3)):
-        found = (Basis(2, model.degree)(s) @ model.surfaces(TEST.x).T).numpy()
-        np.testing.assert_allclose(found - found[0], exact - exact[0], atol=error)
+    errors = []
+    for model in (emulator, finer):
+        basis, surfaces = Basis(2, model.degree), model.surfaces(TEST.x)
+        found = (basis(s) @ surfaces.T).numpy()
+        errors.append(np.abs(found - found[0] - exact + exact[0]).max(0))
+        assert (errors[-1] < 2 * unresolved(surfaces, basis) + ROUNDING).all()
+    assert errors[1].mean() < errors[0].mean() / 2
 
 
 def test_log_probabilities_are_those_of_the_fields_in_their_own_units(
@@ -140,12 +164,53 @@ def test_a_coarse_flow_scores_whole_fields_and_draws_coarse_ones(tmp_path: Path)
 def test_weights_of_another_flow_are_an_error_but_scoring_may_change(
     emulator: FlowEmulator,
 ) -> None:
+    same = {"couplings": emulator.settings.couplings}
     with pytest.raises(InputError, match=r"degree: given 3; the weights were trained with 2"):
-        make(degree=3).restore(emulator.weights, SIMULATOR.prior)
-    sharp = make(surface=3, sharpest=1e-6).restore(emulator.weights, SIMULATOR.prior)
+        make(degree=3, **same).restore(emulator.weights, SIMULATOR.prior)
+    sharp = make(surface=3, sharpest=1e-6, **same).restore(emulator.weights, SIMULATOR.prior)
     assert isinstance(sharp, FlowEmulator)
     assert sharp.degree == 3
     assert np.isnan(sharp.surfaces(TEST.x)).all()
+
+
+class InterruptedFitError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("phase", ["negative_gain", "missed"])
+def test_an_interrupted_fit_ends_with_the_same_weights(tmp_path, monkeypatch, phase: str) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    kind = make(couplings=2)
+    expected = fit(kind).weights.arrays
+    loss, calls = getattr(learning, phase), []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 11:
+            raise InterruptedFitError
+        return loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(learning, phase, interrupted)
+        with pytest.raises(InterruptedFitError):
+            fit(kind, checkpoint=tmp_path)
+    assert list(tmp_path.iterdir())
+    resumed = fit(kind, checkpoint=tmp_path).weights.arrays
+    for name, value in expected.items():
+        np.testing.assert_array_equal(resumed[name], value)
+
+
+def test_sides_that_do_not_halve_leave_the_closed_form_alone() -> None:
+    simulator = Lognormal(pixels=9, box=60.0)
+    rows = dataset(simulator, 40, 0)
+    with pytest.raises(
+        InputError, match=r"couplings: given 2; allowed for fields .* \(9, 9\).*: 0"
+    ):
+        make(couplings=2).fit(rows, rows, simulator.prior, Run(seed=0))
+    with pytest.raises(InputError, match=r"levels: given 4; allowed for fields .* at most 3"):
+        fit(make(couplings=2, levels=4))
+    emulator, _ = make().fit(rows, rows, simulator.prior, Run(seed=0))
+    assert_emulates(emulator, rows.theta[:3])
 
 
 def test_fields_that_do_not_wrap_around_are_an_error() -> None:
