@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from sbipipe.emulators.flow.couplings import Couplings
 from sbipipe.emulators.flow.whitening import Whitening
 
-TOGETHER = 1024
-"""Fields that go through the networks at once."""
+CELLS = 2**18
+"""Values of fields that go through the networks at once."""
 
 
 class Model(nn.Module):
@@ -48,14 +48,14 @@ class Model(nn.Module):
         if not self.couplings.levels:
             return known
         device = next(self.parameters()).device
-        fields = y.to(device).repeat_interleave(len(s), 0)
-        every = s.to(device).repeat(len(y), 1)
+        fields, parameters = y.to(device), s.to(device)
+        pairs = torch.arange(len(y) * len(s), device=device)
+        together = max(1, CELLS // y[0].numel())
         parts = [
-            self.gain(fields[start : start + TOGETHER], every[start : start + TOGETHER])
-            for start in range(0, len(every), TOGETHER)
+            self.gain(fields[some // len(s)], parameters[some % len(s)])
+            for some in (pairs[i : i + together] for i in range(0, len(pairs), together))
         ]
-        gains = torch.cat(parts)
-        return known + gains.view(len(y), len(s)).double().cpu()
+        return known + torch.cat(parts).view(len(y), len(s)).double().cpu()
 
     @torch.no_grad()
     def log_prob_each(self, y: Tensor, s: Tensor) -> Tensor:
@@ -67,4 +67,4 @@ class Model(nn.Module):
         return known + self.gain(y.to(device), s.to(device)).double().cpu()
 
 
-__all__ = ["TOGETHER", "Model"]
+__all__ = ["CELLS", "Model"]

@@ -28,7 +28,7 @@ class Discriminate:
 
 def default_optimisation() -> Cosine:
     """How the couplings are trained on a laptop."""
-    return Cosine(epochs=4, patience=20, batch=64, learning_rate=4e-3, ema=0.995)
+    return Cosine(epochs=2, patience=20, batch=64, learning_rate=4e-3, ema=0.995)
 
 
 @plugin
