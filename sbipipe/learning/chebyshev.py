@@ -138,6 +138,17 @@ def nodes(dimensions: int, degree: int, share: float = 1.5) -> Tensor:
     return torch.from_numpy(-np.cos(np.pi * unit))
 
 
+def from_values(basis: Basis) -> tuple[Tensor, Tensor]:
+    """Where a polynomial is to be known, and what makes its coefficients of its values there.
+
+    Returns:
+        `nodes`, with shape (n, D), and a matrix (M, n): the least squares through n values.
+    """
+    points = nodes(basis.dimensions, basis.degree)
+    onto: Tensor = torch.linalg.pinv(basis(points))
+    return points, onto
+
+
 def unresolved(coefficients: Array, basis: Basis) -> Array:
     """What the terms of the highest total degree weigh together, (B, M) -> (B,) [nats]: how far a
     surface may be from the one that more terms would give."""
@@ -153,4 +164,4 @@ def surface_data(dimensions: int, degree: int) -> Vectors:
     return Vectors(components=tuple(names), degree=degree)
 
 
-__all__ = ["Basis", "nodes", "scaled", "surface_data", "unresolved"]
+__all__ = ["Basis", "from_values", "nodes", "scaled", "surface_data", "unresolved"]

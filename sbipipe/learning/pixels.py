@@ -1,4 +1,4 @@
-r"""Fields as the diffusion sees them: an invertible map of every pixel's value.
+r"""Fields as emulators see them: an invertible map of every pixel's value.
 
 `standard` shifts and scales. `gaussian` sends the quantiles of the training pixels to those of a
 standard normal, linearly in between and beyond: strongly non-Gaussian fields become nearly Gaussian
@@ -11,9 +11,9 @@ and no posterior changes. Each channel has its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from scipy.special import ndtri
 from sbipipe.interfaces import Array
 
 Kind = Literal["standard", "gaussian"]
+Choice = Literal["auto", "gaussian", "standard"]
+
+Model = TypeVar("Model")
 
 _INNER = np.linspace(0.005, 0.995, 199)
 _TAIL = np.geomspace(1e-5, 0.004, 12)
@@ -86,6 +89,22 @@ def fit_pixels(x: Array, kind: Kind) -> Pixels:
     return Pixels(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
 
 
+def best_pixels(
+    x: Array, choice: Choice, fit: Callable[[Pixels], tuple[float, Model]]
+) -> tuple[Pixels, Model]:
+    """The map for fields like x (N, C, *space), and what is fitted to fields seen through it.
+
+    Args:
+        choice: The kind of the map; "auto" takes the one with the lesser loss.
+        fit: Gives a loss, in nats a field in the simulator's units, and what has it.
+    """
+    kinds: tuple[Kind, ...] = ("standard", "gaussian") if choice == "auto" else (choice,)
+    maps = [fit_pixels(x, kind) for kind in kinds]
+    found = [(pixels, *fit(pixels)) for pixels in maps]
+    pixels, _, model = min(found, key=lambda entry: entry[1])
+    return pixels, model
+
+
 def _standard(pixels: Array) -> tuple[Array, Array]:
     mean, sd = pixels.mean(), pixels.std()
     return np.array([mean - sd, mean + sd]), np.array([-1.0, 1.0])
@@ -106,4 +125,4 @@ def _thinned(value: Array, level: Array, count: int) -> tuple[Array, Array]:
     return value[kept], level[kept]
 
 
-__all__ = ["Kind", "Pixels", "fit_pixels"]
+__all__ = ["Choice", "Kind", "Pixels", "best_pixels", "fit_pixels"]

@@ -36,10 +36,9 @@ from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import informative
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
-from sbipipe.learning.pixels import Kind, Pixels, fit_pixels
+from sbipipe.learning.pixels import Pixels, best_pixels
+from sbipipe.learning.scoring import coarsened, wrapping_fields
 from sbipipe.physics.bands import bands_of
-from sbipipe.physics.fields import average
-from sbipipe.physics.position import standard_position
 from sbipipe.protocols import Emulator, Prior
 from sbipipe.records import InputError, plugin
 from sbipipe.seeds import number, torch_scope
@@ -111,11 +110,8 @@ class Diffusion(Settings):
     def _fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run, begun: Model | None
     ) -> tuple[Emulator, History]:
-        source = _wrapping_fields(train, self.coarsen)
-        x, x_valid = (
-            average(standard_position(rows.x), self.coarsen) if self.coarsen > 1 else rows.x
-            for rows in (train, valid)
-        )
+        source = wrapping_fields(train, self.coarsen, "diffusion")
+        x, x_valid = (coarsened(rows.x, self.coarsen) for rows in (train, valid))
         s, s_valid = (scaled(prior.to_unit(rows.theta)) for rows in (train, valid))
         pixels, linear = self._linear(x, s, x_valid, s_valid)
         y, y_valid = (torch.from_numpy(pixels(fields)) for fields in (x, x_valid))
@@ -179,18 +175,15 @@ class Diffusion(Settings):
         self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor
     ) -> tuple[Pixels, LinearDenoiser]:
         """The pixels' map and the linear denoiser with the better bound on valid."""
-        kinds: tuple[Kind, ...] = (
-            ("standard", "gaussian") if self.pixels == "auto" else (self.pixels,)
-        )
-        found = []
-        for kind in kinds:
-            pixels = fit_pixels(x, kind)
+
+        def fit(pixels: Pixels) -> tuple[float, LinearDenoiser]:
             y = torch.from_numpy(pixels(x))
             linear = fit_linear(y, s, Basis(s.shape[1], self.degree))
             moments = linear.bands.moments(torch.from_numpy(pixels(x_valid)))
             nats = linear.nats(moments, s_valid).numpy() - pixels.log_jacobian(x_valid)
-            found.append((float(nats.mean()), pixels, linear))
-        return min(found, key=lambda entry: entry[0])[1:]
+            return float(nats.mean()), linear
+
+        return best_pixels(x, self.pixels, fit)
 
     def _model(self, linear: LinearDenoiser, shape: Sequence[int]) -> Model:
         channels = shape[0]
@@ -212,22 +205,6 @@ class Diffusion(Settings):
         if film:
             return Film(linear, network)
         return Factorised(linear, network, self.basis_fields, channels)
-
-
-def _wrapping_fields(rows: Dataset, coarsen: int) -> Fields:
-    """What the rows are, if they are fields that the model can take; else raises InputError."""
-    if not isinstance(rows.data, Fields):
-        raise InputError("of: given vectors; allowed for kind diffusion: a simulator of fields")
-    geometry = rows.data.geometry
-    if not geometry.periodic:
-        raise InputError(
-            "of: given fields whose sides do not meet; allowed for kind diffusion: periodic fields"
-        )
-    if any(side % coarsen for side in geometry.pixels):
-        raise InputError(
-            f"config.coarsen: given {coarsen}; allowed: what divides the sides {geometry.pixels}"
-        )
-    return rows.data
 
 
 __all__ = ["Diffusion"]

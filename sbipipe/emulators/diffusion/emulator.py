@@ -15,12 +15,11 @@ from sbipipe.emulators.diffusion.schedule import SUBSETS, Density, Discrete, Lev
 from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, field_names, surfaces
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
-from sbipipe.learning.chebyshev import scaled, unresolved
+from sbipipe.learning.chebyshev import scaled
 from sbipipe.learning.pixels import Pixels
+from sbipipe.learning.scoring import score_fields
 from sbipipe.physics.fields import average
-from sbipipe.physics.position import standard_position
 from sbipipe.protocols import Prior
-from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
 POINTS = 1024
@@ -70,20 +69,8 @@ class DiffusionEmulator:
             Polynomials in s = 2 F(theta) - 1 (`learning.chebyshev`); NaN for a field that is not
             finite, or too sharp for its polynomial.
         """
-        if x.shape[1:] != self.source.shape:
-            raise InputError(
-                f"diffusion: given fields with shape {x.shape[1:]}; allowed: {self.source.shape}"
-            )
-        basis = self.model.linear.basis.squared
-        coefficients, error = np.full((len(x), len(basis)), np.nan), np.full(len(x), np.nan)
-        draws = np.zeros(len(x), np.int64)
-        finite = np.flatnonzero(np.isfinite(x).all(tuple(range(1, x.ndim))))
-        for start in range(0, len(finite), CHUNK):
-            rows = finite[start : start + CHUNK]
-            part = self._scored(standard_position(x[rows]))
-            coefficients[rows], error[rows], draws[rows] = vars(part).values()
-        coefficients[unresolved(coefficients, basis) > self.settings.scoring.sharpest] = np.nan
-        return Scored(coefficients=coefficients, error=error, draws=draws)
+        basis, sharpest = self.model.linear.basis.squared, self.settings.scoring.sharpest
+        return score_fields(x, self.source, basis, sharpest, "diffusion", self._scored)
 
     def _scored(self, settled: Array) -> Scored:
         """Of fields in their standard position, with as many draws of noise as each needs."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sbipipe.emulators.diffusion.denoiser import add_noise, amplitudes
 from sbipipe.emulators.diffusion.linear import LinearDenoiser, Model
-from sbipipe.learning.chebyshev import nodes
+from sbipipe.learning.chebyshev import from_values
 
 TOGETHER = 256
 """Fields that go through the network at once."""
@@ -50,10 +50,8 @@ class Film(Model):
     def rest_form(self, x: Tensor, eps: Tensor, log_snr: float, weight: float) -> Tensor:
         """What the network adds (`linear.Model`): the polynomial through its values at
         `chebyshev.nodes`, all with the same noise."""
-        surface = self.linear.basis.squared
-        points = nodes(surface.dimensions, surface.degree)
+        points, onto = from_values(self.linear.basis.squared)
         values = self.rest_values(x, eps, log_snr, weight, points).cpu()
-        onto: Tensor = torch.linalg.pinv(surface(points))
         return values @ onto.T
 
     @torch.no_grad()
