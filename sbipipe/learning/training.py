@@ -47,6 +47,7 @@ Score = Callable[[], float]
 
 CHECKPOINT_SECONDS = checkpoints.SECONDS
 
+
 @dataclass(frozen=True, kw_only=True)
 class _Task:
     """What a fit is given, and what does not change while it runs."""

@@ -157,6 +157,11 @@ def beside(params: Params, of: str, fields: Array, x: Array) -> tuple[str, Array
 
 def known(params: Params, name: str) -> None:
     """Refuse an estimator that does not exist or is not trained; raises InputError."""
+    if name in params.emulate:
+        raise InputError(
+            f"--estimator: given {name!r}, an emulator; allowed: an estimator, "
+            f"{', '.join(params.estimators)} (of kind surface for an emulator that can score)"
+        )
     if name not in params.estimators:
         raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
     if not (paths.ESTIMATORS / f"{name}.safetensors").exists():
