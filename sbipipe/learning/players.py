@@ -69,16 +69,16 @@ class Play:
     """
 
     steps: Positive = 2_500
-    batch: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    batch: Positive = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     fall: Annotated[float, Field(ge=0, le=1)] = 0.5
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    penalty: Annotated[float, Field(ge=0)] = 1.0
+    penalty: Annotated[float, Field(ge=0)] = 0.1
     lazy: Positive = 8
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
     score_every: Positive = 250
-    score_last: Positive = 25
+    score_last: Positive = 50
 
     @property
     def ends(self) -> tuple[int, ...]:

@@ -17,7 +17,14 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 OWN: dict[Architecture, Play] = {
     "periodic": Play(),
     "cosmogan": Play(
-        learning_rate=2e-4, fall=0.0, beta1=0.5, beta2=0.999, penalty=0.0, ema=0.0, score_last=5
+        batch=64,
+        learning_rate=2e-4,
+        fall=0.0,
+        beta1=0.5,
+        beta2=0.999,
+        penalty=0.0,
+        ema=0.0,
+        score_last=5,
     ),
 }
 """How the players of each architecture learn where nothing else is written."""
@@ -29,18 +36,18 @@ class Optimisation:
 
     Attributes:
         steps: The number of steps of each player; 2,500.
-        batch: The rows in a batch, at most; 64.
-        learning_rate: The rate of Adam for both players; 1e-3 or 2e-4.
+        batch: The rows in a batch, at most; 32 or 64.
+        learning_rate: The rate of Adam for both players; 2e-3 or 2e-4.
         fall: The share of the steps, at the end, over which the rate falls linearly to zero; 0.5
             or 0.
         beta1: The decay of Adam's mean of gradients; 0 or 0.5.
         beta2: The decay of Adam's mean of squared gradients; 0.99 or 0.999.
-        penalty: The weight of R1, the critic's squared gradient at true fields; 1 or 0.
+        penalty: The weight of R1, the critic's squared gradient at true fields; 0.1 or 0.
         lazy: The number of steps between two penalties, each as many times as dear; 8.
         ema: The decay of the moving average of the generator's weights per step; 0.995 or 0, which
             keeps the weights themselves.
         score_every: The number of steps between two scores; 250.
-        score_last: The same over the last `score_every` steps; 25 or 5.
+        score_last: The same over the last `score_every` steps; 50 or 5.
     """
 
     steps: Positive | None = None
@@ -90,7 +97,7 @@ class Settings:
     condition: Literal["all", "none"] | tuple[str, ...] = "all"
     pixels: Literal["gaussian", "standard", "range"] | None = None
     spectrum: bool = True
-    width: Positive = 16
+    width: Positive = 8
     levels: Positive | None = None
     maps: Positive = 4
     latent: Positive = 64
