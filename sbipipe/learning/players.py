@@ -133,6 +133,7 @@ class _Task:
     run: Run
     label: str
     where: str
+    about: str
     processes: Processes
 
     @property
@@ -151,7 +152,7 @@ class _Task:
 
     def fingerprint(self) -> str:
         settings = TypeAdapter(Play).dump_json(self.settings)
-        words = settings + f"{self.run.seed} {self.label} {type(self.game).__name__}".encode()
+        words = settings + f"{self.run.seed} {self.label} {self.about}".encode()
         players = (self.game.generator, self.game.critic)
         states = [value for player in players for value in player.state_dict().values()]
         return checkpoints.fingerprint(words, (*self.train, *self.valid, *states))
@@ -189,8 +190,9 @@ class _State:
 
 
 def play(
-    game: Game, train: Rows, valid: Rows, settings: Play, run: Run, label: str, where: str
-) -> History:
+    game: Game, train: Rows, valid: Rows, settings: Play, run: Run, label: str, where: str,
+    about: str = "",
+) -> History:  # fmt: skip
     """Train both players in place; the generator is left with its best averaged weights.
 
     Args:
@@ -198,13 +200,14 @@ def play(
         label: The learning curve's name, and the checkpoint's. Its losses are those of the critic,
             without the penalty.
         where: The dotted key that a message about the game begins with.
+        about: What else the game depends on: a checkpoint of another is not gone on from.
 
     Raises:
         InputError: Where a loss is not finite, or all noise gives the same field; names the step.
     """
     task = _Task(
         game=game, train=train, valid=valid, settings=settings, run=run, label=label, where=where,
-        processes=processes.start(run.device, run.devices),
+        about=about, processes=processes.start(run.device, run.devices),
     )  # fmt: skip
     state = _begin(task)
     _train(state, task)

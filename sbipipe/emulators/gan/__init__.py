@@ -83,7 +83,14 @@ class Gan(Settings):
             moved=self.architecture == "periodic", judge=judge,
         )  # fmt: skip
         history = play(
-            duel, (y, s), (y_valid, s_valid[some]), self.play, run, "gan", "config.optimisation"
+            duel,
+            (y, s),
+            (y_valid, s_valid[some]),
+            self.play,
+            run,
+            "gan",
+            "config.optimisation",
+            str(self.trained),
         )
         emulator = GanEmulator(
             prior=prior, settings=self, pixels=pixels, generator=generator, data=data,
