@@ -189,7 +189,7 @@ class History:
 
     Attributes:
         curves: One learning curve for each network trained: name -> {"epoch", "train", "valid"}
-            -> values.
+            -> values, and "score" and "step" where there are such.
         chosen: The epoch whose weights were kept, for each curve.
         seconds: Wall time of the fit.
         notes: Figures a person may want beside the curves (weights of an ensemble, say).

@@ -52,8 +52,14 @@ def cannot_score(emulator: str, kind: str) -> str:
     """The line for an estimator of an emulator that only draws, after the key."""
     return (
         f"given {emulator!r}, an emulator of kind {kind}, which cannot score fields; "
-        "allowed: an emulator that can, a summary or a simulator"
+        f"allowed: an emulator that can ({_scoring()}), a summary or a simulator"
     )
+
+
+def _scoring() -> str:
+    """The kinds of emulators that score."""
+    classes = {kind: plugins.plugin_class("emulators", kind) for kind in plugins.kinds("emulators")}
+    return ", ".join(f"kind {kind}" for kind, cls in classes.items() if cls.scores)
 
 
 def test_rows(params: Params, of: str) -> Dataset:

@@ -17,6 +17,8 @@ from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import SPLITS, Vectors
+from sbipipe.posteriors import infer
+from sbipipe.records import InputError
 
 LINEAR = {"conditioning": "linear", "degree": 2, "sampler": {"steps": 8}}
 PARAMS: dict[str, Any] = {
@@ -177,9 +179,13 @@ def test_an_emulator_that_only_draws_is_judged_but_no_estimator_may_name_it(
     line = "given 'toy', an emulator of kind diffusion, which cannot score fields"
     (problem,) = check.check().problems
     assert problem.startswith(f"train.surface.of: {line}")
+    assert "allowed: an emulator that can (kind diffusion" in problem
+    assert "kind gan" not in problem
     with pytest.raises(SystemExit, match="2"):
         linear_run.stage("train", "surface")
     assert line in capsys.readouterr().err
+    with pytest.raises(InputError, match="given 'toy', an emulator; allowed: an estimator, surf"):
+        infer.known(read_params(), "toy")
 
 
 def test_equal_seeds_give_equal_files(folder: Path) -> None:

@@ -1,7 +1,10 @@
 """Learning curves of one entry: training and validation loss of each of its networks, and the score
-that chose among its checkpoints where there was one."""
+that chose among its checkpoints where there was one. Two players have their steps below, and the
+losses of the critic."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -22,6 +25,7 @@ def draw(learning: Learning, own: Look = PLAIN) -> Drawing:
     networks = list(learning.curves)
     look = {networks[0]: own} if len(networks) == 1 else looks(networks)
     scored = any("score" in curve for curve in learning.curves.values())
+    played = any("step" in curve for curve in learning.curves.values())
     with canvas(height=4.6 if scored else 3.1) as figure:
         grid = figure.subplots(
             1 + scored, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + scored]
@@ -29,21 +33,22 @@ def draw(learning: Learning, own: Look = PLAIN) -> Drawing:
         axes, last = grid[0, 0], grid[-1, 0]
         for name, curve in learning.curves.items():
             colour, marker = look[name].colour, look[name].marker
-            axes.plot(curve["epoch"], curve["train"], color=colour, lw=0.9, ls=(0, (2, 1.5)))
+            x = _abscissa(curve)
+            axes.plot(x, curve["train"], color=colour, lw=0.9, ls=(0, (2, 1.5)))
             axes.plot(
-                curve["epoch"], curve["valid"], color=colour, label=plain(name),
+                x, curve["valid"], color=colour, label=plain(name),
                 marker=marker, markevery=_kept(learning, name), ms=7, mec="white",
             )  # fmt: skip
             if "score" in curve:
                 last.plot(
-                    curve["epoch"], curve["score"], color=colour, marker=marker,
+                    x, curve["score"], color=colour, marker=marker,
                     markevery=_kept(learning, name), ms=7, mec="white",
                 )  # fmt: skip
         axes.set(ylabel="loss")
         if scored:
-            last.set(ylabel="rms z of drawn power")
+            last.set(ylabel="rms z of drawn fields")
             last.axhline(1, color=INK, lw=0.6, ls=":")
-        last.set(xlabel="epoch")
+        last.set(xlabel="step" if played else "epoch")
         last.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(_limits(learning))
         handles = [
@@ -53,6 +58,11 @@ def draw(learning: Learning, own: Look = PLAIN) -> Drawing:
         ]
         head(figure, plain(learning.entry), handles, columns=3)
         return finish(figure, f"learning_{learning.entry}", _alt(learning))
+
+
+def _abscissa(curve: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
+    """The steps at the ends of the epochs where these differ in length, else the epochs."""
+    return curve.get("step", curve["epoch"])
 
 
 def _kept(learning: Learning, name: str) -> list[int]:

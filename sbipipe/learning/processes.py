@@ -65,6 +65,16 @@ class Processes:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
+    @torch.no_grad()
+    def average_buffers(self, module: nn.Module) -> None:
+        """Replace each buffer, a statistic of the batches seen, by its mean over processes."""
+        if self.fabric is None:
+            return
+        for buffer in module.buffers():
+            if buffer.is_floating_point():
+                distributed.all_reduce(buffer)
+                buffer /= self.fabric.world_size
+
 
 @cache
 def start(device: str, count: int) -> Processes:

@@ -17,7 +17,6 @@ together; the first of them writes the checkpoints.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +30,9 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from sbipipe import storage
-from sbipipe.interfaces import History, Run, Weights
-from sbipipe.learning import processes
+from sbipipe.interfaces import History, Run
+from sbipipe.learning import checkpoints, processes
+from sbipipe.learning.checkpoints import average, copied
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
 from sbipipe.learning.schedules import Schedule, steps_per_epoch
@@ -46,8 +45,7 @@ Loss = Callable[..., Tensor]
 Score = Callable[[], float]
 """How bad the module is as it stands, where the loss does not say it."""
 
-CHECKPOINT_SECONDS = 20.0
-"""A checkpoint is at least this old before it is written anew."""
+CHECKPOINT_SECONDS = checkpoints.SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +90,9 @@ class _Task:
     def fingerprint(self, module: nn.Module) -> str:
         """Equal for two fits exactly when they would go the same way (as far as data can tell)."""
         settings = TypeAdapter(type(self.settings)).dump_json(self.settings)
-        digest = hashlib.blake2b(
-            settings + f"{self.run.seed} {self.label} {self.score is None}".encode()
-        )
-        for tensor in (*self.train, *self.valid, *module.state_dict().values()):
-            digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().data)
-        return digest.hexdigest()
+        words = settings + f"{self.run.seed} {self.label} {self.score is None}".encode()
+        tensors = (*self.train, *self.valid, *module.state_dict().values())
+        return checkpoints.fingerprint(words, tensors)
 
 
 @dataclass
@@ -189,11 +183,7 @@ def _begin(module: nn.Module, settings: Schedule) -> _State:
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    return _State(module, optimiser, _copy(module), _copy(module))
-
-
-def _copy(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+    return _State(module, optimiser, copied(module), copied(module))
 
 
 def _train(state: _State, task: _Task, keep: bool) -> None:
@@ -232,7 +222,7 @@ def _batches(rows: Rows, order: Tensor, size: int, task: _Task) -> Iterator[tupl
 def _epoch(state: _State, task: _Task) -> None:
     """One pass over `train`, then the validation loss of the averaged weights."""
     mean_train = _pass(state, task)
-    weights = _copy(state.module)
+    weights = copied(state.module)
     state.module.load_state_dict(state.average)
     mean_valid = _mean_loss(state.module, task)
     _require_finite(mean_valid, f"{task.label}: the valid loss", state.epoch)
@@ -242,7 +232,7 @@ def _epoch(state: _State, task: _Task) -> None:
     for name, value in found.items():
         state.curve.setdefault(name, []).append(value)
     if state.chosen == state.epoch:
-        state.best = _copy(state.module)
+        state.best = copied(state.module)
     state.module.load_state_dict(weights)
     state.epoch += 1
 
@@ -275,23 +265,12 @@ def _step(state: _State, task: _Task, step: int) -> None:
         group["lr"] = settings.rate(step, state.judged, task.rows)
     nn.utils.clip_grad_norm_(state.module.parameters(), settings.clip)
     state.optimiser.step()
-    _update_average(state, settings.ema, step)
+    average(state.average, state.module, settings.ema, step)
 
 
 def _require_finite(value: float, name: str, epoch: int) -> None:
     if not math.isfinite(value):
         raise FloatingPointError(f"{name} is {value} in epoch {epoch + 1}")
-
-
-@torch.no_grad()
-def _update_average(state: _State, decay: float, step: int) -> None:
-    """EMA with the usual start-up correction, so that early weights are forgotten."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for name, value in state.module.state_dict().items():
-        if decay == 0 or not value.is_floating_point():
-            state.average[name].copy_(value)
-        else:
-            state.average[name].lerp_(value, 1 - decay)
 
 
 @torch.no_grad()
@@ -309,48 +288,23 @@ def _mean_loss(module: nn.Module, task: _Task) -> float:
     return task.processes.sum(total) / len(rows[0])
 
 
-def _checkpoint(state: _State, path: Path, fingerprint: str) -> None:
-    arrays = {
-        f"{part}/{name}": value
-        for part, values in (
-            ("module", state.module.state_dict()),
-            ("average", state.average),
-            ("best", state.best),
-        )
-        for name, value in values.items()
-    }
-    for index, moments in state.optimiser.state_dict()["state"].items():
-        arrays |= {f"optimiser/{index}/{name}": value for name, value in moments.items()}
-    meta = {
-        "fingerprint": fingerprint,
-        "epoch": state.epoch,
-        "seconds": state.seconds,
-        "curve": state.curve,
-    }
-    numpy_arrays = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
-    storage.save_weights(path, Weights(arrays=numpy_arrays, meta=meta))
+def _checkpoint(state: _State, path: Path, mark: str) -> None:
+    parts = {"module": state.module.state_dict(), "average": state.average, "best": state.best}
+    meta = {"epoch": state.epoch, "seconds": state.seconds, "curve": state.curve}
+    checkpoints.save(path, mark, parts, {"optimiser": state.optimiser}, meta)
 
 
-def _resume(state: _State, path: Path, fingerprint: str) -> None:
+def _resume(state: _State, path: Path, mark: str) -> None:
     """Go on from the checkpoint, if it is one of this task."""
-    weights = storage.load_weights(path)
-    if weights.meta.get("fingerprint") != fingerprint:
-        return
     device = next(iter(state.average.values())).device
-    parts: dict[str, dict[str, Tensor]] = {"module": {}, "average": {}, "best": {}, "optimiser": {}}
-    for key, array in weights.arrays.items():
-        part, name = key.split("/", 1)
-        parts[part][name] = torch.tensor(array, device=device)
+    found = checkpoints.load(path, mark, {"optimiser": state.optimiser}, device)
+    if found is None:
+        return
+    parts, meta = found
     state.module.load_state_dict(parts["module"])
     state.average, state.best = parts["average"], parts["best"]
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in parts["optimiser"].items():
-        index, name = key.split("/")
-        moments.setdefault(int(index), {})[name] = value
-    groups = state.optimiser.state_dict()["param_groups"]
-    state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-    state.epoch, state.curve = weights.meta["epoch"], dict(weights.meta["curve"])
-    state.seconds = weights.meta["seconds"]
+    state.epoch, state.curve = meta["epoch"], dict(meta["curve"])
+    state.seconds = meta["seconds"]
 
 
 def merge(histories: Sequence[History], **notes: Any) -> History:

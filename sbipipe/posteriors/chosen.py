@@ -65,6 +65,11 @@ def _notes(name: str) -> Mapping[str, Any]:
 
 def known(params: Params, name: str) -> None:
     """Refuse an estimator that does not exist or is not trained; raises InputError."""
+    if name in params.emulate:
+        raise InputError(
+            f"--estimator: given {name!r}, an emulator; allowed: an estimator, "
+            f"{', '.join(params.estimators)} (of kind surface for an emulator that can score)"
+        )
     if name not in params.estimators:
         raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
     if not (paths.ESTIMATORS / f"{name}.safetensors").exists():

@@ -157,7 +157,7 @@ def test_a_score_is_drawn_beside_the_losses() -> None:
         )
         for curves in ({"start": curve}, {"start": curve, "mine": {**curve, "score": (3.0, 1.2)}})
     )
-    assert b"rms z of drawn power" not in plain.image
+    assert b"rms z of drawn fields" not in plain.image
     assert len(scored.image) > len(plain.image)
 
 

@@ -21,6 +21,7 @@ import numpy as np, torch
 from sbipipe.learning import processes
 from sbipipe.interfaces import Run
 from sbipipe.learning.schedules import Cosine
+from sbipipe.learning.players import Play, play
 from sbipipe.learning.training import optimise, tensors
 
 devices, folder = int(sys.argv[1]), Path(sys.argv[2])
@@ -33,9 +34,34 @@ settings = Cosine(epochs=4, patience=4, batch=16, learning_rate=1e-2, ema=0.9)
 loss = lambda x, y: (module(x) - y).square().sum(1)
 run = Run(seed=3, devices=devices, checkpoint=folder / "checkpoints")
 history = optimise(module, loss, train, valid, settings, run, score=lambda: 1.0)
+
+class Line:
+    "A generator of the line's points, and a critic of them; neither draws a number."
+
+    generator, critic = torch.nn.Linear(1, 1), torch.nn.Linear(2, 1)
+
+    def critic_loss(self, rows):
+        x, y = rows
+        true, drawn = (self.critic(torch.cat([x, z], 1)) for z in (y, self.generator(x).detach()))
+        return torch.nn.functional.softplus(torch.cat([-true, drawn], 1)).sum(1)
+
+    def generator_loss(self, rows):
+        drawn = torch.cat([rows[0], self.generator(rows[0])], 1)
+        return torch.nn.functional.softplus(-self.critic(drawn))[:, 0]
+
+    def penalty(self, rows):
+        return (rows[0] * self.critic.weight.square().sum())[:, 0].abs()
+
+    score = scatter = lambda self: 1.0
+
+game = Line()
+play(game, train, valid, Play(steps=7, batch=5, lazy=2), run, "two", "config.optimisation")
+players = torch.cat([weight.flatten() for one in (game.generator, game.critic)
+                     for weight in one.parameters()]).tolist()
 rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
 weights = torch.cat([weight.flatten() for weight in module.parameters()]).tolist()
 found = {"weights": weights, "curve": history.curves["network"], "first": processes.first()}
+found["players"] = players
 (folder / f"{devices}_{rank}.json").write_text(json.dumps(found))
 """
 
@@ -64,6 +90,7 @@ def test_two_processes_learn_what_one_learns(folder: Path) -> None:
     for rank in (0, 1):
         shared = found(folder, f"2_{rank}")
         np.testing.assert_allclose(shared["weights"], alone["weights"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(shared["players"], alone["players"], rtol=1e-4, atol=1e-6)
         for name, values in alone["curve"].items():
             np.testing.assert_allclose(shared["curve"][name], values, rtol=1e-4)
 

@@ -1,0 +1,73 @@
+"""The fitted generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from sbipipe.emulators.gan.game import noise
+from sbipipe.emulators.gan.settings import Settings
+from sbipipe.interfaces import Array, Fields, Generator, Weights
+from sbipipe.learning.chebyshev import scaled
+from sbipipe.learning.members import named_arrays
+from sbipipe.learning.pixels import Pixels
+from sbipipe.protocols import Prior
+
+TOGETHER = 256
+"""Fields that are drawn at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanEmulator:
+    """Draws fields in one pass of its generator.
+
+    Attributes:
+        settings: What it was trained with.
+        pixels: The map of pixel values.
+        generator: `(s, noise) -> fields`.
+        data: What it draws.
+    """
+
+    prior: Prior
+    settings: Settings
+    pixels: Pixels
+    generator: Any
+    data: Fields
+    device: str
+
+    @torch.no_grad()
+    def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
+        """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
+        source = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        s = self.told(theta)
+        one = noise(self.generator, 1, source) if same_noise else None
+        parts = [np.empty((0, *self.data.shape), np.float32)]
+        for part in torch.split(s, TOGETHER) if len(s) else ():
+            if one is None:
+                given = noise(self.generator, len(part), source)
+            else:
+                given = [grid.expand(len(part), *grid.shape[1:]) for grid in one]
+            fields = self.generator(part.to(self.device), [grid.to(self.device) for grid in given])
+            parts.append(fields.cpu().numpy())
+        return self.pixels.inverse(np.concatenate(parts))
+
+    def told(self, theta: Array) -> Tensor:
+        """What the generator is told of theta (N, D)."""
+        columns = list(self.settings.told(self.prior.names))
+        return scaled(self.prior.to_unit(theta))[:, columns].float()
+
+    @property
+    def weights(self) -> Weights:
+        """All that `Gan.restore` needs."""
+        arrays = named_arrays(self.generator, "generator/")
+        arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
+        data = TypeAdapter(Fields).dump_python(self.data, mode="json")
+        return Weights(arrays=arrays, meta={"config": self.settings.trained, "data": data})
+
+
+__all__ = ["GanEmulator"]
