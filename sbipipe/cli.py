@@ -81,8 +81,13 @@ def infer(
     observation: Annotated[
         list[Path], typer.Argument(help=".npy, .csv or .fits; .npz, .h5 or .nc with the key x.")
     ],
-    estimator: Annotated[str, typer.Option(help="An entry of `train:` in params.yaml.")],
     out: Annotated[Path, typer.Option(help="The posterior file (netCDF) to write.")],
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            help="An entry of `train:` or `recalibrate:`; by default the recommended one."
+        ),
+    ] = None,
     draws: Annotated[int, typer.Option(min=20, help="For each observation.")] = 4000,
     row: Annotated[int | None, typer.Option(help="One of several in each file, from 0.")] = None,
     together: Annotated[
@@ -115,17 +120,20 @@ def infer(
     from sbipipe.posteriors import file as posterior_file
     from sbipipe.posteriors import infer as inference
     from sbipipe.posteriors import predictive
+    from sbipipe.posteriors.chosen import chosen
     from sbipipe.posteriors.remarks import remarks
 
     params = read_params()
+    name, around = chosen(params, estimator), inference.Surroundings(params=params)
+    if estimator is None:
+        print(f"{name}: the estimator that the report of this run recommends")
     if together:
         from sbipipe.studies.universe import infer_together
 
-        inference.known(params, estimator)
-        portrait = infer_together(params, estimator, observation, draws, row, uncalibrated, tests)
-        content, said = portrait.files[estimator], portrait.remarks
+        portrait = infer_together(params, name, observation, draws, row, uncalibrated, tests)
+        content, said = portrait.files[name], portrait.remarks
     else:
-        content = inference.infer(params, estimator, observation, draws, row, uncalibrated)
+        content = inference.infer(params, name, observation, draws, row, uncalibrated, around)
         said = tuple(remarks(content))
     posterior_file.save(out, content)
     terminal.show(terminal.moments(content))
@@ -134,7 +142,7 @@ def infer(
     if page:
         checks: Sequence[Predictive | str] = ["several observations have no check of theirs"]
         if not together:
-            portrait = inference.portrait(params, content)
+            portrait = inference.portrait(params, content, around)
             shown = observation_page.SHOWN if simulations else 0
             checks = predictive.predict(params, content, shown, simulations)
         observation_page.write(written[1], portrait, checks)
@@ -196,15 +204,20 @@ def check(
 
 @app.command()
 def report() -> None:
-    """Open the page of the last run, or print where it is."""
+    """Open the page of the last run, or print where it is; and say how often its test simulations
+    have judged since it was written."""
     import webbrowser
 
-    from sbipipe.paths import REPORTS
+    from sbipipe.gate.looks import later
+    from sbipipe.paths import LOOKS, REPORTS
+    from sbipipe.posteriors.chosen import verdicts
     from sbipipe.records import InputError
 
     page = REPORTS / "index.html"
     if not page.exists():
         raise InputError(f"{page}: no such file; run dvc repro first")
+    for line in later(LOOKS, verdicts()):
+        print(line)
     if not (_has_display() and webbrowser.open(page.resolve().as_uri())):
         print(page.resolve())
 

@@ -278,6 +278,11 @@ class Params:
             for simulator in dict.fromkeys(of.values())
         }
 
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """The estimators whose posteriors are exact."""
+        return tuple(name for name, entry in self.estimators.items() if entry.kind == "exact")
+
     def mends(self, estimator: str) -> tuple[str, ...]:
         """The estimators that one is made of: none, the one it mends, or that and its target."""
         entry = self.recalibrate.get(estimator)

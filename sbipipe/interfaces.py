@@ -301,6 +301,7 @@ class Curve:
         ideal: The height where each point should lie.
         lower, upper: The band that holds the whole curve with probability `1 - level`.
         x_label, y_label: The labels of the axes, with units.
+        ticks: The names of 1, 2, ... on the axis of x, where x counts things.
     """
 
     x: tuple[Real, ...]
@@ -310,6 +311,7 @@ class Curve:
     upper: tuple[Real, ...]
     x_label: str
     y_label: str
+    ticks: tuple[str, ...] = ()
 
 
 Fault = Literal["place", "width", "shape"]

@@ -1,21 +1,19 @@
-"""How far a stage is: a bar on a terminal, a line a minute elsewhere.
+"""What says how far a stage is, without knowing how that is shown (`telling`), or whether it is.
 
-A stage is shown while it is open (`stage`), under its name, with the time that it has taken.
-Whoever does things one after another says how many are done (`counting`, `track`), and the time
-left follows from the pace so far. Where no stage is open, as in a notebook or a test, nothing is
-shown.
+Whoever does things one after another says how many are done (`counting`, `track`), and what they
+are for (`phase`). What takes long is done in blocks (`blocks`, `at_once`). Whoever works on a block
+says how many pieces of work are done (`spend`), and how many more there are than was thought
+(`announce`), without knowing what they are a part of. Blocks within a block are not counted apart:
+their pieces are those of the outermost one. Where no stage is open, as in a notebook or a test,
+nothing is shown.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
-import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, TextIO, TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -23,97 +21,51 @@ Advance = Callable[[int, str], None]
 """`(done, note)`: how many are done, and a few words beside them. The first call says how many were
 done before."""
 
-MINUTE = 60.0
 
-
-@dataclass(kw_only=True)
-class _Count:
-    """Things that are done one after another.
-
-    Attributes:
-        label: What they are part of.
-        total: Their number, or the largest that it may be.
-        unit: What they are.
-        most: Whether `total` may not be reached.
-        first: The number that were done before; None until it is said.
-        done: The number that are done.
-        note: A few words.
-        start: The time at which counting began.
-    """
-
-    label: str
-    total: int
-    unit: str
-    most: bool
-    first: int | None = None
-    done: int = 0
-    note: str = ""
-    start: float = field(default_factory=time.monotonic)
-
-    @property
-    def left(self) -> float | None:
-        """Seconds, at the pace so far; None before anything is done."""
-        new = self.done - (self.first or 0)
-        taken = time.monotonic() - self.start
-        return taken / new * (self.total - self.done) if new > 0 else None
-
-    def line(self) -> str:
-        """All of it in words."""
-        said = f"{self.label}, {self.done} of {'at most ' * self.most}{self.total} {self.unit}"
-        said += f" ({self.note})" * bool(self.note)
-        left = self.left
-        return said + ("" if left is None else f", {'at most ' * self.most}{words(left)} left")
-
-
-@dataclass(kw_only=True)
-class _Stage:
+class Stage(Protocol):
     """An open stage.
 
     Attributes:
-        name: Its name in `dvc.yaml`, with that of its entry.
-        out: Where lines go.
-        start: The time at which it was opened.
-        counts: What is being counted, the innermost last.
-        bars: The bars of a terminal; None elsewhere.
+        phases: The names of what is being done, the innermost last.
     """
 
-    name: str
-    out: TextIO
-    start: float = field(default_factory=time.monotonic)
-    counts: list[_Count] = field(default_factory=list)
-    bars: Any = None
+    phases: list[str]
 
-    def line(self) -> str:
-        """How far it is."""
-        counted = [count.line() for count in self.counts[-1:]]
-        return "; ".join([f"{self.name}: {words(time.monotonic() - self.start)} so far", *counted])
+    @property
+    def in_block(self) -> bool:
+        """Whether a block is under way."""
 
-    def tell(self, closed: threading.Event, every: float) -> None:
-        """Print a line now and then, until it is closed."""
-        while not closed.wait(every):
-            print(self.line(), file=self.out, flush=True)
+    def counting(
+        self, label: str, total: int, unit: str, most: bool
+    ) -> AbstractContextManager[Advance]:
+        """As the function of this name."""
+
+    def blocks(self, slices: list[slice], total: int, label: str, each: float) -> Iterator[slice]:
+        """The slices, one after another, which are counted."""
+
+    def announce(self, pieces: float) -> None:
+        """As the function of this name."""
+
+    def spend(self, pieces: float) -> None:
+        """As the function of this name."""
 
 
-_OPEN: ContextVar[_Stage | None] = ContextVar("open", default=None)
+OPEN: ContextVar[Stage | None] = ContextVar("open", default=None)
+"""The stage that is open."""
 
 
 @contextmanager
-def stage(name: str, out: TextIO | None = None, every: float = MINUTE) -> Iterator[None]:
-    """Inside, what is counted is shown.
-
-    Args:
-        name: The stage, `train@npe` for instance.
-        out: Where it is shown; by default on standard error.
-        every: Seconds between two lines, where `out` is no terminal.
-    """
-    out = out or sys.stderr
-    shown = _Stage(name=name, out=out)
-    token = _OPEN.set(shown)
+def phase(name: str) -> Iterator[None]:
+    """Inside, the open stage is said to do this."""
+    shown = OPEN.get()
+    if shown is None:
+        yield
+        return
+    shown.phases.append(name)
     try:
-        with _bars(shown) if out.isatty() else _lines(shown, every):
-            yield
+        yield
     finally:
-        _OPEN.reset(token)
+        shown.phases.pop()
 
 
 @contextmanager
@@ -126,24 +78,12 @@ def counting(label: str, total: int, unit: str, most: bool = False) -> Iterator[
         unit: What they are: "epochs".
         most: Whether it may end before `total`.
     """
-    shown = _OPEN.get()
+    shown = OPEN.get()
     if shown is None:
         yield _silent
         return
-    count = _Count(label=label, total=total, unit=unit, most=most)
-    shown.counts.append(count)
-    bar = _add_bar(shown, count) if shown.bars else lambda: None
-
-    def advance(done: int, note: str = "") -> None:
-        count.first = done if count.first is None else count.first
-        count.done, count.note = done, note
-        bar()
-
-    try:
+    with shown.counting(label, total, unit, most) as advance:
         yield advance
-    finally:
-        shown.counts.remove(count)
-        bar()
 
 
 def _silent(done: int, note: str) -> None:
@@ -168,55 +108,52 @@ def track(
             advance(done + 1, "")
 
 
-def words(seconds: float) -> str:
-    """A time as a person says it."""
-    if seconds < MINUTE:
-        return f"{seconds:.0f} s"
-    minutes = seconds / MINUTE
-    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+def blocks(total: int, size: int, label: str, each: float = 0.0) -> Iterator[slice]:
+    """Slices of `total` observations, `size` in each, counted with the pieces of work on them.
+
+    Args:
+        label: What is done to them.
+        each: The pieces that an observation is thought to take.
+    """
+    slices = [slice(first, first + size) for first in range(0, total, size)]
+    shown = OPEN.get()
+    if shown is None or shown.in_block:
+        announce(total * each)
+        yield from slices
+    else:
+        yield from shown.blocks(slices, total, label, each)
 
 
 @contextmanager
-def _lines(shown: _Stage, every: float) -> Iterator[None]:
-    closed = threading.Event()
-    thread = threading.Thread(target=shown.tell, args=(closed, every), daemon=True)
-    thread.start()
-    try:
+def at_once(total: int, label: str, each: float) -> Iterator[None]:
+    """Inside, all of `total` observations are worked on together; like `blocks` of one."""
+    if not total:
         yield
-    finally:
-        closed.set()
-        thread.join()
-
-
-@contextmanager
-def _bars(shown: _Stage) -> Iterator[None]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(file=shown.out), transient=True) as bars:
-        bars.add_task(shown.name, total=None, said="")
-        shown.bars = bars
+    for _ in blocks(total, max(total, 1), label, each):
         yield
 
 
-def _add_bar(shown: _Stage, count: _Count) -> Callable[[], None]:
-    """A bar for what is counted; the function that is given brings it up to date."""
-    bars = shown.bars
-    task = bars.add_task(f"  {count.label}", total=count.total, said="")
-
-    def update() -> None:
-        if count not in shown.counts:
-            bars.remove_task(task)
-            return
-        bars.update(task, completed=count.done, said=count.line().partition(", ")[2])
-
-    return update
+def announce(pieces: float) -> None:
+    """The block under way takes so many more pieces than was known before."""
+    if shown := OPEN.get():
+        shown.announce(pieces)
 
 
-__all__ = ["Advance", "counting", "stage", "track", "words"]
+def spend(pieces: float) -> None:
+    """So many further pieces of the block under way are done."""
+    if shown := OPEN.get():
+        shown.spend(pieces)
+
+
+__all__ = [
+    "OPEN",
+    "Advance",
+    "Stage",
+    "announce",
+    "at_once",
+    "blocks",
+    "counting",
+    "phase",
+    "spend",
+    "track",
+]

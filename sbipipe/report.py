@@ -30,7 +30,7 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
         .get_template("report.html")
         .render(
             results=results,
-            answers=answers(results.sharing, results.estimators, results.pairs),
+            answers=answers(results.sharing, results.distinct, results.pairs),
             gallery=gallery,
             saw={one.name: saw(one.verdict) for one in results.estimators},
             signs=SIGNS,
@@ -42,10 +42,13 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
 
 def verdict(results: Results) -> str:
     """The whole run in a few sentences."""
-    out = [e.name for e in results.estimators if e.verdict.published]
-    total = len(results.estimators)
-    sentences = [_opening(out, total)]
-    sentences += [_withheld(e) for e in results.estimators if not e.verdict.published]
+    out = [e.name for e in results.distinct if e.verdict.published]
+    sentences = [_opening(out, len(results.distinct))]
+    sentences += [_withheld(e) for e in results.distinct if not e.verdict.published]
+    sentences += [
+        f"{name} changed nothing worth having of {of}: it stands in the tables alone."
+        for name, of in results.idle.items()
+    ]
     passed = [e for e in results.estimators if all(t.passed for t in e.verdict.tests.values())]
     missed = [e.name for e in passed if not all(c.found for c in e.verdict.controls.values())]
     if missed:

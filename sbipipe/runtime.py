@@ -16,7 +16,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sbipipe import progress
+from sbipipe import telling
 from sbipipe.config import Runtime
 from sbipipe.interfaces import Run
 from sbipipe.records import InputError
@@ -117,7 +117,7 @@ def main(stage: Callable[..., None]) -> None:
     gc.freeze()  # the modules of the stage
     try:
         words = _words(stage)
-        with progress.stage("@".join([Path(sys.argv[0]).stem, *words])):
+        with telling.stage("@".join([Path(sys.argv[0]).stem, *words])):
             stage(*words)
     except InputError as error:
         for problem in error.problems:

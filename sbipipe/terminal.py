@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from sbipipe.progress import words
+from sbipipe.pace import words
 
 if TYPE_CHECKING:
     from sbipipe.costs.cost import Cost
@@ -34,10 +34,11 @@ def moments(content: PosteriorFile, title: str | None = None) -> Table:
     for b in range(min(len(mean), SHOWN)):
         cells = [_with_error(m, s) for m, s in zip(mean[b], width[b], strict=True)]
         table.add_row(str(b), *cells, f"{content.samples.effective_sample_size[b]:.0f}")
-    notes = [f"and {len(mean) - SHOWN} more"] if len(mean) > SHOWN else []
+    notes = ["mean ± standard deviation of the draws"]
+    notes += [f"and {len(mean) - SHOWN} more"] if len(mean) > SHOWN else []
     notes += [f"marginalised over {', '.join(content.nuisance)}"] if content.nuisance else []
     notes += [f"with {name} = {value:g}" for name, value in content.fixed.items()]
-    table.caption = "; ".join(notes) or None
+    table.caption = "; ".join(notes)
     return table
 
 

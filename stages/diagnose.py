@@ -9,7 +9,8 @@ from sbipipe.config import Params, read_params
 from sbipipe.gate import looks
 from sbipipe.gate.controls import controls
 from sbipipe.gate.judge import judge
-from sbipipe.gate.looks import Looks
+from sbipipe.gate.looks import Look
+from sbipipe.gate.verdict import Looks
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.progress import track
 from sbipipe.records import dump, load
@@ -20,23 +21,24 @@ from sbipipe.sets.failures import Failures
 def main() -> None:
     params = read_params()
     shutil.rmtree(paths.DIAGNOSES, ignore_errors=True)
-    seen = looked(params)
+    looking = looked(params)
+    seen = looks.add(paths.LOOKS, looking)
     with runtime.parallel(params.runtime):
         jobs = (joblib.delayed(diagnose)(params, n, seen[n]) for n in params.estimators)
         judged = joblib.Parallel(return_as="generator_unordered")(jobs)
-        for _ in track(judged, "judging", "estimators", total=len(params.estimators)):
-            pass
+        rejected = dict(track(judged, "judging", "estimators", total=len(params.estimators)))
+    looks.settle(paths.LOOKS, looking, rejected)
 
 
-def looked(params: Params) -> dict[str, Looks]:
-    """How often the test simulations have been looked at, with this time."""
+def looked(params: Params) -> list[Look]:
+    """The judgements of this time."""
     settings = dump([params.draw, params.diagnose, params.gate])
-    judged = [looks.entry(name, drawn(name), settings) for name in params.estimators]
-    return looks.add(paths.LOOKS, judged)
+    level = params.gate.level
+    return [looks.entry(name, drawn(name), settings, level) for name in params.estimators]
 
 
-def diagnose(params: Params, name: str, seen: Looks) -> None:
-    """Judge one estimator."""
+def diagnose(params: Params, name: str, seen: Looks) -> tuple[str, bool]:
+    """Judge one estimator; its name, and whether some test rejects it."""
     diagnostics = {key: plugins.diagnostic(params, key) for key in params.diagnose}
     verdict = judge(
         drawn(name),
@@ -48,6 +50,7 @@ def diagnose(params: Params, name: str, seen: Looks) -> None:
         looks=seen,
     )
     storage.save_json(paths.DIAGNOSES / f"{name}.json", dump(verdict))
+    return name, bool(verdict.cause)
 
 
 def drawn(name: str) -> PosteriorDraws:

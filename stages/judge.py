@@ -1,11 +1,14 @@
 """Stage `judge`: an emulator's fields beside true ones, and true ones beside true ones
 -> data/judgements/<name>.json."""
 
-from sbipipe import paths, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.emulation import emulated, truth
+from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.interfaces import Array, Dataset
+from sbipipe.physics.fields import average
 from sbipipe.records import dump
 
 
@@ -18,9 +21,16 @@ def main(name: str) -> None:
     elif isinstance(drawn, Unchecked):
         found = drawn
     else:
-        found = judge(true.like(drawn.data), drawn)
+        train = project.rows(params, params.simulator_of(name), "train")
+        found = judge(true.like(drawn.data), drawn, coarse(train, drawn))
     plain = {"unchecked": found.why} if isinstance(found, Unchecked) else dump(found)
     storage.save_json(paths.judgement_path(name), plain)
+
+
+def coarse(train: Dataset, drawn: Drawn) -> Array:
+    """Training fields on the grid of those that were drawn."""
+    cells = train.x.shape[-1] // drawn.data.geometry.pixels[-1]
+    return average(train.x, cells) if cells > 1 else train.x
 
 
 if __name__ == "__main__":

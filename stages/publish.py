@@ -11,7 +11,7 @@ from sbipipe.interfaces import Samples
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.records import dump, load
-from sbipipe.results.advice import Known, advice
+from sbipipe.results.advice import Known, advice, remarks
 from sbipipe.seeds import stream
 
 PRIOR_DRAWS = 1000
@@ -21,7 +21,10 @@ def main() -> None:
     params = read_params()
     judged = {name: verdict_on(name) for name in params.estimators}
     known = Known(params, judged)
-    verdicts = {name: replace(one, advice=advice(known, name)) for name, one in judged.items()}
+    verdicts = {
+        name: replace(one, advice=advice(known, name), remarks=remarks(known, name))
+        for name, one in judged.items()
+    }
     files = {n: paths.posterior_path(n, v.published) for n, v in verdicts.items()}
     for name, verdict in verdicts.items():
         posterior_file.save(files[name], collect(params, name, verdict))

@@ -4,6 +4,7 @@ data/draws/<name>."""
 from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import drawing
+from sbipipe.progress import phase
 from sbipipe.seeds import number, stream
 
 
@@ -16,11 +17,13 @@ def main(name: str) -> None:
     run = runtime.fit_run(
         number(params.seed, "recalibrate", name), params.runtime, paths.CHECKPOINTS / name
     )
-    mended, history = project.recalibration(params, name).fit(raw, calibrate, prior, run)
+    with phase("calibration simulations"):
+        mended, history = project.recalibration(params, name).fit(raw, calibrate, prior, run)
     storage.save_weights(paths.weights_path(name), project.stamped(mended.weights, params, name))
     storage.save_history(paths.history_path("recalibrate", name), history)
     rng = stream(params.seed, "draw", name)
-    draws = drawing.draw(mended, test, prior, params.draw, rng)
+    with phase("test simulations"):
+        draws = drawing.draw(mended, test, prior, params.draw, rng)
     storage.save_draws(paths.DRAWS / f"{name}.safetensors", draws)
 
 

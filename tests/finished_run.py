@@ -288,7 +288,8 @@ def _emulation(name: str) -> None:
         emulated.save(paths.emulation_path(name), drawn)
         noise = {"fields": 9, "median_error": 0.1, "error_of_95": 0.25, "mean_draws": 2.5}
         storage.finish_set(paths.SETS / name, {"monte_carlo": {"test": noise}})
-        storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn)))
+        training = np.concatenate(true.true)
+        storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn, training)))
 
 
 def emulated_fields() -> tuple[Truth, Drawn]:

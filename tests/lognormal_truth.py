@@ -61,6 +61,6 @@ def judged(factor: float = 1.0) -> Judgement:
         generated=fields(50, "generated", factor),
         response=_response("of generated", factor),
     )
-    found = judge(truth(), drawn)
+    found = judge(truth(), drawn, fields(20, "training").reshape(-1, 1, 16, 16))
     assert isinstance(found, Judgement)
     return found

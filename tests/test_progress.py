@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from sbipipe import progress
-from sbipipe.progress import counting, stage, track, words
+from sbipipe.pace import words
+from sbipipe.progress import announce, at_once, blocks, counting, phase, spend, track
+from sbipipe.telling import stage
+from watch import Watch
 
 
 class Terminal(io.StringIO):
@@ -80,13 +82,43 @@ def test_nothing_is_shown_where_no_stage_is_open(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(3.2, "3 s"), (59, "59 s"), (90, "2 min"), (5400, "90 min"), (9e4, "25.0 h")],
-)
-def test_times_are_said_as_a_person_does(seconds: float, said: str) -> None:
-    assert words(seconds) == said
+def test_phases_are_named_the_outermost_first():
+    with stage("recalibrate@nle", io.StringIO()) as line:
+        with phase("calibration simulations"), phase("strength"):
+            assert line().endswith("so far; calibration simulations: strength")
+            with counting("levels", 3, "rows") as advance:
+                advance(1, "")
+                assert line().endswith("calibration simulations: strength: levels, 1 of 3 rows")
+        assert line() == "recalibrate@nle: 0 s so far"
 
 
-def test_a_line_a_minute() -> None:
-    assert progress.MINUTE == 60
+def test_blocks_are_counted_by_the_pieces_of_work_on_them():
+    """Half of the 200 pieces of a block is half of its observations; each piece takes 0.3 s."""
+    watch = Watch()
+    with stage("draw@nle", io.StringIO(), clock=watch) as line:
+        for one in blocks(300, 100, "drawing", each=2.0):
+            watch.now += 30
+            spend(100)
+            done = one.start + 50
+            left = f", {words(0.6 * (300 - done))} left"
+            assert line().endswith(f"drawing, {done} of 300 observations{left}")
+            watch.now += 30
+            spend(100)
+        assert line() == "draw@nle: 3 min so far"
+
+
+def test_blocks_within_a_block_are_pieces_of_it():
+    with stage("recalibrate@npe", io.StringIO()) as line:
+        for _ in blocks(20, 10, "levels"):
+            announce(80.0)
+            for _ in blocks(10, 5, "drawing", each=2.0):
+                spend(5)
+            assert "levels, 1 of 20 observations" in line()
+            break
+
+
+def test_no_observations_are_no_blocks():
+    with stage("draw@nle", io.StringIO()), at_once(0, "drawing", each=2.0):
+        pass
+    assert list(blocks(0, 10, "drawing")) == []
+    assert list(blocks(5, 3, "drawing")) == [slice(0, 3), slice(3, 6)]

@@ -19,7 +19,8 @@ from sbipipe.gate.sharpness import estimate
 from sbipipe.gate.verdict import Advice, Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
-from sbipipe.results.learning import Recalibrated
+from sbipipe.results.learning import Learning
+from sbipipe.results.mended import Recalibrated
 from sbipipe.results.posteriors import EXAMPLES
 from sbipipe.results.run import Results
 
@@ -296,12 +297,55 @@ def test_durations_in_words(seconds: float | None, words: str) -> None:
 def test_what_a_recalibration_gains_is_on_the_page(
     run_results: Results, run_gallery: Gallery
 ) -> None:
-    notes = {"nats_gained": 0.125, "rows_without_a_posterior": 0, "median_pareto_k": None}
+    notes = {
+        "nats_gained": 0.125,
+        "nats_gained_error": 0.01,
+        "rows_without_a_posterior": 0,
+        "median_pareto_k": None,
+        "own_figure": 0.25,
+    }
     mended = Recalibrated(entry="npe+nle", kind="reweighted", of="npe", target="nle", notes=notes)
     page = report.page(replace(run_results, recalibrated=(mended,)), run_gallery)
     line = (
-        "npe+nle, reweighted of npe towards nle: nats gained 0.125; "
-        f"rows without a posterior 0; median pareto k {writing.NONE}."
+        "npe+nle, reweighted of npe towards nle: 0.125 ± 0.010 nats are gained at the truth; "
+        "own figure: 0.25."
     )
     assert line in page
-    assert "recalibration" not in report.page(run_results, run_gallery)
+    assert 'id="recalibration"' not in report.page(run_results, run_gallery)
+
+
+def test_what_changed_nothing_is_no_further_posterior(run_results: Results) -> None:
+    first, second = (e.name for e in run_results.estimators[:2])
+    mended = Recalibrated(
+        entry=second, kind="levels", of=first, target=None, notes={"worth_having": False}
+    )
+
+    def found(*published: bool) -> Results:
+        pair = [
+            replace(e, verdict=replace(e.verdict, published=out))
+            for e, out in zip(run_results.estimators, published, strict=False)
+        ]
+        return replace(
+            run_results, estimators=(*pair, *run_results.estimators[2:]), recalibrated=(mended,)
+        )
+
+    same = found(True, True)
+    assert same.idle == {second: first}
+    assert f"{second} changed nothing worth having of {first}" in report.verdict(same)
+    assert second not in [rung.name for ladder in same.ladders for rung in ladder.rungs]
+    assert second not in same.examples[0].of([e.name for e in same.distinct]).draws
+    assert not any(second in test.of([first]).results for test in same.tests)
+    assert found(False, True).idle == {}
+
+
+def test_memorisation_is_said_of_every_network(run_results: Results, run_gallery: Gallery) -> None:
+    curve = {"epoch": (1.0, 2.0, 3.0), "train": (3.0, 1.0, 0.5), "valid": (3.0, 1.25, 1.5)}
+    learned = Learning(entry="mine", curves={"features": curve}, chosen={"features": 2}, notes={})
+    assert learned.memorised == {"features": 0.25}
+    page = report.page(replace(run_results, learning=(learned,)), run_gallery)
+    assert "mine: memorisation features 0.25." in page
+    measured = replace(learned, notes={"memorisation": 0.5})
+    assert measured.memorised == {}
+    assert "mine: memorisation 0.5." in report.page(
+        replace(run_results, learning=(measured,)), run_gallery
+    )

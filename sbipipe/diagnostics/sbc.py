@@ -147,8 +147,9 @@ class Sbc:
             ideal=tuple(np.ones(len(x)).tolist()),
             lower=tuple(np.full(len(x), 1 - width).tolist()),
             upper=tuple(np.full(len(x), 1 + width).tolist()),
-            x_label=f"parameter: {', '.join(f'{i} {name}' for i, name in enumerate(names, 1))}",
+            x_label="parameter",
             y_label="variance of the ranks, over that of uniform ones",
+            ticks=names,
         )
 
     def _result(

@@ -8,7 +8,7 @@ one half is the control of the other.
 Each file beside this one is a question: `chi_squared_sets`, whether single fields have the power of
 true ones; `measured`, whether every statistic has the right mean; `correlations`, whether bins of
 power vary together as they should; `responses`, whether one parameter does to the power what it
-should. Numbers are of all channels, curves of the first.
+should; `remembered`, whether the fields are new. Numbers are of all channels, curves of the first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sbipipe.emulation.correlations import correlations
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judgement import Against, Counts, Judgement
 from sbipipe.emulation.measured import Measured
+from sbipipe.emulation.remembered import remembered
 from sbipipe.emulation.responses import responses
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
@@ -36,8 +37,12 @@ POWER = "power_spectrum"
 """The statistic that every judged field has."""
 
 
-def judge(truth: Truth, drawn: Drawn) -> Judgement | Unchecked:
-    """What can be said of fields that an emulator drew at the theta of `truth`."""
+def judge(truth: Truth, drawn: Drawn, training: Array) -> Judgement | Unchecked:
+    """What can be said of fields that an emulator drew at the theta of `truth`.
+
+    Args:
+        training: Fields that it was fitted to, on the same grid, with shape (N, C, *space).
+    """
     why = obstacle(truth, drawn)
     if why:
         return Unchecked(why)
@@ -68,6 +73,7 @@ def judge(truth: Truth, drawn: Drawn) -> Judgement | Unchecked:
         ),
         correlation=correlations(spectra.wavenumbers(truth.data), *power),
         response=responses(truth, drawn),
+        remembered=remembered(truth, drawn, training),
     )
 
 

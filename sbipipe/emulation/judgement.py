@@ -205,6 +205,40 @@ class Responses:
 
 
 @record
+class Nearness:
+    """How near generated fields come to others, and how near new ones do.
+
+    Attributes:
+        generated: The mean distance at each of T theta, with shape (T,).
+        true: The same of true fields of other simulations.
+        p: The probability that new fields come as near, on average over theta.
+    """
+
+    generated: Values
+    true: Values
+    p: float
+
+
+@record
+class Remembered:
+    """Whether generated fields are new.
+
+    Attributes:
+        training: The number of training fields that were looked at.
+        fields: The number of generated fields at each theta, and of true ones.
+        pixels: To the nearest training field, moved.
+        power: To the nearest training field, in log P(k).
+        twins: Of the nearest two of one theta; None where there is no simulator to ask.
+    """
+
+    training: int
+    fields: int
+    pixels: Nearness
+    power: Nearness
+    twins: Nearness | None
+
+
+@record
 class Judgement:
     """An emulator's fields beside true ones.
 
@@ -224,6 +258,7 @@ class Judgement:
         examples: A few theta, low to high in the first parameter.
         correlation: Of P(k) between bins.
         response: Of P(k) to single parameters.
+        remembered: Whether the fields are new.
     """
 
     simulator: str
@@ -241,6 +276,7 @@ class Judgement:
     examples: tuple[EmulatedExample, ...]
     correlation: Correlation
     response: Responses
+    remembered: Remembered
 
 
 def short(values: Array) -> Array:

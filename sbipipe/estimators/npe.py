@@ -54,6 +54,7 @@ from sbipipe.learning.shapes import (
     shapes,
 )
 from sbipipe.learning.training import Rows, merge, tensors
+from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.storage import check_same
@@ -231,8 +232,10 @@ class _NpeConditioned:
 
     def sample(self, n: int, rng: Generator) -> Samples:
         """Independent draws, so the effective sample size is n."""
-        theta = self.prior.from_unbounded(self.ensemble.sample(n, self.embedded, rng))
-        log_prob = self.log_prob(theta)
+        with at_once(len(self.failed), "drawing", each=2 * n):
+            theta = self.prior.from_unbounded(self.ensemble.sample(n, self.embedded, rng))
+            log_prob = self.log_prob(theta)
+            spend(n * len(self.failed))
         failed = ~np.isfinite(log_prob).all(0)
         theta[:, failed], log_prob[:, failed] = np.nan, np.nan
         return Samples(

@@ -50,6 +50,7 @@ from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_o
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, tensors
+from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
@@ -320,13 +321,15 @@ class _NrePosterior:
         points = math.ceil(POINTS / contrasts) * contrasts
         (given,) = tensors(x)
         noise = self._noise(points, len(given))
-        seen = cycle(
-            [one.coordinates(one.draws(noise, given), given)[0] for one in self.references]
-        )
-        values = [
-            torch.logsumexp(member.log_ratio(places, given), 0)
-            for member, places in zip(self.members, seen, strict=False)
-        ]
+        networks = len(self.references) + len(self.members)
+        seen, values = [], []
+        with at_once(len(given), "normalising", each=networks * points):
+            for one in self.references:
+                seen.append(one.coordinates(one.draws(noise, given), given)[0])
+                spend(points * len(given))
+            for member, places in zip(self.members, cycle(seen), strict=False):
+                values.append(torch.logsumexp(member.log_ratio(places, given), 0))
+                spend(points * len(given))
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
 
     def _noise(self, points: int, observations: int) -> Tensor:

@@ -7,7 +7,7 @@ departures show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,6 +28,9 @@ from sbipipe.figures.style import (
 from sbipipe.gate.verdict import Test
 from sbipipe.interfaces import Array
 from sbipipe.results.tests import TestCurves
+
+TICKS = 36
+"""Letters for which there is room below a panel."""
 
 
 def draw(curves: TestCurves, looks: Mapping[str, Look]) -> Drawing:
@@ -52,6 +55,8 @@ def _panels(figure: Figure, curves: TestCurves, looks: Mapping[str, Look], slopi
         axes = figure.add_subplot()
         _lines(axes, curves, looks, dict.fromkeys(curves.results, 0.0))
         axes.set(xlabel=_wrapped(first.x_label), ylabel=_wrapped(first.y_label))
+        if first.ticks:
+            _ticks(axes, first.ticks)
         return axes
     upper: Axes
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
@@ -62,6 +67,19 @@ def _panels(figure: Figure, curves: TestCurves, looks: Mapping[str, Look], slopi
     lower.set(xlabel=_wrapped(first.x_label), ylabel="minus ideal")
     figure.align_ylabels([upper, lower])
     return upper
+
+
+def _ticks(axes: Axes, names: Sequence[str]) -> None:
+    """A name for each step, turned where they have no room beside each other."""
+    turned = sum(len(name) + 2 for name in names) > TICKS
+    axes.set_xticks(
+        np.arange(1, len(names) + 1),
+        [symbol(name) for name in names],
+        rotation=40 if turned else 0,
+        ha="right" if turned else "center",
+        rotation_mode="anchor",
+    )
+    axes.tick_params(axis="x", length=0)
 
 
 def _lines(

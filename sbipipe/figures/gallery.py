@@ -57,13 +57,18 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
     """Who draws what, by section."""
     look = looks([estimator.name for estimator in results.estimators], results.exact)
     emulations = results.emulations
-    found = answers(results.sharing, results.estimators, results.pairs)
+    found = answers(results.sharing, results.distinct, results.pairs)
+    distinct = {one.name for one in results.distinct}
     first = {answer.simulator: answer.filled for answer in found}
     return {
-        "calibration": [(calibration_curves.draw, test, look) for test in results.tests],
-        "regions": [(regions.draw, found) for found in results.local],
+        "calibration": [
+            (calibration_curves.draw, test.of(distinct), look) for test in results.tests
+        ],
+        "regions": [
+            (regions.draw, found) for found in results.local if found.estimator in distinct
+        ],
         "posteriors": [
-            (posteriors.draw, example, look, first.get(example.simulator, ()))
+            (posteriors.draw, example.of(distinct), look, first.get(example.simulator, ()))
             for example in results.examples
         ],
         "recovery": [(recovery.draw, found, look[found.estimator]) for found in _first(results)],
@@ -79,7 +84,10 @@ def _plan(results: Results) -> dict[str, list[tuple[Any, ...]]]:
             for vectors in results.components
             for parameter in vectors.parameters[:PARAMETERS]
         ],
-        "learning": [(learning.draw, entry) for entry in results.learning],
+        "learning": [
+            (learning.draw, entry, look.get(entry.entry, learning.PLAIN))
+            for entry in results.learning
+        ],
         "budgets": [
             (budget.draw, name, one, look[one.of]) for name, one in results.budgets.items()
         ],
@@ -99,5 +107,8 @@ def _first(results: Results) -> list[Recovery]:
         parameter for example in results.examples for parameter in example.prior.shown[:PARAMETERS]
     )
     return [
-        found for parameter in kept for found in results.recoveries if found.parameter == parameter
+        found
+        for parameter in kept
+        for found in results.recoveries
+        if found.parameter == parameter and found.estimator not in results.idle
     ]

@@ -39,7 +39,7 @@ ROW = 0.34
 
 def draw(ladder: Ladder, looks: Mapping[str, Look]) -> Drawing:
     """One rung below the other, the prior last."""
-    with canvas(COLUMN, 1.35 + ROW * (len(ladder.rungs) + 1)) as figure:
+    with canvas(COLUMN, 1.5 + ROW * (len(ladder.rungs) + 1)) as figure:
         axes = figure.add_subplot()
         for place, rung in enumerate(ladder.rungs):
             _rung(axes, place, rung, looks[rung.name])
@@ -106,7 +106,9 @@ def _scale(axes: Axes, ladder: Ladder) -> None:
     axes.set_ylim(len(ladder.rungs) + 0.45, -0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"nats behind {plain(ladder.top.name)}")
+    axes.set_xlabel(
+        f"nats behind {plain(ladder.top.name)}\n(linear to {LINEAR:g}, logarithmic beyond)"
+    )
 
 
 def _alt(ladder: Ladder) -> str:

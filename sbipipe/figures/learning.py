@@ -6,13 +6,21 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.lines import Line2D
 
-from sbipipe.figures.style import INK, Drawing, canvas, finish, head, looks, plain
+from sbipipe.figures.style import INK, Drawing, Look, canvas, finish, head, looks, plain
 from sbipipe.results.learning import Learning
 
+PLAIN = Look(INK, "-", "o")
+"""Of a network that belongs to no one estimator."""
 
-def draw(learning: Learning) -> Drawing:
-    """Train dashed, valid solid; a marker at the epoch whose weights were kept."""
-    look = looks(list(learning.curves))
+
+def draw(learning: Learning, own: Look = PLAIN) -> Drawing:
+    """Train dashed, valid solid; a marker at the epoch whose weights were kept.
+
+    Args:
+        own: The look of a network that is alone: that of its estimator, or ink.
+    """
+    networks = list(learning.curves)
+    look = {networks[0]: own} if len(networks) == 1 else looks(networks)
     scored = any("score" in curve for curve in learning.curves.values())
     with canvas(height=4.6 if scored else 3.1) as figure:
         grid = figure.subplots(

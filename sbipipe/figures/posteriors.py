@@ -119,12 +119,12 @@ def _legend(
     ]
     handles.append(Line2D([], [], color=INK, marker="+", ls=":", lw=0.7, ms=9, label="truth"))
     title = f"test simulation {example.number}"
-    if len(panels) == 1:
+    if len(panels) <= 2:
         head(figure, title, handles, columns=3)
     else:
         panels[0, -1].legend(
             handles=handles, title=title, loc="upper right", borderaxespad=0, title_fontsize=9
-        )
+        ).set_in_layout(False)
 
 
 def _alt(example: Example) -> str:

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from sbipipe.figures.style import FAINT, INK, Drawing, canvas, finish, plain
+from sbipipe.figures.style import FAINT, INK, Drawing, Look, canvas, finish, plain
 from sbipipe.posteriors.predicted import Predictive
 
-COLOUR = "#0072B2"
 WIDTH, EACH, ROOM = 4.6, 0.24, 0.9
 """Inches: of the figure, of a component, and of what stands around them."""
 
 
-def draw(found: Predictive, name: str) -> Drawing:
-    """One row for each component."""
+def draw(found: Predictive, look: Look, name: str) -> Drawing:
+    """One row for each component.
+
+    Args:
+        look: The look of the estimator whose posterior it is.
+        name: Of the file, without suffix.
+    """
     rows = np.arange(len(found.components))[::-1]
     with canvas(WIDTH, ROOM + EACH * max(len(rows), 3)) as figure:
         axes = figure.add_subplot()
         for level, width in ((0.95, 1.2), (0.68, 4.0)):
             low, high = np.quantile(found.simulated, [(1 - level) / 2, (1 + level) / 2], axis=0)
-            axes.hlines(rows, low, high, color=COLOUR, lw=width, alpha=0.75)
+            axes.hlines(rows, low, high, color=look.colour, lw=width, alpha=0.75)
         axes.plot(found.observed, rows, "D", color=INK, ms=4.5, label="observed")
         axes.axvline(0, color=FAINT, lw=0.7, zorder=0)
         axes.set_yticks(rows, [plain(one) for one in found.components])

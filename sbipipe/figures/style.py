@@ -1,7 +1,8 @@
 """How every figure looks: one palette, one size of type, and how a figure becomes a file.
 
-Colours are those of Okabe & Ito (2008), told apart by readers of every colour vision; line style
-and marker differ as well, so that nothing rests on colour alone. Figures are drawn for a column of
+Colours are those of Okabe & Ito (2008), told apart by readers of every colour vision, with a violet
+in the place of their second blue; line style and marker differ as well, so that nothing rests on
+colour alone. Figures are drawn for a column of
 about 370 CSS pixels and one point of type is the same everywhere: a page places them beside each
 other where it is wide and below each other where it is narrow.
 """
@@ -69,7 +70,7 @@ _SETTINGS: Any = {
     "ytick.labelsize": 8,
 }
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#4B2A86")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -131,7 +132,13 @@ class Drawing:
 
 
 def looks(names: Sequence[str], exact: Sequence[str] = ()) -> dict[str, Look]:
-    """A look for each name, the same in every figure; exact posteriors are black and dashed."""
+    """A look for each name, by its place among all; exact posteriors are black and dashed.
+
+    Args:
+        names: All estimators of a run, in the order of `params.yaml`, so that each looks the same
+            in every figure of every page.
+        exact: Those of them that are exact.
+    """
     learned = [name for name in names if name not in exact]
     chosen = {
         name: Look(

@@ -8,7 +8,7 @@ marginalised over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -43,11 +43,13 @@ class Overlaid:
         draws: The draws of each estimator, with shape (n, D), by name.
         prior: The prior of the D parameters.
         truth: The true parameters, with shape (D,), where they are known.
+        marked: What the legend says of an estimator beside its name, by name.
     """
 
     draws: Mapping[str, Array]
     prior: Prior
     truth: Array | None = None
+    marked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -155,18 +157,23 @@ def _legend(
     figure: Figure, panels: NDArray[Any], found: Overlaid, looks: Mapping[str, Look], title: str
 ) -> None:
     handles: list[Any] = [
-        Line2D([], [], color=looks[name].colour, ls=looks[name].line, label=plain(name))
+        Line2D([], [], color=looks[name].colour, ls=looks[name].line, label=_called(found, name))
         for name in found.draws
     ]
     handles.append(Patch(color=BAND, lw=0, label="prior"))
     if found.truth is not None:
         handles.append(Line2D([], [], color=INK, marker="+", ls=":", lw=0.7, ms=9, label="truth"))
-    if len(panels) == 1:
+    if len(panels) <= 2:
         head(figure, plain(title), handles, columns=3)
         return
     panels[0, -1].legend(
         handles=handles, title=plain(title), loc="upper right", borderaxespad=0, title_fontsize=9
-    )
+    ).set_in_layout(False)
+
+
+def _called(found: Overlaid, name: str) -> str:
+    marked = found.marked.get(name)
+    return plain(f"{name}, {marked}" if marked else name)
 
 
 def _alt(found: Overlaid, title: str) -> str:

@@ -225,10 +225,16 @@ class Looks:
     Attributes:
         estimator: The number of those of this estimator, this one included.
         split: The number of those of all estimators.
+        simulations: The hash of the true parameters of these simulations; empty where it was not
+            kept.
+        rejected_at: The highest level, above that of this verdict, at which this estimator was
+            rejected before; None where there is none.
     """
 
     estimator: int
     split: int
+    simulations: str = ""
+    rejected_at: Real | None = None
 
 
 @record
@@ -246,7 +252,7 @@ class SampleSize:
 
 @record
 class Advice:
-    """What to try next with a posterior that is withheld.
+    """What to try next with a posterior.
 
     Attributes:
         found: The finding that speaks for it, in words.
@@ -284,6 +290,8 @@ class Verdict:
         estimator_hash: The hash of the weights behind the draws; empty before `publish`.
         advice: What to try next, the most promising first; empty where the posterior is published,
             and before `publish`.
+        remarks: What might make a published posterior sharper; empty where it is withheld, and
+            before `publish`.
     """
 
     verdict: Outcome
@@ -306,6 +314,12 @@ class Verdict:
     looks: Looks | None = None
     estimator_hash: str = ""
     advice: tuple[Advice, ...] = ()
+    remarks: tuple[Advice, ...] = ()
+
+    @property
+    def sharper(self) -> tuple[str, ...]:
+        """What might make a published posterior sharper, in sentences."""
+        return tuple(f"it might be sharper: {one.found} ({one.do})" for one in self.remarks)
 
     @property
     def coverage_68(self) -> float | None:

@@ -19,6 +19,7 @@ from sbipipe.gate.verdict import (
     Detection,
     Gain,
     Interval,
+    Looks,
     Outcome,
     Power,
     Shape,
@@ -71,10 +72,18 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     yield from (words for words in (gained, seen) if words != first)
     if verdict.failures and verdict.failures.failed:
         yield _failed(verdict.failures)
-    if verdict.looks and verdict.looks.estimator > 1:
+    if verdict.looks:
+        yield from _looked(verdict.looks, verdict.level)
+
+
+def _looked(looks: Looks, level: float) -> Iterator[str]:
+    """How often the test simulations had been looked at, and whether the level was lowered."""
+    if looks.rejected_at is not None:
+        yield f"Rejected at level {looks.rejected_at:g}, then judged at {level:g}"
+    if looks.estimator > 1:
         yield (
-            f"The test simulations were looked at {verdict.looks.split} times, "
-            f"{verdict.looks.estimator} of them for this estimator"
+            f"When this was judged, the test simulations had been looked at {looks.split} times, "
+            f"{looks.estimator} of them for this estimator"
         )
 
 

@@ -16,6 +16,7 @@ from sbipipe.physics.parameters import NAMES
 from sbipipe.records import InputError
 from sbipipe.sets import cmd_layout
 from sbipipe.sets.tables import csv_parameters, read_table
+from sbipipe.sets.tails import heavy
 
 ASTROPHYSICS = ("A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
 """The parameters of hydrodynamic suites behind the cosmological ones, as CAMELS names them."""
@@ -64,6 +65,7 @@ def _table(path: Path, parameters: tuple[str, ...]) -> Source:
         group=kept.group,
         excluded=len(rows) - len(kept),
         data=rows.data,
+        tails=heavy(kept.x) if isinstance(rows.data, Fields) else None,
     )
 
 

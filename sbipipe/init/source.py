@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sbipipe.interfaces import Array, Data, Index
+from sbipipe.sets.tails import Tails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Source:
         group: The simulation of each of these rows, with shape (N,).
         excluded: The number of rows that are not finite.
         data: What a row is.
+        tails: The far pixels of fields, if there are any as they are read.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Source:
     group: Index
     excluded: int
     data: Data
+    tails: Tails | None = None
 
     @property
     def simulations(self) -> int:

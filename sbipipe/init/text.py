@@ -3,6 +3,7 @@ person has to decide."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from sbipipe.interfaces import SPLITS, Fields
 from sbipipe.seeds import number
 from sbipipe.sets.shares import default_shares
 from sbipipe.sets.splits import assign
+from sbipipe.sets.tails import REMEDY
 
 TEMPLATE = "params.yaml.jinja"
 
@@ -58,6 +60,7 @@ def text(source: Source, guess: Guess) -> str:
         diagnostics=MANDATORY,
         tested=tested,
         reach=reach,
+        tails=_remark(source),
         **_sets(source),
     )
 
@@ -70,6 +73,13 @@ def _sets(source: Source) -> dict[str, Any]:
     names = {"cnn": found["channels"], "statistics": found["statistics"]}
     sets = [name for name, there in names.items() if there] or [source.name]
     return {"what": "maps", "sets": sets, **found}
+
+
+def _remark(source: Source) -> list[str]:
+    """Lines about far pixels, where there are some."""
+    if source.tails is None:
+        return []
+    return textwrap.wrap(f"{source.tails.sentence}; {REMEDY}.", width=94)
 
 
 def _measurable(data: Fields) -> tuple[str, ...]:

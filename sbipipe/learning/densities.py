@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from sbipipe.interfaces import Array, Data, Fields, Mask
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.standardise import Standardise
+from sbipipe.progress import spend
 from sbipipe.records import InputError
 
 DENSITIES = (
@@ -103,6 +104,7 @@ class ConditionalDensity(nn.Module):
         parts = [embedded.new_empty(shape)]
         for count in counts:
             parts.append(self.net.sample((count,), embedded))  # type: ignore[operator]
+            spend(count * len(embedded))
             gc.collect(1)
         return self.inputs.inverse(torch.cat(parts))
 

@@ -14,7 +14,8 @@ other of the pair for which a normal density of y, brought back to x, describes 
     -log sd(y) + E log |dy/dx|,
 
 and a straight line stays where that gains less than `GAIN` nats a row, as for whatever is nearly
-normal, bounded or flat. Fields are never bent: each of their channels has one mean and scale.
+normal, bounded or flat. Fields are never bent here: each of their channels has one mean and scale
+(`channels` bends them).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def write(path: Path, portrait: Portrait, predicted: Sequence[Predictive | str])
 
 def page(portrait: Portrait, predicted: Sequence[Predictive | str]) -> str:
     """The page as HTML."""
-    look = looks(list(portrait.files))
+    look = looks(portrait.estimators, portrait.exact)
     shown = range(min(SHOWN, len(portrait.names)))
     summaries = [portrait.summaries(b) for b in range(len(portrait.names))]
     checks = [None if isinstance(one, str) else one for one in predicted]
@@ -55,10 +55,12 @@ def page(portrait: Portrait, predicted: Sequence[Predictive | str]) -> str:
             triangles=[_triangle(portrait, b, look) for b in shown],
             checks=checks,
             unchecked=[one if isinstance(one, str) else "" for one in predicted],
-            predictions=[one and predicted_figure.draw(one, f"predicted_{b}") for b, one in
-                         enumerate(checks)],
+            predictions=[
+                one and predicted_figure.draw(one, look[portrait.estimator], f"predicted_{b}")
+                for b, one in enumerate(checks)
+            ],
         )
-    )  # fmt: skip
+    )
 
 
 def _triangle(portrait: Portrait, b: int, look: dict[str, Look]) -> Drawing | None:
@@ -67,7 +69,7 @@ def _triangle(portrait: Portrait, b: int, look: dict[str, Look]) -> Drawing | No
     draws = {name: one for name, one in every.items() if np.isfinite(one).all()}
     if not draws:
         return None
-    found = triangle.Overlaid(draws=draws, prior=portrait.prior)
+    found = triangle.Overlaid(draws=draws, prior=portrait.prior, marked=portrait.marked)
     return triangle.draw(found, look, f"triangle_{b}", portrait.names[b])
 
 

@@ -10,6 +10,7 @@ from sbipipe.config import Draw
 from sbipipe.gate.controls import controls
 from sbipipe.interfaces import Dataset, Generator, PosteriorDraws
 from sbipipe.posteriors.given import given
+from sbipipe.progress import phase
 from sbipipe.protocols import Posterior, Prior
 
 
@@ -22,7 +23,8 @@ def draw(
     samples = conditioned.sample(settings.draws, rng)
     seconds = (time.perf_counter() - start) / len(test)
     preimages = {c.name: c.preimage(test.theta, samples.draws) for c in controls(settings)}
-    log_prob = conditioned.log_prob(np.stack([test.theta, *preimages.values()]))
+    with phase("truth and controls"):
+        log_prob = conditioned.log_prob(np.stack([test.theta, *preimages.values()]))
     return PosteriorDraws(
         parameters=prior.names,
         theta=test.theta,

@@ -121,7 +121,8 @@ def summary(name: str, diagnosis: Verdict) -> list[str]:
     """The verdict on an estimator in a few lines."""
     sign = "published" if diagnosis.published else "withheld"
     first = f"{name}: {sign}, {diagnosis.verdict}: {diagnosis.reasons[0]}"
-    return [first, *advised(name, diagnosis)]
+    sharper = [f"{name}: {line}" for line in diagnosis.sharper]
+    return [first, *advised(name, diagnosis), *sharper]
 
 
 def refusal(name: str, diagnosis: Verdict | None) -> str:

@@ -2,13 +2,19 @@
 
 The observation goes through the same summary as the training set. An estimator whose verdict does
 not let it out is refused, unless the caller insists; then the file says so.
+
+Estimators of one simulator read few sets between them, and reading and measuring training rows
+takes longer than drawing. So the page of an observation, which shows every published estimator,
+and a study, which is asked again and again, keep what they have found around it (`Surroundings`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,15 +22,16 @@ from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params
 from sbipipe.evenly import evenly
 from sbipipe.gate import uniformity
-from sbipipe.gate.verdict import Verdict, Verdicts
-from sbipipe.interfaces import Array
+from sbipipe.gate.verdict import Verdict
+from sbipipe.interfaces import Array, Dataset
 from sbipipe.posteriors import file as posterior_file
+from sbipipe.posteriors.chosen import diagnosis_of, known, recommended, unchanged
 from sbipipe.posteriors.content import PosteriorFile
 from sbipipe.posteriors.nearby import Nearby, nearby
-from sbipipe.posteriors.novelty import either, features, places
+from sbipipe.posteriors.novelty import Neighbourhood, among, features, neighbourhood
 from sbipipe.posteriors.portrait import Portrait
 from sbipipe.posteriors.remarks import remarks
-from sbipipe.records import InputError, load
+from sbipipe.records import InputError
 from sbipipe.seeds import stream
 from sbipipe.sets.observation import read_observations
 
@@ -32,6 +39,67 @@ PRIOR_DRAWS = 1000
 
 ROWS = 5_000
 """Training rows that observations are set beside, at most."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """The sets of a run, as far as they were asked for.
+
+    Attributes:
+        params: The parameters of the run.
+    """
+
+    params: Params
+    _found: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def observe(self, of: str, fields: Array) -> Array:
+        """What a set would hold of observations (B, ...) of its simulator; those asked for last are
+        kept."""
+        asked = posterior_file.observation_hash(fields)
+        kept, x = self._found.get(("observed", of), (None, None))
+        if kept != asked:
+            x = project.observe(self.params, of, fields)
+            self._found["observed", of] = asked, x
+        return cast(Array, x)
+
+    def test_rows(self, of: str) -> Dataset:
+        """The test simulations of a set."""
+        return self._once(("test", of), lambda: project.test_rows(self.params, of))
+
+    def places(self, of: str, fields: Array) -> dict[str, Array]:
+        """Where each observation lies among the rows that an estimator was trained on, and, where
+        it reads a summary, as a whole among those of its simulator (`novelty.among`).
+
+        Args:
+            of: The training set.
+            fields: With shape (B, L) or (B, C, *space).
+        """
+        simulator = self.params.simulator_of(of)
+        own = of if self._has_training_rows(of) else simulator
+        read = self.observe(own, fields)
+        return among(partial(self._measured, own), partial(self._measured, simulator), read, fields)
+
+    def _has_training_rows(self, of: str) -> bool:
+        made = self.params.emulate.get(of)
+        return made is None or {"train", "valid"} <= set(made.score)
+
+    def _measured(self, of: str) -> Neighbourhood:
+        return self._once(("rows", of), lambda: _measure(self.params, of))
+
+    def _once(self, key: Hashable, find: Callable[[], T]) -> T:
+        if key not in self._found:
+            self._found[key] = find()
+        return cast(T, self._found[key])
+
+
+def _measure(params: Params, of: str) -> Neighbourhood:
+    """The training rows of a set, of which no more than `ROWS` are read."""
+    held_out = project.rows(params, of, "valid").one_per_group(stream(params.seed, "novelty", of))
+    train: Any = storage.open_split(paths.SETS / of, "train")["x"]
+    some = np.asarray(train.oindex[evenly(train.shape[0], ROWS)])
+    return neighbourhood(some, held_out.x)
 
 
 def infer(
@@ -41,6 +109,7 @@ def infer(
     draws: int,
     row: int | None,
     uncalibrated: bool,
+    around: Surroundings | None = None,
 ) -> PosteriorFile:
     """Draws from the posterior of what files hold.
 
@@ -50,6 +119,7 @@ def infer(
         draws: For each observation.
         row: Which of several observations, or all.
         uncalibrated: Use the estimator whatever its verdict.
+        around: The sets of the run, as far as they were read before.
 
     Raises:
         InputError: If there is no such estimator, its verdict does not let it out, or the
@@ -66,11 +136,12 @@ def infer(
     simulator = params.simulator_of(params.set_of(name))
     shape = storage.open_set(paths.SETS / simulator).data.shape
     fields, names = read_observations(files, shape, row)
-    return _inferred(params, name, fields, names, draws, diagnosis)
+    around = around or Surroundings(params=params)
+    return _inferred(around, name, fields, names, draws, diagnosis)
 
 
 def _inferred(
-    params: Params,
+    around: Surroundings,
     name: str,
     fields: Array,
     names: Sequence[str],
@@ -78,11 +149,12 @@ def _inferred(
     diagnosis: Verdict | None,
 ) -> PosteriorFile:
     """Draws of one estimator for observations (B, ...) of its simulator."""
+    params = around.params
     of = params.set_of(name)
     simulator = params.simulator_of(of)
-    x = project.observe(params, of, fields)
+    x = around.observe(of, fields)
     refuse_unscored(names, x)
-    found = novelty(params, of, fields, x)
+    found = around.places(of, fields)
     rng = stream(params.seed, "infer", name, posterior_file.observation_hash(fields))
     samples = project.posterior(params, name).at(x).sample(draws, rng)
     prior = plugins.prior_of(params, simulator)
@@ -106,32 +178,44 @@ def _inferred(
     )
 
 
-def portrait(params: Params, content: PosteriorFile) -> Portrait:
-    """What a page shows of the observations of a posterior file that `infer` has made."""
+def portrait(
+    params: Params, content: PosteriorFile, around: Surroundings | None = None
+) -> Portrait:
+    """What a page shows of the observations of a posterior file that `infer` has made.
+
+    Args:
+        around: The sets of the run, as far as they were read before.
+    """
+    around = around or Surroundings(params=params)
     names = content.attributes["observations"]
     asked = str(content.attributes["estimator"])
     simulator = params.simulator_of(params.set_of(asked))
     fields = content.x if content.fields is None else content.fields
-    files = {asked: content}
+    files, same = {asked: content}, unchanged(params)
     for name in params.tested_on[simulator]:
         diagnosis = diagnosis_of(name)
-        if name != asked and diagnosis is not None and diagnosis.published:
+        if name not in (asked, *same) and diagnosis is not None and diagnosis.published:
             draws = len(content.samples.draws)
-            files[name] = _inferred(params, name, fields, names, draws, diagnosis)
+            files[name] = _inferred(around, name, fields, names, draws, diagnosis)
     return Portrait(
         estimator=asked,
+        recommended=recommended(params, simulator),
+        estimators=tuple(params.estimators),
+        exact=params.exact,
         names=tuple(names),
         prior=plugins.prior_of(params, simulator),
         files=files,
-        nearby={name: _nearby(params, name, file) for name, file in files.items()},
+        nearby={name: _nearby(around, name, file) for name, file in files.items()},
+        same={name: of for name, of in same.items() if name in params.tested_on[simulator]},
         remarks=tuple(remarks(content)),
     )
 
 
-def _nearby(params: Params, name: str, file: PosteriorFile) -> tuple[Nearby, ...]:
+def _nearby(around: Surroundings, name: str, file: PosteriorFile) -> tuple[Nearby, ...]:
     """What the test simulations near each observation say of an estimator."""
+    params = around.params
     tested = storage.load_draws(paths.DRAWS / f"{name}.safetensors")
-    x, observed = project.test_rows(params, params.set_of(name)).x, file.x
+    x, observed = around.test_rows(params.set_of(name)).x, file.x
     if x.ndim > 2:
         x, observed = features(x), features(observed)
     rng = stream(params.seed, "nearby", name)
@@ -145,59 +229,3 @@ def refuse_unscored(names: Sequence[str], x: Array) -> None:
     if len(lost):
         lines = (f"{names[int(b)]}: too sharp for the emulator's polynomials" for b in lost)
         raise InputError(*lines)
-
-
-def beside(params: Params, of: str, fields: Array, x: Array) -> tuple[str, Array]:
-    """The set beside whose training rows an observation is looked at, and the observation as that
-    set holds it: the estimator's own, or its simulator's where that has no training rows."""
-    made = params.emulate.get(of)
-    scored = made is None or {"train", "valid"} <= set(made.score)
-    return (of, x) if scored else (params.simulator_of(of), fields)
-
-
-def known(params: Params, name: str) -> None:
-    """Refuse an estimator that does not exist or is not trained; raises InputError."""
-    if name not in params.estimators:
-        raise InputError(f"--estimator: given {name!r}; allowed: {', '.join(params.estimators)}")
-    if not (paths.ESTIMATORS / f"{name}.safetensors").exists():
-        raise InputError(f"train.{name}: it is not trained yet; run dvc repro first")
-
-
-def diagnosis_of(name: str) -> Verdict | None:
-    """The verdict on a trained estimator, from `coverage.json`.
-
-    One that was trained again since it was judged has none, as one never judged.
-    """
-    if not paths.COVERAGE.exists():
-        return None
-    verdicts = load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE)
-    diagnosis = verdicts.estimators.get(name)
-    weights = paths.ESTIMATORS / f"{name}.safetensors"
-    if diagnosis is None or diagnosis.estimator_hash != storage.file_hash(weights):
-        return None
-    return diagnosis
-
-
-def novelty(params: Params, of: str, fields: Array, x: Array) -> dict[str, Array]:
-    """Where each observation lies among the rows that an estimator was trained on (`places`), and,
-    where it reads a summary, as a whole among those of its simulator: a summary may be blind.
-
-    Args:
-        of: The training set.
-        fields: With shape (B, L) or (B, C, *space).
-        x: What the estimator reads of them, with shape (B, M) or (B, C, *space).
-    """
-    own, given = beside(params, of, fields, x)
-    found = _places(params, own, given)
-    simulator = params.simulator_of(of)
-    if own == simulator or np.array_equal(given, fields):
-        return found
-    return either(found, _places(params, simulator, fields))
-
-
-def _places(params: Params, of: str, x: Array) -> dict[str, Array]:
-    """Where observations lie among rows of a set, of which no more than `ROWS` are read."""
-    held_out = project.rows(params, of, "valid").one_per_group(stream(params.seed, "novelty", of))
-    train: Any = storage.open_split(paths.SETS / of, "train")["x"]
-    some = np.asarray(train.oindex[evenly(train.shape[0], ROWS)])
-    return places(some, held_out.x, x)

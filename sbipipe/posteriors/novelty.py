@@ -19,7 +19,7 @@ simulations, whatever their distribution (conformal prediction; Vovk et al. 2005
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,28 +147,48 @@ class Neighbourhood:
         )
         return {**found, "where": where, "words": words, "held_out": n}
 
+    def places(self, x: Array) -> dict[str, Array]:
+        """Where each observation lies; fields by their `features`.
 
-def places(train: Array, valid: Array, x: Array) -> dict[str, Array]:
-    """Where each observation lies among training rows; fields are compared by their `features`.
+        Args:
+            x: With shape (B, L) or (B, C, *space).
+
+        Returns:
+            For each observation the percentiles of its distances among those of the held-out rows,
+            and `outside`, 1 or 0; each with shape (B,).
+        """
+        reports = [self.report(row) for row in _vectors(x)]
+        return {
+            "mahalanobis_percentile": np.array([r["mahalanobis"]["percentile"] for r in reports]),
+            "mmd_percentile": np.array([r["mmd"]["percentile"] for r in reports]),
+            "outside": np.array([float(r["where"] == "outside") for r in reports]),
+        }
+
+
+def neighbourhood(train: Array, valid: Array) -> Neighbourhood:
+    """Training rows, and how far held-out ones lie from them; fields by their `features`.
 
     Args:
         train: With shape (N, L) or (N, C, *space).
         valid: Independent rows that are not in `train`, with the shape of a row of it.
-        x: The observations, with the same.
-
-    Returns:
-        For each observation the percentiles of its distances among those of `valid`, and
-        `outside`, 1 or 0; each with shape (B,).
     """
-    if x.ndim > 2:
-        train, valid, x = features(train), features(valid), features(x)
-    neighbourhood = Novelty(train).fit(valid)
-    reports = [neighbourhood.report(row) for row in x]
-    return {
-        "mahalanobis_percentile": np.array([r["mahalanobis"]["percentile"] for r in reports]),
-        "mmd_percentile": np.array([r["mmd"]["percentile"] for r in reports]),
-        "outside": np.array([float(r["where"] == "outside") for r in reports]),
-    }
+    return Novelty(_vectors(train)).fit(_vectors(valid))
+
+
+def among(
+    read: Callable[[], Neighbourhood], whole: Callable[[], Neighbourhood], x: Array, fields: Array
+) -> dict[str, Array]:
+    """Where observations lie among the rows that an estimator was trained on; and, where what it
+    reads is not all of them, as a whole among those of its simulator, since a summary may be blind.
+
+    Args:
+        read: What an estimator reads of the training rows; asked only where it is needed.
+        whole: The training rows themselves.
+        x: What the estimator reads of the observations, with shape (B, M) or (B, C, *space).
+        fields: The observations, with shape (B, L) or (B, C, *space).
+    """
+    found = read().places(x)
+    return found if np.array_equal(x, fields) else either(found, whole().places(fields))
 
 
 def either(read: Mapping[str, Array], whole: Mapping[str, Array]) -> dict[str, Array]:
@@ -201,6 +221,10 @@ def features(fields: Array) -> Array:
     ]
     found = [channels.mean(-1), np.log(width), (scaled**3).mean(-1), (scaled**4).mean(-1)]
     return np.concatenate([*found, *map(np.log, steps)], axis=1)
+
+
+def _vectors(rows: Array) -> Array:
+    return features(rows) if rows.ndim > 2 else rows
 
 
 def _standardised(standardise: Standardise, x: Array) -> Array:

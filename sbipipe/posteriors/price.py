@@ -5,6 +5,7 @@ Rows of one simulation are not independent, so errors are those of a mean over s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,27 @@ def price(gained: Array, without: Array, rank: tuple[Array, Array], group: Index
     }
 
 
+def idle(
+    mends: Mapping[str, str],
+    notes: Mapping[str, Mapping[str, Any]],
+    published: Mapping[str, bool],
+) -> dict[str, str]:
+    """The recalibrations that changed nothing worth having, with what they mend: the posterior is
+    that of the other, and need not be shown twice. One that is published alone, or withheld alone,
+    is none of them.
+
+    Args:
+        mends: What each recalibration mends.
+        notes: What each says of itself; `worth_having` is whether it pays, where it knows.
+        published: Whether an estimator is published.
+    """
+    return {
+        name: of
+        for name, of in mends.items()
+        if notes[name].get("worth_having") is False and published.get(name) == published.get(of)
+    }
+
+
 def standard_error(values: Array, group: Index) -> float:
     """Of the mean of values (N,), of which only those of different groups are independent."""
     _, place = np.unique(group, return_inverse=True)
@@ -54,4 +76,4 @@ def some(rows: Dataset, most: int) -> Dataset:
     return rows.rows(evenly(len(rows), most))
 
 
-__all__ = ["finite", "price", "some", "standard_error"]
+__all__ = ["finite", "idle", "price", "some", "standard_error"]

@@ -37,7 +37,9 @@ def remarks(content: PosteriorFile) -> list[str]:
             f"inside the training set: none is farther from it than {farthest:.1f} % of "
             "held-out simulations"
         )
-    return [*lines, *_at_the_edge(content)]
+    name = content.attributes["estimator"]
+    sharper = content.diagnosis.sharper if content.diagnosis else ()
+    return [*lines, *_at_the_edge(content), *(f"{name}: {line}" for line in sharper)]
 
 
 def _at_the_edge(content: PosteriorFile) -> Iterator[str]:

@@ -53,4 +53,9 @@ def completed(made: Any) -> Any:
     return CompletedWithLikelihood(made) if hasattr(made, "log_likelihood") else Completed(made)
 
 
-__all__ = ["Completed", "completed"]
+def simulates(made: Any) -> type[Any]:
+    """The class that simulates: that of the simulator of all parameters, where some are fixed."""
+    return type(made.inner if isinstance(made, Completed) else made)
+
+
+__all__ = ["Completed", "completed", "simulates"]

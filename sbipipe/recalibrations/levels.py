@@ -31,8 +31,9 @@ of alpha with D degrees of freedom; with it alone,
 is the density ratio of two Gaussians in D dimensions, q being s times as wide as the other: an
 error of the width is mended exactly. t_1^2 follows, for the tails, then alpha, alpha^2, ... for
 the bulk. How many are taken, and none is a choice, is decided by the likelihood of simulations left
-out, in which a further one has to gain more than its standard error: few rows allow few terms. The
-c_k maximise the likelihood under a standard normal prior, worth one row.
+out, in which a further one has to gain more than its standard error: few rows allow few terms. A
+map that gains no more than that is not worth having, and says so (`worth_having`). The c_k maximise
+the likelihood under a standard normal prior, worth one row.
 
 **Levels from draws.** alpha is known by the rank of q(theta | x) among n draws from q, uniform on
 {0, ..., n} under q. f is a table of n + 1 numbers with a mean of one, so q' is normalised for n
@@ -63,6 +64,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.posteriors.price import price, some, standard_error
+from sbipipe.progress import at_once, blocks, phase
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.particles import counts, effective_size, pick, resample
@@ -114,7 +116,8 @@ class Levels:
         rank, log_prob, group = rank[found], log_prob[found], rows.group[found]
         self._require(len(np.unique(group)))
         terms = _statistics(self.points, len(prior.names), self.terms)
-        gains, levels = _left_out(rank, group, terms, number(run.seed, "folds"))
+        with phase("choosing terms"):
+            gains, levels = _left_out(rank, group, terms, number(run.seed, "folds"))
         best = _enough(gains, group)
         mended = _LevelledPosterior(
             posterior=posterior,
@@ -126,6 +129,7 @@ class Levels:
             "terms": best,
             **price(gains[best], log_prob, (levels[0], levels[best]), group),
             "rows_without_a_posterior": int((~found).sum()),
+            "worth_having": bool(gains[best].mean() > standard_error(gains[best], group)),
         }
         return mended, History(seconds=time.perf_counter() - start, notes=notes)
 
@@ -167,8 +171,8 @@ def _ranks_of_truth(posterior: Posterior, rows: Dataset, points: int) -> tuple[I
     """Ranks of the true parameters, and their log density, NaN where there is no posterior; each
     with shape (N,)."""
     ranks, densities = [np.zeros(0, int)], [np.zeros(0)]
-    for first in range(0, len(rows), BLOCK):
-        block = rows.rows(slice(first, first + BLOCK))
+    for part in blocks(len(rows), BLOCK, "levels of the truth", each=2 * points):
+        block = rows.rows(part)
         conditioned = posterior.at(block.x)
         reference = _reference(conditioned, points)
         log_prob = conditioned.log_prob(block.theta[None])
@@ -279,8 +283,9 @@ class _LevelledPosterior:
         return evaluate(self.posterior.log_ratio, theta, digest) + self.prior.log_prob(theta)
 
     def at(self, x: Array) -> Conditioned:
-        conditioned = self.posterior.at(x)
-        reference = _reference(conditioned, len(self.log_f) - 1)
+        conditioned, points = self.posterior.at(x), len(self.log_f) - 1
+        with at_once(len(x), "levels of draws", each=2 * points):
+            reference = _reference(conditioned, points)
         return _Levelled(conditioned=conditioned, reference=reference, log_f=self.log_f)
 
     @property

@@ -34,6 +34,7 @@ from scipy import special
 
 from sbipipe.interfaces import Array, Dataset, Generator, History, Mask, Run, Samples, Weights
 from sbipipe.posteriors.price import price, some
+from sbipipe.progress import phase
 from sbipipe.protocols import Conditioned, Posterior, Prior, Recalibration
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
@@ -138,6 +139,14 @@ class _Weighted(FromDensity):
         self.k_hat = np.full(len(self.x), np.nan)
         super().__post_init__()
 
+    @property
+    def _search(self) -> float:
+        return 2 * self.points
+
+    @property
+    def _per_draw(self) -> float:
+        return 2 * _POOL
+
     def _prepare(self, rows: slice) -> Array:
         proposal = self.proposal.at(self.observed[rows])
         self._proposals[rows.start] = proposal
@@ -179,12 +188,15 @@ class _Weighted(FromDensity):
 
 def _looked_at(mended: _Reweighted, rows: Dataset, seed: int) -> dict[str, Any]:
     """What becomes of the proposal on some rows."""
-    conditioned, raw = mended.at(rows.x), mended.proposal.at(rows.x)
+    with phase("with weights"):
+        conditioned = mended.at(rows.x)
+    with phase("without weights"):
+        raw = mended.proposal.at(rows.x)
     truth = np.stack([one.log_prob(rows.theta[None])[0] for one in (raw, conditioned)])
-    drawn = [
-        one.sample(_DRAWS, stream(seed, name))
-        for name, one in (("without", raw), ("with", conditioned))
-    ]
+    drawn = []
+    for name, one in (("without", raw), ("with", conditioned)):
+        with phase(f"{name} weights"):
+            drawn.append(one.sample(_DRAWS, stream(seed, name)))
     levels = [(one.log_prob > at).mean(0) for one, at in zip(drawn, truth, strict=True)]
     kept = ~np.isnan(truth).any(0)
     notes: dict[str, Any] = {

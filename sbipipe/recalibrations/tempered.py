@@ -33,6 +33,7 @@ from scipy.special import logsumexp, softmax
 
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, History, Run, Weights
+from sbipipe.progress import at_once, phase
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.condition import condition
@@ -76,11 +77,15 @@ class Tempered:
         """
         start = time.perf_counter()
         kept = evenly(len(calibrate), self.rows)
-        likelihoods = _likelihoods(posterior, calibrate.rows(kept), prior, self.points, run.seed)
-        strength = likelihoods.strength(self.least, self.most)
+        rows = calibrate.rows(kept)
+        with phase("strength"):
+            likelihoods = _likelihoods(posterior, rows, prior, self.points, run.seed)
+            strength = likelihoods.strength(self.least, self.most)
+        error = likelihoods.strength_error(strength)
         notes: dict[str, Any] = {
             "strength": strength,
-            "strength_error": likelihoods.strength_error(strength),
+            "strength_error": error,
+            "worth_having": bool(abs(strength - 1) > error),
             "share_in_68_%_regions_without_it": likelihoods.coverage(1.0, 0.68),
             "share_with_it": likelihoods.coverage(strength, 0.68),
         }
@@ -164,7 +169,8 @@ def _likelihoods(
     where = np.concatenate([u, at_prior, *wider])
 
     digest = posterior.digest(rows.x)
-    values = evaluate(posterior.log_ratio, prior.from_unbounded(where), digest)
+    with at_once(len(digest), "densities at points", each=len(where)):
+        values = evaluate(posterior.log_ratio, prior.from_unbounded(where), digest)
     truth = evaluate(posterior.log_ratio, rows.theta[None], digest)[0]
     posterior_over_prior = own.log_prob[:, known] - prior.log_prob(own.draws[:, known])
     log_evidence = np.median(values[:points] - posterior_over_prior, 0)

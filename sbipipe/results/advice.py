@@ -111,6 +111,16 @@ def advice(known: Known, name: str) -> tuple[Advice, ...]:
     return tuple(islice(_all(known, name), MOST))
 
 
+def remarks(known: Known, name: str) -> tuple[Advice, ...]:
+    """What might make a published posterior sharper: training for longer where a validation loss
+    still fell at its end, its own or that of a summary behind it; nothing where it is withheld,
+    since advice says so."""
+    if not known.verdicts[name].published:
+        return ()
+    found = (_unfinished(known.params, *one) for one in dict.fromkeys(behind(known.params, name)))
+    return tuple(islice((one for one in found if one), MOST))
+
+
 def _all(known: Known, name: str) -> Iterator[Advice]:
     yield from _mended(known, name)
     yield from _test(known, name)
@@ -206,7 +216,7 @@ def _networks(known: Known, name: str) -> Iterator[Advice]:
     simulator = params.simulator_of(params.set_of(name))
     for section, entry in dict.fromkeys(behind(params, name)):
         history = storage.load_history(paths.history_path(section, entry))
-        still = next(_falling(params, section, entry, history), None)
+        still = _unfinished(params, section, entry)
         curve = known.budgets.get(entry) if section == "train" else None
         guess = _lacking(known, simulator, entry, gap(history)) if curve is None else None
         found = still or guess or (_affording(known, simulator, curve) if curve else None)
@@ -242,6 +252,12 @@ def _lacking(known: Known, simulator: str, entry: str, excess: float) -> Advice 
     else:
         end = f"{count} simulations would bring that to about {SMALL:g}"
     return Advice(found=f"{found}; {end}", do=_more(known, simulator, "train", count))
+
+
+def _unfinished(params: Params, section: str, entry: str) -> Advice | None:
+    """Longer training, where a curve still fell when it ended."""
+    history = storage.load_history(paths.history_path(section, entry))
+    return next(_falling(params, section, entry, history), None)
 
 
 def _falling(params: Params, section: str, entry: str, history: History) -> Iterator[Advice]:
@@ -346,4 +362,4 @@ def _summary(known: Known, name: str) -> Iterator[Advice]:
     )
 
 
-__all__ = ["Advice", "Known", "advice", "behind", "falling", "farthest", "gap"]
+__all__ = ["Advice", "Known", "advice", "behind", "falling", "farthest", "gap", "remarks"]

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sbipipe.gate.choice import order
 from sbipipe.gate.verdict import Estimate
 from sbipipe.posteriors.comparison import Pair
 from sbipipe.results.calibration import Judged, learned
@@ -94,6 +95,12 @@ class Answer:
             yield from (_next(e) for e in self.estimators if e.verdict.advice)
             return
         yield self._why(self.use)
+        looks = self.use.verdict.looks
+        if looks and looks.rejected_at is not None:
+            yield (
+                f"It was rejected at level {looks.rejected_at:g}, then judged at "
+                f"{self.use.verdict.level:g}"
+            )
         as_good = [n for n in self._published if not self._behind(n)]
         if as_good:
             yield f"No worse, within {ERRORS:g} standard errors: " + ", ".join(
@@ -185,10 +192,7 @@ def _answer(simulator: str, estimators: tuple[Judged, ...], pairs: Sequence[Pair
 
 
 def _order(estimator: Judged) -> tuple[bool, bool, float]:
-    """Published ones first, the exact one before others, and most nats first."""
-    nats = estimator.verdict.gain.nats.mean
-    worth = nats if math.isfinite(nats) else -math.inf
-    return not estimator.verdict.published, not estimator.exact, -worth
+    return order(estimator.verdict, exact=estimator.exact)
 
 
 def _ahead(name: str, pairs: Sequence[Pair]) -> Iterator[tuple[str, Estimate]]:

@@ -11,13 +11,17 @@ import numpy as np
 from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.emulation import emulated, truth
-from sbipipe.emulation.judgement import Against, Judgement
+from sbipipe.emulation.judgement import Against, Judgement, Nearness
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
 
 MAPS = 2
 """Fields of each sort that are shown at one theta."""
+
+
+LEVEL = 0.01
+"""The probability with which an emulator of new fields is said to remember, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,27 @@ class Emulation:
     judgement: Judgement
     maps: tuple[Maps, ...]
     noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def nearness(self) -> dict[str, Nearness]:
+        """How near its fields come to others, by what they are set beside."""
+        found = self.judgement.remembered
+        near = {
+            "to the nearest training field, in pixels": found.pixels,
+            "to the nearest training field, in power": found.power,
+        }
+        return (
+            near if found.twins is None else near | {"of the nearest two, in pixels": found.twins}
+        )
+
+    @property
+    def remembers(self) -> str:
+        """In what its fields come too near to be new, in words; empty where in nothing."""
+        found = self.nearness
+        level = LEVEL / len(found)
+        return "; ".join(
+            f"{what} (p = {one.p:.2g})" for what, one in found.items() if one.p <= level
+        )
 
     @property
     def headlines(self) -> tuple[Headline, ...]:

@@ -27,24 +27,21 @@ class Learning:
     chosen: Mapping[str, int]
     notes: Mapping[str, Any]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Recalibrated:
-    """What one entry of `recalibrate:` says of itself.
-
-    Attributes:
-        entry: The name of the entry.
-        kind: The kind of recalibration.
-        of: The estimator that it mends.
-        target: The estimator that it moves it towards, if any.
-        notes: Figures that were measured on `calibrate`, by name.
-    """
-
-    entry: str
-    kind: str
-    of: str
-    target: str | None
-    notes: Mapping[str, Any]
+    @property
+    def memorised(self) -> dict[str, float]:
+        """By how much each network fits what it was trained on better than what it was not, in its
+        loss at the epoch that was kept; nothing where the fit has measured it (`memorisation`)."""
+        if "memorisation" in self.notes:
+            return {}
+        kept = {
+            name: curve["epoch"].index(self.chosen[name])
+            for name, curve in self.curves.items()
+            if name in self.chosen and self.chosen[name] in curve["epoch"]
+        }
+        return {
+            name: self.curves[name]["valid"][place] - self.curves[name]["train"][place]
+            for name, place in kept.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +71,6 @@ def learning(found: Mapping[tuple[str, str], History]) -> tuple[Learning, ...]:
         Learning(entry=name, curves=one.curves, chosen=one.chosen, notes=one.notes)
         for (_, name), one in found.items()
         if one.curves
-    )
-
-
-def recalibrated(
-    params: Params, found: Mapping[tuple[str, str], History]
-) -> tuple[Recalibrated, ...]:
-    """What the entries of `recalibrate:` say of themselves."""
-    return tuple(
-        Recalibrated(
-            entry=name,
-            kind=entry.kind,
-            of=entry.of,
-            target=entry.target,
-            notes=found["recalibrate", name].notes,
-        )
-        for name, entry in params.recalibrate.items()
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from sbipipe import plugins
 from sbipipe.config import Params
@@ -33,6 +33,11 @@ class Example:
     prior: Prior
     truth: Array
     draws: Mapping[str, Array]
+
+    def of(self, estimators: Container[str]) -> Example:
+        """The posteriors of some of them."""
+        kept = {name: one for name, one in self.draws.items() if name in estimators}
+        return replace(self, draws=kept)
 
 
 @dataclass(frozen=True, kw_only=True)

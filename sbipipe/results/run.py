@@ -16,20 +16,14 @@ from sbipipe.budgets.curve import Budget
 from sbipipe.budgets.curve import read as read_budget
 from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
+from sbipipe.posteriors.price import idle
 from sbipipe.records import load
 from sbipipe.results import emulation as emulation_results
 from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.ladder import Ladder, ladders
-from sbipipe.results.learning import (
-    Learning,
-    Recalibrated,
-    Stage,
-    histories,
-    learning,
-    recalibrated,
-    stages,
-)
+from sbipipe.results.learning import Learning, Stage, histories, learning, stages
+from sbipipe.results.mended import Recalibrated, recalibrated
 from sbipipe.results.posteriors import Example, Recovery, examples, recoveries
 from sbipipe.results.regions import LocalCalibration, local_calibration
 from sbipipe.results.simulations import Components, Suite, components, suite
@@ -94,8 +88,21 @@ class Results:
         """The information ladder of each simulator."""
         verdicts = {e.name: e.verdict for e in self.estimators}
         reads = {name: self.params.set_of(name) for name in verdicts}
-        shown = {of: tuple(n for n in names if n in verdicts) for of, names in self.sharing.items()}
+        distinct = [e.name for e in self.distinct]
+        shown = {of: tuple(n for n in names if n in distinct) for of, names in self.sharing.items()}
         return ladders(shown, reads, verdicts, self.exact, self.pairs)
+
+    @property
+    def idle(self) -> Mapping[str, str]:
+        """The recalibrations that changed nothing worth having, with what they mend."""
+        mends = {one.entry: one.of for one in self.recalibrated}
+        notes = {one.entry: one.notes for one in self.recalibrated}
+        return idle(mends, notes, {e.name: e.verdict.published for e in self.estimators})
+
+    @property
+    def distinct(self) -> tuple[Judged, ...]:
+        """The estimators without those."""
+        return tuple(one for one in self.estimators if one.name not in self.idle)
 
     @property
     def exact(self) -> tuple[str, ...]:

@@ -215,8 +215,11 @@ def _spectra(name: str, rows: Dataset, prior: Prior) -> Spectra | None:
 
 
 def components(params: Params) -> Iterator[Components]:
-    """Of every set of vectors."""
+    """Of every set of vectors, but for those that are another one over again."""
+    again = {name for name, entry in params.summarise.items() if entry.kind == "identity"}
     for name in (*params.simulate, *params.summarise):
+        if name in again:
+            continue
         found = storage.open_set(paths.SETS / name)
         if not isinstance(found.data, Vectors):
             continue

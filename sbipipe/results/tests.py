@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 
 from sbipipe.gate.verdict import Test, Verdict
 
@@ -21,6 +21,11 @@ class TestCurves:
 
     key: str
     results: Mapping[str, Test]
+
+    def of(self, estimators: Container[str]) -> TestCurves:
+        """The test of some of them."""
+        kept = {name: one for name, one in self.results.items() if name in estimators}
+        return replace(self, results=kept)
 
     @property
     def diagnostic(self) -> str:

@@ -28,6 +28,7 @@ from sbipipe.sampling.particles import pick, relative
 _COARSE = {1: 256, 2: 24, 3: 12}
 _SPLIT = {1: 32, 2: 128, 3: 384}
 _LEVELS = 60
+_CUTS = 10
 _SURPRISE = 0.5
 """Nats by which a seed may be above the centre of its cell."""
 
@@ -184,6 +185,11 @@ def coarse_cells(
     return regular.sown(seeds, height, _coarse_place(seeds))
 
 
+def evaluations(dims: int) -> int:
+    """About so many evaluations of a density cut the cube for a posterior without surprises."""
+    return int(_COARSE[dims] ** dims) + 2 * _SPLIT[dims] * _CUTS
+
+
 def subdivide(density: Callable[..., Array], cells: Cells, loss: Array) -> list[Cells]:
     """Split the worst cells of each observation until at most the share `loss` (b,) is lost.
 
@@ -280,4 +286,4 @@ def _grid_spread(value: Array, size: int, dims: int) -> Array:
     return np.stack(spreads, -1)
 
 
-__all__ = ["Cells", "coarse_cells", "difference", "locate", "propose", "subdivide"]
+__all__ = ["Cells", "coarse_cells", "difference", "evaluations", "locate", "propose", "subdivide"]

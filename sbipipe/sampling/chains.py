@@ -26,6 +26,9 @@ WALKERS = 128
 TOGETHER = 64
 """Observations whose walkers move together."""
 
+STEPS = 700
+"""Steps of each walker, at least."""
+
 _FEWEST = 50.0
 
 
@@ -49,7 +52,7 @@ def run(
     u: Array,
     rng: Generator,
     warm_up: int = 300,
-    steps: int = 400,
+    steps: int = STEPS - 300,
     attempts: int = 3,
 ) -> list[Chain]:
     """Chains of b observations from walkers u (WALKERS, b, D).
@@ -143,4 +146,4 @@ def evidence(target: Callable[[Array], Array], chain: Chain, rng: Generator) -> 
     return log_z
 
 
-__all__ = ["TOGETHER", "WALKERS", "Chain", "evidence", "run"]
+__all__ = ["STEPS", "TOGETHER", "WALKERS", "Chain", "evidence", "run"]

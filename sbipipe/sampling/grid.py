@@ -26,7 +26,14 @@ import numpy as np
 from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
-from sbipipe.sampling.cells import Cells, coarse_cells, locate, propose, subdivide
+from sbipipe.sampling.cells import (
+    Cells,
+    coarse_cells,
+    evaluations,
+    locate,
+    propose,
+    subdivide,
+)
 from sbipipe.sampling.even import even_points
 from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
@@ -51,6 +58,11 @@ class GridPosterior(FromDensity):
     """Posteriors on adaptive grids, for up to three parameters."""
 
     _cells: list[Cells] = field(init=False, default_factory=list)
+
+    @property
+    def _search(self) -> float:
+        dims = self._dims
+        return evaluations(dims) + _SEEDS[dims] + _FRESH[dims] + _EDGE + 2 * _PAIRS
 
     def _prepare(self, rows: slice) -> Array:
         x = self.x[rows]

@@ -16,7 +16,8 @@ import numpy as np
 from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
-from sbipipe.sampling.chains import TOGETHER, WALKERS, Chain, evidence, run
+from sbipipe.progress import announce
+from sbipipe.sampling.chains import STEPS, TOGETHER, WALKERS, Chain, evidence, run
 from sbipipe.sampling.mixture import Mixture, adapt, like, refine, the_prior
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
@@ -31,6 +32,12 @@ EASIEST_K = 0.3
 
 EASY_K = 0.5
 """Pareto shape beyond which weights have no variance, and one component does not do."""
+
+_POOL = 4
+"""Weighted draws for each that is kept."""
+
+_ROUNDS = 5
+"""About so many rounds a proposal adapts in, to a posterior without surprises."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +63,14 @@ class ImportancePosterior(FromDensity):
         self.k_hat = np.full(len(self.x), np.nan)
         super().__post_init__()
 
+    @property
+    def _search(self) -> float:
+        return _ROUNDS * self._adapting + self.particles
+
+    @property
+    def _per_draw(self) -> float:
+        return _POOL
+
     def _likelihood(self, u: Array, x: Array) -> Array:
         """l at points of the unbounded space, NaN kept."""
         return evaluate(self.log_density, self.prior.from_unbounded(u), x)
@@ -66,9 +81,8 @@ class ImportancePosterior(FromDensity):
 
     def _prepare(self, rows: slice) -> Array:
         x, rng = self.x[rows], stream(0, "adapt", rows.start)
-        particles = min(self.particles, 128 * max(self._dims, 4))
         start = like(self.near(x)) if self.near else the_prior(len(x), self._dims)
-        mixture = adapt(self._given(x), start, particles, rng)
+        mixture = adapt(self._given(x), start, self._adapting, rng)
         self._proposals[rows.start] = [_Proposal(which=np.arange(len(x)), mixture=mixture)]
         found = self._weigh(mixture, x, self.particles, stream(0, "weigh", rows.start))
         k_hat, log_evidence = found.k_hat, found.log_evidence
@@ -88,6 +102,7 @@ class ImportancePosterior(FromDensity):
     def _with_many(self, rows: slice, which: Index, found: _Weighed, rng: Generator) -> Array:
         """log Z (b,) of observations for which one component does not do."""
         x = self.x[rows][which]
+        announce(len(x) * _ROUNDS * 4 * self.particles)
         mixture = refine(self._given(x), found.u, found.log_weight, rng)
         again = self._weigh(mixture, x, 4 * self.particles, rng)
         better = again.k_hat <= self.largest_k
@@ -125,6 +140,7 @@ class ImportancePosterior(FromDensity):
         def target(points: Array) -> Array:
             return self._likelihood(points, self.x[which]) + log_normal(points)
 
+        announce(len(which) * WALKERS * STEPS)
         start = pick(found.u, resample(relative(found.log_weight), WALKERS, rng))
         chains = run(target, start, rng)
         self._chains |= dict(zip(which.tolist(), chains, strict=True))
@@ -157,14 +173,19 @@ class ImportancePosterior(FromDensity):
         self, mixture: Mixture, x: Array, n: int, rng: Generator
     ) -> tuple[Array, Array, Array]:
         """Draws u (n, b, D), their l (n, b) and effective sample sizes (b,)."""
-        u = mixture.sample(4 * n, rng)
+        u = mixture.sample(_POOL * n, rng)
         value = self._likelihood(u, x)
         log_weight = value + log_normal(u) - mixture.log_prob(u)
         log_weight[:, ~(log_weight < np.inf).all(0)] = -np.inf
         weights = relative(smooth(log_weight)[0])
         index = resample(weights, n, rng)
-        size = np.minimum(effective_size(weights), n**2 / (counts(index, 4 * n) ** 2).sum(0))
+        size = np.minimum(effective_size(weights), n**2 / (counts(index, _POOL * n) ** 2).sum(0))
         return pick(u, index), pick(value, index), size
+
+    @property
+    def _adapting(self) -> int:
+        """The particles of a round of adaptation."""
+        return min(self.particles, 128 * max(self._dims, 4))
 
     @property
     def _dims(self) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sbipipe.interfaces import Array, Generator, Mask, Samples
-from sbipipe.progress import track
+from sbipipe.progress import at_once, blocks, spend
 from sbipipe.protocols import Prior
 
 Unnormalised = Callable[[Array, Array], Array]
@@ -44,12 +44,16 @@ def evaluate(log_density: Unnormalised, theta: Array, x: Array) -> Array:
         for i in range(0, n, points):
             part = np.s_[i : i + points, b : b + rows]
             values[part] = log_density(theta[part], x[b : b + rows])
+            spend(values[part].size)
     return values
 
 
 @dataclass(kw_only=True)
 class FromDensity(ABC):
-    """What all ways share: blocks of observations, failures and the normalised density."""
+    """What all ways share: blocks of observations, failures and the normalised density.
+
+    How far one is, is known by the evaluations of the density at an observation (`progress`).
+    """
 
     log_density: Unnormalised
     prior: Prior
@@ -59,8 +63,18 @@ class FromDensity(ABC):
 
     def __post_init__(self) -> None:
         self.log_evidence = np.full(len(self.x), np.nan)
-        for rows in track(self._blocks(), "conditioning", "blocks of observations"):
+        for rows in blocks(len(self.x), BLOCK, "finding posteriors", self._search):
             self.log_evidence[rows] = self._prepare(rows)
+
+    @property
+    @abstractmethod
+    def _search(self) -> float:
+        """About so many evaluations prepare an observation."""
+
+    @property
+    def _per_draw(self) -> float:
+        """About so many evaluations give a draw."""
+        return 1.0
 
     @abstractmethod
     def _prepare(self, rows: slice) -> Array:
@@ -77,8 +91,8 @@ class FromDensity(ABC):
 
     def sample(self, n: int, rng: Generator) -> Samples:
         """n draws for each observation, shuffled."""
-        blocks = track(self._blocks(), "drawing", "blocks of observations")
-        parts = [self._draw(rows, n, rng) for rows in blocks]
+        every = blocks(len(self.x), BLOCK, "drawing", n * self._per_draw)
+        parts = [self._draw(rows, n, rng) for rows in every]
         theta = np.concatenate([part[0] for part in parts], 1)
         log_prob = np.concatenate([part[1] for part in parts], 1) - self.log_evidence
         log_prob += self.prior.log_prob(theta)
@@ -92,12 +106,10 @@ class FromDensity(ABC):
         inside = self.prior.inside(theta)
         middle = self.prior.from_unit(np.full(theta.shape[-1], 0.5))
         safe = np.where(inside[..., None], theta, middle)
-        values = evaluate(self.log_density, safe, self.x) - self.log_evidence
+        with at_once(len(self.x), "densities", each=len(theta)):
+            values = evaluate(self.log_density, safe, self.x) - self.log_evidence
         values = np.where(inside, values + self.prior.log_prob(safe), -np.inf)
         return np.where(self.failed, np.nan, values)
-
-    def _blocks(self) -> list[slice]:
-        return [slice(b, b + BLOCK) for b in range(0, len(self.x), BLOCK)]
 
 
 __all__ = ["FromDensity", "Unnormalised", "evaluate"]

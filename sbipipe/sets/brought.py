@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe.interfaces import Dataset, Index
+from sbipipe.interfaces import Dataset, Fields, Index
 from sbipipe.names import unnamed
 from sbipipe.protocols import Prior, Reader, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
-from sbipipe.sets import repeats
+from sbipipe.sets import repeats, tails
 from sbipipe.sets.declared import departures, significant, simulated
 from sbipipe.sets.support import support
 
@@ -46,7 +46,9 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
     if problems:
         raise InputError(*problems)
     edges = repeats.on_the_edge(rows.theta, within) if within else ()
-    remarks = (*edges, *repeats.shared_theta(sound, index), *repeats.shared_x(sound, index))
+    remarks = [*edges, *repeats.shared_theta(sound, index), *repeats.shared_x(sound, index)]
+    far = tails.heavy(sound.x) if isinstance(sound.data, Fields) else None
+    remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
     return tuple(f"{where}: {line}" for line in remarks)
 
 

@@ -18,6 +18,8 @@ from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
+from sbipipe.priors.fixed import simulates
+
 DESIGN = "sbipipe.sets.splits"
 """The module that chooses parameters and seeds; a campaign imports it."""
 
@@ -53,7 +55,7 @@ def of(simulator: Any, kind: str, config: Any, seed: int, source: str = "") -> F
         seed: The entry's own seed.
         source: Of the files that the prior is made of (`Prior.source`).
     """
-    trees = of_code(type(getattr(simulator, "inner", simulator)).__module__, DESIGN)
+    trees = of_code(simulates(simulator).__module__, DESIGN)
     settings = {"kind": kind, "config": json.dumps(config), "seed": str(seed)}
     settings |= {"prior": source} if source else {}
     return Fingerprint({name: _digest(text) for name, text in settings.items()} | trees)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,8 @@ from sbipipe.interfaces import PosteriorDraws, Run
 from sbipipe.pages.judged import write
 from sbipipe.posteriors import drawing
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors.novelty import either, places
+from sbipipe.posteriors.novelty import among
 from sbipipe.posteriors.observed import Observed
-from sbipipe.progress import stage
 from sbipipe.protocols import Posterior, Targeted
 from sbipipe.provenance import versions
 from sbipipe.records import InputError, dump, parse, plugin
@@ -37,6 +37,7 @@ from sbipipe.studies.diagnosing import diagnostics
 from sbipipe.studies.priors import Given, declared
 from sbipipe.studies.rows import Observe, Rows, rows_of
 from sbipipe.studies.study import Study
+from sbipipe.telling import stage
 
 Entries = Sequence[str] | Mapping[str, Mapping[str, Any]]
 """Kinds, or entries as `params.yaml` has them, without `of`: `{npe: {kind: npe, config: {}}}`."""
@@ -142,7 +143,8 @@ def _study(
     seed: int,
 ) -> Study:
     """What was learned, as of the rows that were given."""
-    near, whole, of_rows = rows.neighbours(seed), raw.neighbours(seed), posteriors
+    read, whole = (cache(partial(one.neighbourhood, seed)) for one in (rows, raw))
+    of_rows = posteriors
     if observe is not None:
         of_rows = {n: Observed(posterior=p, observe=observe) for n, p in posteriors.items()}
     return Study(
@@ -151,11 +153,7 @@ def _study(
         verdicts=verdicts,
         attributes={name: _attributes(name, one, seed) for name, one in verdicts.items()},
         restore=of_rows.__getitem__,
-        places=lambda _, x: (
-            places(*whole, x)
-            if observe is None
-            else either(places(*near, observe(x)), places(*whole, x))
-        ),
+        places=lambda _, x: among(read, whole, x if observe is None else observe(x), x),
         seed=seed,
         remarks=raw.remarks,
     )

@@ -17,7 +17,8 @@ from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import Array, Weights
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors import infer
+from sbipipe.posteriors.chosen import diagnosis_of
+from sbipipe.posteriors.infer import Surroundings
 from sbipipe.protocols import Conditioned, Posterior, Reader, Simulator
 from sbipipe.records import InputError
 from sbipipe.studies.study import Simulate, Study
@@ -49,15 +50,14 @@ def _open(where: Path, simulator: str | None) -> Study:
     untrained = [name for name in names if not paths.weights_path(name).exists()]
     if untrained:
         raise InputError(*(f"train.{n}: it is not trained yet; run dvc repro" for n in untrained))
-    verdicts = {name: infer.diagnosis_of(name) for name in names}
-    observed = storage.open_set(paths.SETS / of)
+    verdicts = {name: diagnosis_of(name) for name in names}
+    observed, around = storage.open_set(paths.SETS / of), Surroundings(params=params)
 
     def posterior(name: str) -> Posterior:
         return _There(posterior=project.posterior_on(params, name, of), where=where)
 
     def places(name: str, x: Array) -> Mapping[str, Array]:
-        own = params.set_of(name)
-        return infer.novelty(params, own, x, project.observe(params, own, x))
+        return around.places(params.set_of(name), x)
 
     return Study(
         prior=plugins.prior_of(params, of),
@@ -75,6 +75,8 @@ def _open(where: Path, simulator: str | None) -> Study:
         simulate=_simulate(plugins.simulator(params, of)),
         seed=params.seed,
         remarks=tuple(observed.about.get("remarks", ())),
+        estimators=tuple(params.estimators),
+        exact=params.exact,
     )
 
 

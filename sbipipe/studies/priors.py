@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from sbipipe.interfaces import Array
 from sbipipe.priors.as_drawn import AsDrawn, DeclaredPrior
-from sbipipe.priors.prior import Declared, uniform_prior
 from sbipipe.protocols import Prior, UnknownPrior
-from sbipipe.records import InputError
+from sbipipe.records import parse
 from sbipipe.seeds import number
 
 Given = Prior | UnknownPrior | Mapping[str, Any] | None
@@ -33,22 +32,12 @@ def declared(prior: Given) -> Prior | UnknownPrior:
         return AsDrawn(kind="as_drawn")
     if not isinstance(prior, Mapping):
         return prior
-    if prior and all(_range(value) for value in prior.values()):
-        pairs = {name: (float(low), float(high)) for name, (low, high) in prior.items()}
-        try:
-            return uniform_prior(**pairs)
-        except ValidationError as error:
-            lines = (f"prior: {problem['msg']}" for problem in error.errors())
-            raise InputError(*lines) from error
-    ranges = {name: value for name, value in prior.items() if _range(value)}
-    prior = {**prior, **{name: _uniform(*map(float, value)) for name, value in ranges.items()}}
-    adapter: TypeAdapter[Declared | AsDrawn] = TypeAdapter(DeclaredPrior)
-    try:
-        return cast(Prior | UnknownPrior, adapter.validate_python(dict(prior)))
-    except ValidationError as error:
-        where = (".".join(map(str, ("prior", *one["loc"]))) for one in error.errors())
-        lines = (f"{key}: {one['msg']}" for key, one in zip(where, error.errors(), strict=True))
-        raise InputError(*lines) from error
+    written = {
+        name: _uniform(*map(float, value)) if _range(value) else value
+        for name, value in prior.items()
+    }
+    kind: Any = DeclaredPrior
+    return cast(Prior | UnknownPrior, parse(kind, written, "prior"))
 
 
 def known(prior: Given, theta: Array, seed: int) -> Prior:
@@ -67,7 +56,9 @@ def _uniform(low: float, high: float) -> dict[str, Any]:
 
 
 def _range(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    """Whether a value is two numbers."""
+    pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    return pair and all(isinstance(one, Real) for one in value)
 
 
 __all__ = ["Given", "declared", "known"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from sbipipe.config import Simulations
 from sbipipe.interfaces import SPLITS, Array, Dataset, Vectors
+from sbipipe.posteriors.novelty import Neighbourhood, neighbourhood
 from sbipipe.protocols import Prior, Summariser, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
@@ -48,10 +49,10 @@ class Rows:
         """One row of each test simulation."""
         return self.splits["test"].one_per_group(stream(seed, "test row"))
 
-    def neighbours(self, seed: int) -> tuple[Array, Array]:
-        """Rows that an observation is set beside, and independent ones that were held out."""
+    def neighbourhood(self, seed: int) -> Neighbourhood:
+        """What an observation is set beside, with independent rows that were held out."""
         held_out = self.valid.one_per_group(stream(seed, "novelty"))
-        return self.train.x, held_out.x
+        return neighbourhood(self.train.x, held_out.x)
 
     def summarised(self, summariser: Summariser) -> Rows:
         """The vectors of these rows."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sbipipe.figures import triangle
-from sbipipe.figures.style import Drawing, looks
+from sbipipe.figures.style import Drawing, Look, looks
 from sbipipe.gate.verdict import Verdict
 from sbipipe.interfaces import Array, Generator, Samples
 from sbipipe.posteriors import file as posterior_file
@@ -55,6 +55,9 @@ class Study:
         simulate: The simulator, where it can be asked for more.
         seed: The root of the random streams of draws.
         remarks: What is worth a look in the simulations, a sentence each.
+        estimators: All estimators of the run, by which each has its look; those of `verdicts` where
+            they are not given.
+        exact: Those of them that are exact.
     """
 
     prior: Prior
@@ -66,6 +69,13 @@ class Study:
     simulate: Simulate | None = None
     seed: int = 0
     remarks: tuple[str, ...] = ()
+    estimators: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()
+
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        """How figures show each estimator, as the pages of the run do."""
+        return looks(self.estimators or tuple(self.verdicts), self.exact)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -116,7 +126,7 @@ class Study:
             prior=self.prior,
             truth=None if truth is None else np.asarray(truth, np.float64),
         )
-        return triangle.draw(found, looks(list(self.verdicts)), "posteriors", "observation")
+        return triangle.draw(found, self.looks, "posteriors", "observation")
 
     def __repr__(self) -> str:
         lines = (
@@ -194,7 +204,7 @@ class Given:
             diagnosis=self.judged.verdict,
             attributes={**study.attributes[name], "observation_hash": observed},
         )
-        return Drawn(file=file, prior=study.prior, single=self.single)
+        return Drawn(file=file, prior=study.prior, look=study.looks[name], single=self.single)
 
     def log_prob(self, theta: ArrayLike) -> Array:
         """Normalised log density of all parameters together in nats.
@@ -221,11 +231,13 @@ class Drawn:
     Attributes:
         file: The draws with all that belongs to them, as a posterior file has them.
         prior: The prior of the parameters.
+        look: How figures show the estimator.
         single: Whether it is of one observation, without an axis for several.
     """
 
     file: PosteriorFile = field(repr=False)
     prior: Prior = field(repr=False)
+    look: Look = field(repr=False)
     single: bool
 
     @property
@@ -275,7 +287,7 @@ class Drawn:
             truth=None if truth is None else np.asarray(truth, np.float64),
         )
         title = "observation" if self.single else f"observation {observation}"
-        return triangle.draw(found, looks([name]), f"posterior_{observation}", title)
+        return triangle.draw(found, {name: self.look}, f"posterior_{observation}", title)
 
     def to_arviz(self) -> Any:
         """An `arviz.InferenceData` with the groups of a posterior file."""

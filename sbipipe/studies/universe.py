@@ -70,6 +70,9 @@ def infer_together(
     file = replace(drawn, attributes={**drawn.attributes, **about})
     return Portrait(
         estimator=name,
+        recommended=None,
+        estimators=tuple(params.estimators),
+        exact=params.exact,
         names=(called,),
         prior=study.prior,
         files={name: file},

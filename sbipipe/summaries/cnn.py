@@ -17,7 +17,7 @@ the train split's simulations (ranks / (n + 1), linear in between). Whatever the
 to a standard normal and unbounded, so that q need not know where a prior ends. A map of theta alone
 adds a constant to L, so it changes no optimum.
 
-The network is that of `networks`.
+The network is that of `networks`; it reads channels with heavy tails twice (`channels`).
 
 Memorisation. A network that knows its training maps by heart gives them summaries of another
 distribution than new maps', and every estimator trained on those is overconfident. Augmentation, a
@@ -42,6 +42,7 @@ from torch import Tensor, nn
 from zuko.mixtures import GMM
 
 from sbipipe.interfaces import Array, Data, Dataset, Fields, History, Run, Weights
+from sbipipe.learning.channels import Channels
 from sbipipe.learning.networks import FieldNetwork, check_sides, random_symmetry, symmetries
 from sbipipe.learning.schedules import Cosine
 from sbipipe.learning.training import Rows, optimise, tensors
@@ -101,11 +102,11 @@ class Cnn:
         gaussianise = _gaussianiser(train)
         rows = tensors(train.x, gaussianise(train.theta))
         held_out = tensors(valid.x, gaussianise(valid.theta))
+        read = Channels.like(rows[0])
         with torch_scope(number(run.seed, "cnn", "weights")):
             network = _Network(
-                train.data.shape, self.channels, components=components, periodic=periodic
+                train.data.shape, self.channels, components=components, periodic=periodic, read=read
             )
-            network.centre(rows[0])
             density = _density(self.loss, parameters, components, self.mixture)
             module = nn.ModuleDict({"network": network, "density": density})
 
@@ -129,6 +130,7 @@ class Cnn:
             tuple(meta["channels"]),
             components=meta["components"],
             periodic=meta["periodic"],
+            read=Channels(meta["shape"][0], meta["twice"]),
         )
         network.load_state_dict({k: torch.tensor(v) for k, v in weights.arrays.items()})
         return _Learned(network=network.to(device).eval(), symmetrise=meta["symmetrise"])
@@ -180,6 +182,7 @@ class _Learned:
             "channels": list(self.network.channels),
             "components": self.network.components,
             "periodic": self.network.periodic,
+            "twice": list(self.network.read.twice),
             "symmetrise": self.symmetrise,
         }
         return Weights(arrays=arrays, meta=meta)
@@ -193,41 +196,37 @@ class _Network(nn.Module):
         channels: The number of features of each stage.
         components: The length of the vectors, L.
         periodic: Whether opposite sides of the fields meet.
+        read: How the fields are read.
     """
 
-    mean_in: Tensor
-    sd_in: Tensor
     mean_out: Tensor
     sd_out: Tensor
 
     def __init__(
-        self, shape: tuple[int, ...], channels: tuple[int, ...], *, components: int, periodic: bool
+        self,
+        shape: tuple[int, ...],
+        channels: tuple[int, ...],
+        *,
+        components: int,
+        periodic: bool,
+        read: Channels,
     ) -> None:
         super().__init__()
         self.shape, self.channels = shape, channels
         self.components, self.periodic = components, periodic
+        self.read = read
         self.body = FieldNetwork(
-            channels=shape[0],
+            channels=read.outputs,
             dimensions=len(shape) - 1,
             widths=channels,
             outputs=components,
             periodic=periodic,
         )
-        for name, size in (("in", shape[0]), ("out", components)):
-            self.register_buffer(f"mean_{name}", torch.zeros(size, dtype=torch.float64))
-            self.register_buffer(f"sd_{name}", torch.ones(size, dtype=torch.float64))
-
-    def centre(self, x: Tensor) -> None:
-        """Standardise inputs like these, channel by channel."""
-        axes = (0, *range(2, x.ndim))
-        self.mean_in.copy_(x.double().mean(axes))
-        self.sd_in.copy_(x.double().std(axes))
+        self.register_buffer("mean_out", torch.zeros(components, dtype=torch.float64))
+        self.register_buffer("sd_out", torch.ones(components, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
-        channel = (-1, *(1,) * (x.ndim - 2))
-        s: Tensor = self.body(
-            (x - self.mean_in.float().view(channel)) / self.sd_in.float().view(channel)
-        )
+        s: Tensor = self.body(self.read(x))
         return s
 
 

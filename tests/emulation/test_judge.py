@@ -24,7 +24,8 @@ BEFORE = Path(__file__).parent / "judged_before.json"
 
 
 def said(found: tuple[Truth, Drawn]) -> Judgement:
-    judgement = judge(*found)
+    training = np.random.default_rng(5).standard_normal((50, *found[0].data.shape))
+    judgement = judge(*found, training)
     assert isinstance(judgement, Judgement)
     return judgement
 
@@ -206,4 +207,4 @@ def test_what_cannot_be_compared_says_why() -> None:
         ),
     }  # fmt: skip
     for why, found in cases.items():
-        assert judge(*found) == Unchecked(why)
+        assert judge(*found, found[0].true[:, 0]) == Unchecked(why)

@@ -15,6 +15,7 @@ from sbipipe.emulation.judgement import Judgement
 from sbipipe.figures import (
     calibration_curves,
     chi_squared,
+    components,
     emulated_curves,
     emulated_maps,
     fields,
@@ -112,7 +113,7 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize("simulator", [True, False])
 def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
     truth, drawn = white_noise.drawn(shape, simulator=simulator)
-    judgement = judge(truth, drawn)
+    judgement = judge(truth, drawn, np.random.default_rng(5).standard_normal((50, *shape)))
     assert isinstance(judgement, Judgement)
     one = emulation_results.emulation("mine", judgement, truth.true, drawn.generated)
     drawings = [
@@ -158,3 +159,30 @@ def test_a_score_is_drawn_beside_the_losses() -> None:
     )
     assert b"rms z of drawn power" not in plain.image
     assert len(scored.image) > len(plain.image)
+
+
+def test_steps_are_named_where_they_count_things(run_results: Results) -> None:
+    """The names take the place of numbers, and nothing else changes."""
+    (spread,) = (test for test in run_results.tests if test.key == "sbc.spread")
+    look = looks(list(spread.results))
+    first = next(iter(spread.results.values())).curve
+    assert first.ticks == tuple(run_results.estimators[0].verdict.sharpness.contraction)
+    bare = {
+        name: replace(one, curve=replace(one.curve, ticks=()))
+        for name, one in spread.results.items()
+    }
+    named, numbered = (
+        calibration_curves.draw(one, look) for one in (spread, replace(spread, results=bare))
+    )
+    assert named.image != numbered.image
+
+
+def test_a_component_with_heavy_tails_has_a_bent_axis() -> None:
+    z = np.random.default_rng(0).standard_normal(200)
+    scales = []
+    for values in (z, np.sinh(4 * z)):
+        with canvas() as figure:
+            axes = figure.add_subplot()
+            components.scale(axes, values, "one")
+            scales.append((axes.get_yscale(), axes.get_title(loc="left")))
+    assert scales == [("linear", "one"), ("asinh", "one (bent axis: asinh)")]

@@ -262,7 +262,7 @@ def test_failed_simulations_and_looks_are_reasons():
         looks=Looks(estimator=2, split=7),
     )
     assert "30 of 900 simulations failed, and that depends on sigma_8" in given.reasons[-2]
-    assert "looked at 7 times, 2 of them for this estimator" in given.reasons[-1]
+    assert "had been looked at 7 times, 2 of them for this estimator" in given.reasons[-1]
     assert load(Verdict, dump(given), "coverage.json").looks == given.looks
 
 

@@ -136,3 +136,15 @@ def test_a_parameter_with_one_value_is_fixed() -> None:
     (prior,) = (entry["config"]["prior"] for entry in values["simulate"].values())
     assert prior["theta_1"] == {"kind": "fixed", "value": 0.7}
     assert check.check().problems == ()
+
+
+def test_heavy_tails_of_pixels_are_said_with_what_can_be_done() -> None:
+    """exp(2 g) has a median absolute deviation of about 1, and pixels beyond exp(6)."""
+    np.savez("maps.npz", theta=theta(), x=np.exp(2 * x(16, 16)))
+    source = look(Path("maps.npz"))
+    written = text(source, guess(source.theta, source.group, source.parameters))
+    assert "# pixels have heavy tails: 400 of 400 fields" in written
+    assert "arcsinh(x / s)" in written
+    assert yaml.safe_load(written)["summarise"]["cnn"]
+    mild = look(maps())
+    assert "tails" not in text(mild, guess(mild.theta, mild.group, mild.parameters))

@@ -28,6 +28,7 @@ def portrait(finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_the_page_has_numbers_figures_and_checks(portrait: Portrait) -> None:
     content = portrait.files["exact"]
     checks = predictive.predict(read_params(), content, 2, 40)
+    best, other = sorted(("exact", "again"), key=lambda name: name != portrait.recommended)
     page = observation.page(portrait, checks)
     assert page.count("<img") == 4
     assert all(len(alt) > 30 for alt in re.findall(r'<img[^>]*alt="([^"]*)"', page))
@@ -37,8 +38,8 @@ def test_the_page_has_numbers_figures_and_checks(portrait: Portrait) -> None:
     for summary in portrait.summaries(0)["exact"]:
         assert " to ".join(summary.between(0.95)).replace("-", MINUS) in page
     assert "$\\mathrm{theta\\_0} = " in page
-    for name in ("exact", "again"):
-        assert f"<td>{name}</td>" in page
+    assert f"<td>{other}</td>" in page
+    assert f'<td>{best}<small class="of">recommended</small></td>' in page
     assert all(remark[1:] in page for remark in portrait.remarks)
 
 
@@ -56,3 +57,12 @@ def test_what_could_not_be_done_is_said(portrait: Portrait) -> None:
     assert "No other estimator is published" in page
     assert "too few test simulations" in page
     assert "no simulations were asked for" in observation.page(portrait, [])
+
+
+def test_the_page_says_whose_numbers_are_for_a_paper(portrait: Portrait) -> None:
+    page = observation.page(replace(portrait, recommended="exact"), [])
+    assert "; the report of this run recommends it" in page
+    assert "For a paper, by exact, which is recommended, with 68 % intervals" in page
+    page = observation.page(replace(portrait, recommended="again"), [])
+    assert "asked for by name, and the report of this run recommends again" in page
+    assert "For a paper, by exact, which was asked for, with 68 % intervals" in page

@@ -137,7 +137,7 @@ def test_calibration_curves_are_padded(content, tmp_path):
         np.testing.assert_array_equal(table.curve_y.sel(test="sbc.omega_m"), [0, 0.4, 1])
         np.testing.assert_array_equal(table.passed, [1, 1])
         curve = json.loads(table.attrs["diagnosis"])["tests"]["tarp.all"]["curve"]
-        assert curve == {"x_label": "share", "y_label": "coverage"}
+        assert curve == {"x_label": "share", "y_label": "coverage", "ticks": []}
 
 
 def test_draws_that_four_does_not_divide_are_one_chain(content, tmp_path):

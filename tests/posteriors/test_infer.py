@@ -11,6 +11,7 @@ from sbipipe import paths, project, storage
 from sbipipe.config import read_params
 from sbipipe.posteriors import file as posterior_file
 from sbipipe.posteriors import infer
+from sbipipe.posteriors.chosen import chosen
 from sbipipe.posteriors.remarks import remarks
 from sbipipe.records import InputError
 
@@ -162,3 +163,27 @@ def test_a_portrait_has_every_published_estimator(params, observed):
     assert all(len(one) == 1 for one in found.nearby.values())
     unpublish("again")
     assert list(infer.portrait(params, content).files) == ["exact"]
+
+
+def test_every_set_is_read_once_for_all_that_is_asked(params, observed, monkeypatch):
+    read, measured = [], infer._measure
+    monkeypatch.setattr(infer, "_measure", lambda p, of: read.append(of) or measured(p, of))
+    around = infer.Surroundings(params=params)
+    content = infer.infer(params, "exact", [observed], 50, 2, False, around)
+    found = infer.portrait(params, content, around)
+    assert read == ["vectors"]
+    for file in found.files.values():
+        np.testing.assert_array_equal(file.novelty["outside"], content.novelty["outside"])
+
+
+def test_nobody_named_means_the_one_that_says_most(params):
+    coverage = json.loads(paths.COVERAGE.read_text())
+    coverage["estimators"]["again"]["gain"]["nats"]["mean"] += 1.0
+    paths.COVERAGE.write_text(json.dumps(coverage))
+    assert chosen(params, None) == "again"
+    assert chosen(params, "exact") == "exact"
+    unpublish("again")
+    assert chosen(params, None) == "exact"
+    unpublish("exact")
+    with pytest.raises(InputError, match=r"--estimator: given none; .* none of them is published"):
+        chosen(params, None)

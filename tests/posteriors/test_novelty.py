@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sbipipe.posteriors.novelty import Novelty, either, features
+from sbipipe.posteriors.novelty import Novelty, among, either, features, neighbourhood
 
 
 def rows(n, seed):
@@ -100,3 +100,19 @@ def test_features_of_white_and_smoothed_noise_are_the_expected_ones():
 
 def test_features_of_a_constant_field_are_finite():
     assert np.isfinite(features(np.ones((2, 3, 8, 8)))).all()
+
+
+def test_what_is_read_whole_is_compared_once():
+    near = neighbourhood(rows(1000, 1), rows(400, 2))
+    x = rows(5, 3)
+
+    def refused():
+        raise AssertionError("asked in vain")
+
+    alone = among(lambda: near, refused, x, x)
+    assert set(alone) == {"mahalanobis_percentile", "mmd_percentile", "outside"}
+    both = among(lambda: near, lambda: near, x, 2 * x)
+    np.testing.assert_array_equal(both["mmd_percentile"], alone["mmd_percentile"])
+    twice = near.places(2 * x)
+    np.testing.assert_array_equal(both["whole_mmd_percentile"], twice["mmd_percentile"])
+    np.testing.assert_array_equal(both["outside"], np.maximum(alone["outside"], twice["outside"]))

@@ -12,7 +12,7 @@ from sbipipe.config import Recalibrate, read_params
 from sbipipe.gate.verdict import Verdicts
 from sbipipe.interfaces import History
 from sbipipe.records import load
-from sbipipe.results.advice import FAR, Known, advice, behind, falling, farthest, gap
+from sbipipe.results.advice import FAR, Known, advice, behind, falling, farthest, gap, remarks
 
 
 @pytest.fixture
@@ -72,6 +72,22 @@ def test_all_networks_behind_an_estimator_are_known(known):
 
 def test_what_is_published_needs_no_advice(known):
     assert advice(known, "exact") == ()
+
+
+def test_a_published_posterior_behind_an_unfinished_network_is_told_so(known):
+    falls = curves(tuple(3 - 0.05 * np.arange(30)))
+    path, before = write("summarise", "vectors", falls)
+    try:
+        published = replace(known.verdicts["nre"], published=True, verdict="calibrated")
+        found = Known(known.params, {**known.verdicts, "nre": published})
+        (one,) = remarks(found, "nre")
+        assert advice(found, "nre") == ()
+        assert remarks(known, "nre") == ()
+    finally:
+        path.write_bytes(before)
+    assert "vectors stopped at epoch 30, its validation loss still falling" in one.found
+    (line,) = replace(published, remarks=(one,)).sharper
+    assert line.startswith("it might be sharper: vectors stopped at epoch 30")
 
 
 def test_the_recalibration_that_is_missing_is_written_down(known):

@@ -126,3 +126,13 @@ def test_remarks_are_kept() -> None:
     imported(WITHIN, theta)
     (remark,) = about()["remarks"]
     assert remark.startswith("simulate.mine: theta: 1 rows lie on the edge of the prior of b")
+
+
+def test_heavy_tails_of_pixels_are_a_remark() -> None:
+    x = np.random.default_rng(0).standard_normal((400, 8, 8))
+    theta = np.random.default_rng(1).uniform(size=(400, 2))
+    imported(WITHIN, theta, np.exp(3 * x))
+    (remark,) = about()["remarks"]
+    assert remark.startswith("simulate.mine: pixels have heavy tails: 400 of 400 fields")
+    imported(WITHIN, theta, x)
+    assert about()["remarks"] == []

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from sbipipe.plugins import kinds, plugin_class
+from sbipipe.priors.fixed import Completed
 from sbipipe.protocols import Simulator
 from sbipipe.sets import fingerprint
+
+importlib.import_module(fingerprint.DESIGN)  # as a campaign does
 
 MODEL = '''"""A model."""
 
@@ -136,3 +139,12 @@ def test_the_particle_mesh_depends_on_its_physics() -> None:
     for name in ("cosmology", "fields", "phase_space_sheet"):
         assert f"sbipipe.physics.{name}" in parts
     assert "sbipipe.priors" in parts
+
+
+def test_fixed_parameters_change_no_code() -> None:
+    """A simulator that is given them depends on what the simulator itself does."""
+    cls = plugin_class("simulators", "lognormal")
+    bare = cls()
+    assert fingerprint.of(Completed(bare), "lognormal", {}, 1) == fingerprint.of(
+        bare, "lognormal", {}, 1
+    )

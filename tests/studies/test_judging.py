@@ -153,7 +153,10 @@ def test_every_problem_is_named_at_once() -> None:
     ("prior", "line"),
     [
         ({"a": (0, 1)}, r"prior: given 1 parameters \(a\); allowed: 2, as theta has columns"),
-        ({"a": (1, 0), "b": (0, 1)}, "prior: .*low 1 must be below high 0"),
+        ({"a": (1, 0), "b": (0, 1)}, "prior.a.uniform: low 1 must be below high 0"),
+        ({"a": (0, 1), "b": ("x", 1)}, r'prior.b: given \["x", 1\]'),
+        ({"a": (0, 1), "b": (0, float("nan"))}, "prior.b.high: given NaN; allowed: a number"),
+        ({"draw": (0, 1), "b": (0, 1)}, "prior.draw: .* the name 'draw' is not allowed"),
         ({"a": {"kind": "cauchy"}, "b": {"kind": "cauchy"}}, "prior"),
     ],
 )
