@@ -1,4 +1,4 @@
-"""The state of an interrupted fit, in a file.
+"""The state of an interrupted fit, as what a file holds.
 
 A checkpoint holds tensors by name, the moments of optimisers, and plain values, under the
 fingerprint of its task (seed, settings, data, first weights). One of another task is not gone on
@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sbipipe import storage
 from sbipipe.interfaces import Weights
 
 State = dict[str, Tensor]
@@ -53,14 +51,13 @@ def fingerprint(words: bytes, tensors: Iterable[Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save(
-    path: Path,
+def packed(
     mark: str,
     parts: Mapping[str, Mapping[str, Tensor]],
     optimisers: Mapping[str, torch.optim.Optimizer],
     meta: Mapping[str, Any],
-) -> None:
-    """Write a checkpoint.
+) -> Weights:
+    """A checkpoint.
 
     Args:
         mark: The fingerprint of its task.
@@ -75,15 +72,17 @@ def save(
         for index, moments in optimiser.state_dict()["state"].items():
             arrays |= {f"{part}/{index}/{name}": value for name, value in moments.items()}
     numpy_arrays = {name: value.detach().cpu().numpy() for name, value in arrays.items()}
-    storage.save_weights(path, Weights(arrays=numpy_arrays, meta={"fingerprint": mark, **meta}))
+    return Weights(arrays=numpy_arrays, meta={"fingerprint": mark, **meta})
 
 
-def load(
-    path: Path, mark: str, optimisers: Mapping[str, torch.optim.Optimizer], device: torch.device
+def unpacked(
+    weights: Weights,
+    mark: str,
+    optimisers: Mapping[str, torch.optim.Optimizer],
+    device: torch.device,
 ) -> tuple[dict[str, State], Mapping[str, Any]] | None:
     """The parts and the plain values of a checkpoint, whose optimisers are set back; None where it
     is one of another task."""
-    weights = storage.load_weights(path)
     if weights.meta.get("fingerprint") != mark:
         return None
     parts: dict[str, State] = {part: {} for part in optimisers}
@@ -100,4 +99,4 @@ def load(
     return parts, weights.meta
 
 
-__all__ = ["SECONDS", "State", "average", "copied", "fingerprint", "load", "save"]
+__all__ = ["SECONDS", "State", "average", "copied", "fingerprint", "packed", "unpacked"]

@@ -28,6 +28,7 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
+from sbipipe import storage
 from sbipipe.interfaces import History, Run
 from sbipipe.learning import checkpoints, processes
 from sbipipe.learning.checkpoints import State, average, copied
@@ -343,13 +344,14 @@ def _checkpoint(state: _State, path: Path, mark: str) -> None:
     parts = {name: player.state_dict() for name, player in state.players.items()}
     parts |= {"average": state.average, "best": state.best}
     meta = {"epoch": state.epoch, "seconds": state.seconds, "curve": state.curve}
-    checkpoints.save(path, mark, parts, state.optimisers, meta | {"step": state.step})
+    meta["step"] = state.step
+    storage.save_weights(path, checkpoints.packed(mark, parts, state.optimisers, meta))
 
 
 def _resume(state: _State, path: Path, mark: str) -> None:
     """Go on from the checkpoint, if it is one of this game."""
     device = next(iter(state.average.values())).device
-    found = checkpoints.load(path, mark, state.optimisers, device)
+    found = checkpoints.unpacked(storage.load_weights(path), mark, state.optimisers, device)
     if found is None:
         return
     parts, meta = found

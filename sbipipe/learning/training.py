@@ -30,6 +30,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from sbipipe import storage
 from sbipipe.interfaces import History, Run
 from sbipipe.learning import checkpoints, processes
 from sbipipe.learning.checkpoints import average, copied
@@ -291,13 +292,15 @@ def _mean_loss(module: nn.Module, task: _Task) -> float:
 def _checkpoint(state: _State, path: Path, mark: str) -> None:
     parts = {"module": state.module.state_dict(), "average": state.average, "best": state.best}
     meta = {"epoch": state.epoch, "seconds": state.seconds, "curve": state.curve}
-    checkpoints.save(path, mark, parts, {"optimiser": state.optimiser}, meta)
+    found = checkpoints.packed(mark, parts, {"optimiser": state.optimiser}, meta)
+    storage.save_weights(path, found)
 
 
 def _resume(state: _State, path: Path, mark: str) -> None:
     """Go on from the checkpoint, if it is one of this task."""
     device = next(iter(state.average.values())).device
-    found = checkpoints.load(path, mark, {"optimiser": state.optimiser}, device)
+    weights = storage.load_weights(path)
+    found = checkpoints.unpacked(weights, mark, {"optimiser": state.optimiser}, device)
     if found is None:
         return
     parts, meta = found

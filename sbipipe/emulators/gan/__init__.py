@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from sbipipe.emulators.gan.cosmogan import LEVELS, CosmoCritic, CosmoGenerator
 from sbipipe.emulators.gan.emulator import GanEmulator
-from sbipipe.emulators.gan.game import Duel, noise
+from sbipipe.emulators.gan.game import Duel
+from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.periodic import PeriodicCritic, PeriodicGenerator
 from sbipipe.emulators.gan.score import Judge
 from sbipipe.emulators.gan.settings import Settings

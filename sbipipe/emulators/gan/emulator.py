@@ -10,7 +10,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from sbipipe.emulators.gan.game import noise
+from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.settings import Settings
 from sbipipe.interfaces import Array, Fields, Generator, Weights
 from sbipipe.learning.chebyshev import scaled

@@ -29,14 +29,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.score import Judge
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.players import Rows
-
-
-def noise(player: Any, count: int, generator: torch.Generator | None = None) -> list[Tensor]:
-    """White noise for `count` fields of a generator, in main memory."""
-    return [torch.randn(count, *shape, generator=generator) for shape in player.noise_shapes]
 
 
 def r1(critic: Callable[[Sequence[Tensor]], Tensor], read: Sequence[Tensor]) -> Tensor:

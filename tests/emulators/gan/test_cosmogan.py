@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sbipipe.emulators.gan.cosmogan import CosmoCritic, CosmoGenerator
-from sbipipe.emulators.gan.game import noise
+from sbipipe.emulators.gan.noise import noise
 
 DENSE, CELLS = 512 * 16 * 16, 16 * 16
 CONVOLUTIONS = {"512-256": 3_276_800, "256-128": 819_200, "128-64": 204_800, "64-1": 1_600}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sbipipe.emulators.gan.game import noise
+from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.periodic import PeriodicCritic, PeriodicGenerator
 from sbipipe.emulators.gan.spectrum import LogPower
 from sbipipe.physics.bands import bands_of
