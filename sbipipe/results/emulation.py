@@ -65,7 +65,7 @@ class Emulation:
         judgement: What is said of it.
         maps: Fields at the theta of each of the judgement's examples.
         noise: What noise leaves of the errors of its surfaces, by split (stage `score`); nothing
-            where it scores none.
+            where it scores none, or scores without noise.
     """
 
     name: str
@@ -125,7 +125,8 @@ def _read(params: Params, name: str, plain: Any) -> Emulation:
         raise InputError(f"{paths.judgement_path(name)}: made of other fields; run dvc repro")
     about = storage.open_set(paths.SETS / name).about
     found = emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
-    return replace(found, noise=about.get("monte_carlo", {}))
+    scored = about.get("monte_carlo", {}).items()
+    return replace(found, noise={split: one for split, one in scored if one["mean_draws"]})
 
 
 def emulation(name: str, judgement: Judgement, true: Array, generated: Array) -> Emulation:
