@@ -21,3 +21,10 @@ def rows_of(theta: Array, x: Array, group: Array | None = None, **more: Any) -> 
     """Rows of the shape of x; each of a simulation of its own where `group` is not given."""
     group = np.arange(len(theta)) if group is None else group
     return Dataset(data=described(x), theta=theta, x=x, group=group, **more)
+
+
+def simulated(simulator: Any, n: int, seed: int) -> Dataset:
+    """Rows of a simulator at draws from its prior."""
+    rng = np.random.default_rng(seed)
+    theta = simulator.prior.sample(n, rng)
+    return rows_of(theta=theta, x=simulator.simulate(theta, rng))

@@ -36,6 +36,7 @@ from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import informative
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
+from sbipipe.learning.members import load_named
 from sbipipe.learning.pixels import Pixels, best_pixels
 from sbipipe.learning.scoring import coarsened, wrapping_fields
 from sbipipe.physics.bands import bands_of
@@ -157,13 +158,7 @@ class Diffusion(Settings):
             coefficients=torch.from_numpy(arrays["linear/coefficients"]),
         )
         model = self._model(linear, shape)
-        prefix = "model/"
-        state = {
-            name.removeprefix(prefix): torch.tensor(value)
-            for name, value in arrays.items()
-            if name.startswith(prefix)
-        }
-        model.load_state_dict(state)
+        load_named(model, arrays, "model/")
         return DiffusionEmulator(
             prior=prior, settings=self, model=model.to(device).eval(), source=source,
             seed=weights.meta["seed"], device=device,

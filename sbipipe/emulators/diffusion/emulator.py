@@ -16,6 +16,7 @@ from sbipipe.emulators.diffusion.settings import Settings
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, field_names, surfaces
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import scaled
+from sbipipe.learning.members import named_arrays
 from sbipipe.learning.pixels import Pixels
 from sbipipe.learning.scoring import score_fields
 from sbipipe.physics.fields import average
@@ -131,8 +132,7 @@ class DiffusionEmulator:
     def weights(self) -> Weights:
         """All that `Diffusion.restore` needs."""
         linear = self.model.linear
-        state = self.model.state_dict().items()
-        arrays = {f"model/{name}": value.cpu().numpy() for name, value in state}
+        arrays = named_arrays(self.model, "model/")
         arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
         arrays |= {
             "linear/log_snr": linear.log_snr.numpy(),

@@ -29,6 +29,7 @@ from sbipipe.emulators.flow.settings import Settings
 from sbipipe.emulators.flow.whitening import Whitening, fit_whitening
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
+from sbipipe.learning.members import load_named
 from sbipipe.learning.pixels import Pixels, best_pixels
 from sbipipe.learning.scoring import coarsened, wrapping_fields
 from sbipipe.learning.training import tensors
@@ -97,12 +98,7 @@ class Flow(Settings):
         )
         pixels = Pixels(arrays["pixels/value"], arrays["pixels/level"])
         model = self._model(whitening)
-        prefix = "model/"
-        model.load_state_dict({
-            name.removeprefix(prefix): torch.tensor(value)
-            for name, value in arrays.items()
-            if name.startswith(prefix)
-        })  # fmt: skip
+        load_named(model, arrays, "model/")
         return FlowEmulator(
             prior=prior, settings=self, pixels=pixels, model=model.to(device).eval(),
             source=source, device=device,

@@ -13,6 +13,7 @@ from sbipipe.emulators.flow.model import Model
 from sbipipe.emulators.flow.settings import Settings
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import Basis, from_values, scaled
+from sbipipe.learning.members import named_arrays
 from sbipipe.learning.pixels import Pixels
 from sbipipe.learning.scoring import CHUNK, score_fields
 from sbipipe.physics.fields import average
@@ -127,8 +128,7 @@ class FlowEmulator:
             "whitening/log_power": self.model.whitening.log_power.numpy(),
             "whitening/pull": self.model.whitening.pull.numpy(),
         }
-        state = self.model.state_dict().items()
-        arrays |= {f"model/{name}": value.cpu().numpy() for name, value in state}
+        arrays |= named_arrays(self.model, "model/")
         source = TypeAdapter(Fields).dump_python(self.source, mode="json")
         return Weights(arrays=arrays, meta={"config": self.settings.trained, "source": source})
 

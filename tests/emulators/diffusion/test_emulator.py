@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lognormal_emulator import assert_emulates
-from rows import rows_of
+from rows import rows_of, simulated
 from sbipipe import storage
 from sbipipe.emulators.diffusion import Diffusion, learning
 from sbipipe.emulators.diffusion.emulator import DiffusionEmulator
@@ -34,14 +34,8 @@ def make(**changes: Any) -> Diffusion:
     return parse(Diffusion, settings, "emulate.diffusion.config")
 
 
-def dataset(simulator: Lognormal, n: int, seed: int) -> Dataset:
-    rng = np.random.default_rng(seed)
-    theta = simulator.prior.sample(n, rng)
-    return rows_of(theta=theta, x=simulator.simulate(theta, rng), group=np.arange(n))
-
-
 SIMULATOR = Lognormal(pixels=8, box=60.0, output="delta")
-TRAIN, VALID, TEST = (dataset(SIMULATOR, n, seed) for seed, n in enumerate((400, 100, 6)))
+TRAIN, VALID, TEST = (simulated(SIMULATOR, n, seed) for seed, n in enumerate((400, 100, 6)))
 CONDITIONINGS = ("linear", "factorised", "film")
 
 
@@ -88,7 +82,7 @@ def kl_from_exact(emulator: DiffusionEmulator, simulator: Lognormal, x: np.ndarr
 def test_the_linear_bound_is_nearly_the_likelihood_of_lognormal_fields(output):
     """Fields of 16 x 16, so that the posterior is narrow; measured: 0.02 nats."""
     simulator = Lognormal(pixels=16, output=output)
-    train, valid, test = (dataset(simulator, n, s) for s, n in enumerate((6000, 500, 60)))
+    train, valid, test = (simulated(simulator, n, s) for s, n in enumerate((6000, 500, 60)))
     kind = make(conditioning="linear", degree=4)
     emulator, _ = kind.fit(train, valid, simulator.prior, Run(seed=0))
     assert isinstance(emulator, DiffusionEmulator)

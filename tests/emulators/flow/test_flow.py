@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lognormal_emulator import assert_emulates
-from rows import rows_of
+from rows import rows_of, simulated
 from sbipipe import storage
 from sbipipe.emulators.flow import Flow, learning
 from sbipipe.emulators.flow.emulator import FlowEmulator
@@ -36,14 +36,8 @@ def make(**changes: Any) -> Flow:
     return parse(Flow, SMALL | changes, "emulate.flow.config")
 
 
-def dataset(simulator: Lognormal, n: int, seed: int) -> Dataset:
-    rng = np.random.default_rng(seed)
-    theta = simulator.prior.sample(n, rng)
-    return rows_of(theta=theta, x=simulator.simulate(theta, rng), group=np.arange(n))
-
-
 SIMULATOR = Lognormal(pixels=8, box=60.0, output="delta")
-TRAIN, VALID, TEST = (dataset(SIMULATOR, n, seed) for seed, n in enumerate((400, 100, 6)))
+TRAIN, VALID, TEST = (simulated(SIMULATOR, n, seed) for seed, n in enumerate((400, 100, 6)))
 
 
 def fit(kind: Flow, **run: Any) -> FlowEmulator:
@@ -73,7 +67,7 @@ def test_the_closed_form_is_nearly_the_likelihood_of_lognormal_fields(output: st
     """Fields of 16 x 16, so that the posterior is narrow; KL(exact, flow) on a grid over the
     prior."""
     simulator = Lognormal(pixels=16, output=output)
-    train, valid, test = (dataset(simulator, n, s) for s, n in enumerate((6000, 500, 60)))
+    train, valid, test = (simulated(simulator, n, s) for s, n in enumerate((6000, 500, 60)))
     emulator, _ = make(degree=4).fit(train, valid, simulator.prior, Run(seed=0))
     assert isinstance(emulator, FlowEmulator)
     axis = (np.arange(60) + 0.5) / 60
@@ -202,7 +196,7 @@ def test_an_interrupted_fit_ends_with_the_same_weights(tmp_path, monkeypatch, ph
 
 def test_sides_that_do_not_halve_leave_the_closed_form_alone() -> None:
     simulator = Lognormal(pixels=9, box=60.0)
-    rows = dataset(simulator, 40, 0)
+    rows = simulated(simulator, 40, 0)
     with pytest.raises(
         InputError, match=r"couplings: given 2; allowed for fields .* \(9, 9\).*: 0"
     ):
