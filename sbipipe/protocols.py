@@ -220,6 +220,15 @@ class Posterior(Protocol):
         """What `Estimator.restore` needs."""
 
 
+@runtime_checkable
+class Guided(Protocol):
+    """A posterior that knows where to look for it."""
+
+    def near(self, digest: Array) -> Array:
+        """Draws u (n, B, D), in the prior's unbounded space, of a density near the posterior of
+        each of B digests."""
+
+
 class Emulator(Protocol):
     """A fitted generator of fields."""
 

@@ -8,7 +8,8 @@ on standardised x. Bayes' theorem then gives the posterior,
 
     log p(theta | x) = log q(x | u) + log p(theta) - log Z(x),
 
-normalised and drawn from in `sbipipe.sampling`. Which density is right is tried
+normalised and drawn from in `sbipipe.sampling`, whose search begins where a quick density of u says
+(`learning.guide`). Which density is right is tried
 (`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
 densities, weighted by stacking. x are vectors; for fields, take a summary. In the place of long
 vectors stand a few learned features of them (`learning.compression`). Counts are spread over the
@@ -28,10 +29,11 @@ from pydantic import Field
 from torch import Tensor
 
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
-from sbipipe.learning import compression
+from sbipipe.learning import compression, guide
 from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.densities import check_varies, check_vectors
 from sbipipe.learning.ensembles import Ensemble
+from sbipipe.learning.guide import Guide, fit_guide
 from sbipipe.learning.lattice import spacings
 from sbipipe.learning.portfolio import Effort, fit
 from sbipipe.learning.schedules import MOVED, Annealed
@@ -111,6 +113,7 @@ class Nle:
         features = 0 if self.features is None and spacing.any() else self.features
         short, first = shorten((u, x), (v, y), features, self.optimisation, run)
         x, y = short.of(x), short.of(y)
+        near, second = fit_guide((u, x), (v, y), self.optimisation, run)
         held_out = y, v
         found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
@@ -130,9 +133,11 @@ class Nle:
             "features": short.features,
             "members": list(fitted.names),
         }
-        posterior = _NlePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
+        posterior = _NlePosterior(
+            prior=prior, ensemble=ensemble, guide=near, short=short, meta=meta
+        )
         last = fitted.with_weights(ensemble.weights)
-        return posterior, replace(merge([*first, last]), notes=last.notes)
+        return posterior, replace(merge([*first, second, last]), notes=last.notes)
 
     def restore(
         self,
@@ -147,7 +152,8 @@ class Nle:
         x, u = torch.zeros(2, *weights.meta["x"]), torch.zeros(2, len(prior.names))
         ensemble, meta = restored(weights, x, u, device), weights.meta
         short = compression.restored(weights.arrays, sum(meta["varies"]), meta["features"], device)
-        return _NlePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
+        near = guide.restored(weights.arrays, u, x, device)
+        return _NlePosterior(prior=prior, ensemble=ensemble, guide=near, short=short, meta=meta)
 
     @property
     def _config(self) -> dict[str, Any]:
@@ -164,6 +170,7 @@ def _spread(spacing: Tensor, x: Tensor) -> Tensor:
 class _NlePosterior:
     prior: Prior
     ensemble: Ensemble
+    guide: Guide
     short: Short
     meta: Mapping[str, Any]
 
@@ -178,11 +185,17 @@ class _NlePosterior:
         return self.ensemble.log_prob(x_tensor[None], embedded)
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, self.digest(x))
+        return condition(self.log_ratio, self.prior, self.digest(x), near=self.near)
+
+    def near(self, digest: Array) -> Array:
+        """Draws u (n, B, D) of the guide."""
+        (given,) = tensors(digest)
+        return self.guide.near(given)
 
     @property
     def weights(self) -> Weights:
-        return Weights(arrays={**self.short.arrays, **self.ensemble.arrays}, meta=self.meta)
+        arrays = {**self.guide.arrays, **self.short.arrays, **self.ensemble.arrays}
+        return Weights(arrays=arrays, meta=self.meta)
 
 
 __all__ = ["Nle"]

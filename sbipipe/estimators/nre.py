@@ -42,11 +42,12 @@ from torch import Tensor, nn
 from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
 from sbipipe.learning import compression
 from sbipipe.learning.compression import Short, shorten
-from sbipipe.learning.densities import PAIRS, check_vectors, pieces
+from sbipipe.learning.densities import check_vectors, pairs_on, pieces
 from sbipipe.learning.ensembles import mixture_log_prob
+from sbipipe.learning.guide import new_flow, same_noise
 from sbipipe.learning.members import load_members, load_named, member_arrays, named_arrays
 from sbipipe.learning.portfolio import Candidate, Effort, fit
-from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of, new_flow
+from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, tensors
@@ -67,11 +68,8 @@ PORTFOLIO = {
 FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
 
-POINTS = 1_024
+POINTS = 256
 """At least so many draws of the mixture normalise a member."""
-
-NEAR = 128
-"""Draws of each flow, from which sampling begins."""
 
 OWN = "reference/"
 """What the names of the reference's weights begin with."""
@@ -269,8 +267,9 @@ class _Ratio(nn.Module):
         """g, (n, B, C) and (B, L) -> (n, B), in float64."""
         pairs = places.shape[:2]
         device = self.standardise.loc.device
-        rows = pieces(places.flatten(0, 1).to(device), PAIRS)
-        given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), PAIRS)
+        size = pairs_on(device)
+        rows = pieces(places.flatten(0, 1).to(device), size)
+        given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), size)
         parts = [self(a, b) for a, b in zip(rows, given, strict=True)]
         ratios: Tensor = torch.cat(parts).double().reshape(pairs).cpu()
         return ratios
@@ -285,7 +284,7 @@ class _NrePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, self.digest(x), near=self._near)
+        return condition(self.log_ratio, self.prior, self.digest(x), near=self.near)
 
     def digest(self, x: Array) -> Array:
         """What stands for the vectors, and behind it the members' normalisers, with shape
@@ -309,18 +308,17 @@ class _NrePosterior:
         parts -= digest[:, -count:].T[:, None]
         return np.asarray(mixture_log_prob(parts, np.full(count, 1 / count)))
 
-    def _near(self, digest: Array) -> Array:
-        """Draws u of the flows, with shape (n, B, D)."""
+    def near(self, digest: Array) -> Array:
+        """Draws u (n, B, D) of the flows."""
         (given,) = tensors(digest[:, : -len(self.members)])
-        noise = self._noise(NEAR, len(given))
-        return torch.cat([one.flow_draws(noise, given) for one in self.references]).double().numpy()
+        return np.concatenate([one.near(given) for one in self.references])
 
     def _normalisers(self, x: Array) -> Array:
         """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K)."""
         contrasts = self.references[0].contrasts
         points = math.ceil(POINTS / contrasts) * contrasts
         (given,) = tensors(x)
-        noise = self._noise(points, len(given))
+        noise = same_noise(points, len(given), len(self.prior.names))
         networks = len(self.references) + len(self.members)
         seen, values = [], []
         with at_once(len(given), "normalising", each=networks * points):
@@ -331,13 +329,6 @@ class _NrePosterior:
                 values.append(torch.logsumexp(member.log_ratio(places, given), 0))
                 spend(points * len(given))
         return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
-
-    def _noise(self, points: int, observations: int) -> Tensor:
-        """Normal noise that is the same for every observation, whatever else is asked, with shape
-        (points, observations, D)."""
-        with torch_scope(0):
-            noise = torch.randn(points, 1, len(self.prior.names))
-        return noise.expand(-1, observations, -1)
 
     @property
     def weights(self) -> Weights:

@@ -42,7 +42,16 @@ SPLINE_DIMENSIONS = 16
 "thorough" tries it."""
 
 PAIRS = 2**15
-"""Pairs of input and condition that a network sees at once."""
+"""Pairs of input and condition that a network sees at once, at most."""
+
+CACHED = 2**12
+"""Pairs whose numbers a processor's cache holds: seen so many at once, a density costs 0.55 to 0.85
+of what it does at `PAIRS`."""
+
+
+def pairs_on(device: torch.device) -> int:
+    """Pairs that a network sees at once where their number changes no value."""
+    return CACHED if device.type == "cpu" else PAIRS
 
 
 def pieces(rows: Tensor, size: int) -> Iterator[Tensor]:
@@ -88,7 +97,7 @@ class ConditionalDensity(nn.Module):
         pairs = np.broadcast_shapes(a.shape[:-1], embedded.shape[:-1])
         a, embedded = a.expand(*pairs, -1), embedded.expand(*pairs, -1)
         parts = []
-        for pair in pieces(torch.arange(math.prod(pairs)), PAIRS):
+        for pair in pieces(torch.arange(math.prod(pairs)), pairs_on(embedded.device)):
             at = pair // pairs[1], pair % pairs[1]
             rows = a[at].to(embedded.device)
             log_prob = self.net.log_prob(self.inputs(rows)[None], embedded[at])[0]  # type: ignore[operator]

@@ -16,7 +16,6 @@ one fold of them, and the classifier learns from every row by the flow that has 
 
 from __future__ import annotations
 
-import gc
 import math
 from dataclasses import replace
 from typing import Any
@@ -27,14 +26,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sbipipe.interfaces import History, Run
-from sbipipe.learning.densities import PAIRS, ConditionalDensity, build_density, pieces
+from sbipipe.learning.densities import ConditionalDensity, pairs_on, pieces
+from sbipipe.learning.guide import Guide, new_flow
 from sbipipe.learning.members import together
 from sbipipe.learning.schedules import Annealed
 from sbipipe.learning.training import Rows, optimise
 from sbipipe.seeds import number, stream
-
-DENSITY, HIDDEN, TRANSFORMS = "zuko_nsf", 64, 3
-"""A flow."""
 
 FOLDS = 3
 """The number of flows, and of parts of the rows."""
@@ -46,7 +43,7 @@ STEPS = 4_000
 """Steps of the optimiser after which flows are good enough."""
 
 
-class Reference(nn.Module):
+class Reference(Guide):
     """m(u | x), its draws, and coordinates for a classifier.
 
     Args:
@@ -55,10 +52,9 @@ class Reference(nn.Module):
     """
 
     def __init__(self, flow: ConditionalDensity, contrasts: int) -> None:
-        super().__init__()
-        self.flow = flow
+        super().__init__(flow)
         self.contrasts = contrasts
-        self.near = contrasts - max(1, contrasts // 4)
+        self.from_flow = contrasts - max(1, contrasts // 4)
 
     @torch.no_grad()
     def draws(self, noise: Tensor, x: Tensor) -> Tensor:
@@ -67,21 +63,10 @@ class Reference(nn.Module):
         Args:
             noise: n is a multiple of K, so that each density gives its very share.
         """
-        own = torch.arange(len(noise)) % self.contrasts < self.near
+        own = torch.arange(len(noise)) % self.contrasts < self.from_flow
         draws = noise.clone()
         draws[own] = self.flow_draws(noise[own], x)
         return draws
-
-    @torch.no_grad()
-    def flow_draws(self, noise: Tensor, x: Tensor) -> Tensor:
-        """Draws (n, N, D) of the flow alone, on the CPU."""
-        known, parts = self.flow.embed(x), []
-        for part in pieces(torch.arange(noise.shape[0] * noise.shape[1]), PAIRS):
-            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
-            given = noise.flatten(0, 1)[part].to(known.device)
-            parts.append(self.flow.inputs.inverse(flow.transform.inv(given)).cpu())
-            gc.collect(1)
-        return torch.cat(parts).reshape(noise.shape)
 
     @torch.no_grad()
     def coordinates(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +79,7 @@ class Reference(nn.Module):
         rows = u.flatten(0, 1)
         normal = -0.5 * (rows.double().square() + math.log(2 * math.pi)).sum(-1)
         noise, log_q = self._flown(rows, x)
-        share = torch.tensor(self.near / self.contrasts, dtype=torch.float64)
+        share = torch.tensor(self.from_flow / self.contrasts, dtype=torch.float64)
         ratio = torch.logaddexp(log_q - normal + share.log(), torch.log1p(-share))
         places = torch.cat([rows, torch.asinh(noise)], -1)
         return places.reshape(*u.shape[:2], -1), ratio.reshape(u.shape[:2])
@@ -102,7 +87,7 @@ class Reference(nn.Module):
     def _flown(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The flow's noise (n N, D), and log q (n N,) in float64, of rows; on the CPU."""
         known, places, densities = self.flow.embed(x), [], []
-        for part in pieces(torch.arange(len(u)), PAIRS):
+        for part in pieces(torch.arange(len(u)), pairs_on(known.device)):
             rows = u[part].to(known.device)
             flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
             noise, slope = flow.transform.call_and_ladj(self.flow.inputs(rows))
@@ -126,13 +111,6 @@ class _Apart(nn.Module):
         weight = (fold != self.fold) * FOLDS / (FOLDS - 1)
         losses: Tensor = self.flow.loss(u, x) * torch.where(fold == NONE, 1.0, weight)
         return losses
-
-
-def new_flow(u: Tensor, x: Tensor) -> ConditionalDensity:
-    """A new flow for rows (N, D) and (N, L)."""
-    return build_density(
-        density=DENSITY, hidden=HIDDEN, transforms=TRANSFORMS, inputs=u, conditions=x
-    )
 
 
 def folds_of(group: NDArray[Any], seed: int) -> Tensor:
@@ -170,4 +148,4 @@ def fit_references(
     return tuple(Reference(one.flow, contrasts) for one in module.apart()), history
 
 
-__all__ = ["FOLDS", "Reference", "fit_references", "folds_of", "new_flow"]
+__all__ = ["FOLDS", "Reference", "fit_references", "folds_of"]

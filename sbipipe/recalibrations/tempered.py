@@ -34,7 +34,7 @@ from scipy.special import logsumexp, softmax
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, History, Run, Weights
 from sbipipe.progress import at_once, phase
-from sbipipe.protocols import Conditioned, Posterior, Prior
+from sbipipe.protocols import Conditioned, Guided, Posterior, Prior
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.mixture import COMPONENTS, Mixture, around
@@ -204,7 +204,8 @@ class _TemperedPosterior:
         return self.strength * self.posterior.log_ratio(theta, digest)
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, self.digest(x))
+        near = self.posterior.near if isinstance(self.posterior, Guided) else None
+        return condition(self.log_ratio, self.prior, self.digest(x), near=near)
 
     @property
     def weights(self) -> Weights:

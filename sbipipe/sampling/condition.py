@@ -12,7 +12,8 @@ import numpy as np
 from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 from sbipipe.sampling.grid import GridPosterior
-from sbipipe.sampling.importance import ImportancePosterior, Near
+from sbipipe.sampling.importance import ImportancePosterior
+from sbipipe.sampling.near import Near
 from sbipipe.sampling.unnormalised import FromDensity, Unnormalised
 
 GRID_DIMENSIONS = 3
@@ -29,7 +30,7 @@ def condition(
     """
     given = np.asarray(x)
     if len(prior.names) <= GRID_DIMENSIONS:
-        return GridPosterior(log_density=log_density, prior=prior, x=given)
+        return GridPosterior(log_density=log_density, prior=prior, x=given, near=near)
     return ImportancePosterior(log_density=log_density, prior=prior, x=given, near=near)
 
 

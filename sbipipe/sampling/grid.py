@@ -1,8 +1,9 @@
 """Draws by an adaptive grid, for up to three parameters.
 
 In the prior's unit cube q = F(theta) the prior is flat, so the posterior is proportional to exp l.
-The cube is cut into cells (`cells`), whose seeds are points spread evenly over the prior. Draws are
-importance resampled with the density at the draws themselves.
+The cube is cut into cells (`cells`), whose seeds are points spread evenly over the prior; where a
+density near the posterior is known, fewer of these, and draws of that. Draws are importance
+resampled with the density at the draws themselves.
 
 **A second opinion on log Z.** With g the grid's density and G its integral, n_1 points from g / G
 and n_2 even ones that the grid has not seen have the density m = (n_1 g / G + n_2) / (n_1 + n_2),
@@ -35,6 +36,7 @@ from sbipipe.sampling.cells import (
     subdivide,
 )
 from sbipipe.sampling.even import even_points
+from sbipipe.sampling.near import Near, begin
 from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
@@ -43,6 +45,9 @@ _LOSS = {1: 0.03, 2: 0.03, 3: 0.08}
 _LEAST_SHARE = 0.5
 _ATTEMPTS = 5
 _SEEDS = {1: 1024, 2: 4096, 3: 16384}
+_SEEDS_BESIDE = {1: 512, 2: 1024, 3: 4096}
+"""Beside draws of a density near the posterior."""
+
 _FRESH = {1: 256, 2: 1024, 3: 2048}
 _PAIRS = 128
 _EDGE = 192
@@ -55,20 +60,28 @@ _DISAGREEMENT = 0.1
 
 @dataclass(kw_only=True)
 class GridPosterior(FromDensity):
-    """Posteriors on adaptive grids, for up to three parameters."""
+    """Posteriors on adaptive grids, for up to three parameters.
 
+    Attributes:
+        near: What draws from densities near the posteriors; None where nothing does.
+    """
+
+    near: Near | None = None
     _cells: list[Cells] = field(init=False, default_factory=list)
 
     @property
     def _search(self) -> float:
         dims = self._dims
-        return evaluations(dims) + _SEEDS[dims] + _FRESH[dims] + _EDGE + 2 * _PAIRS
+        return evaluations(dims) + self._seeds[dims] + _FRESH[dims] + _EDGE + 2 * _PAIRS
 
     def _prepare(self, rows: slice) -> Array:
         x = self.x[rows]
         loss = np.full(len(x), _LOSS[self._dims])
         log_evidence, active = np.full(len(x), np.nan), np.arange(len(x))
-        seeds = self._even(_SEEDS, 0, len(x))
+        seeds = self._even(self._seeds, 0, len(x))
+        if self.near:
+            draws = self.prior.from_unbounded(begin(self.near, x, self._dims))
+            seeds = np.concatenate([seeds, np.clip(self.prior.to_unit(draws), 0, 1)])
         whole = self._in_cube(x)
         height = whole(seeds)
         split = subdivide(whole, coarse_cells(whole, self._dims, seeds, height), loss)
@@ -141,6 +154,11 @@ class GridPosterior(FromDensity):
             return evaluate(self.log_density, self.prior.from_unit(q), x[which])
 
         return density
+
+    @property
+    def _seeds(self) -> Mapping[int, int]:
+        """The even seeds, by the number of parameters."""
+        return _SEEDS_BESIDE if self.near else _SEEDS
 
     @property
     def _dims(self) -> int:

@@ -19,13 +19,11 @@ from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.progress import announce
 from sbipipe.sampling.chains import STEPS, TOGETHER, WALKERS, Chain, evidence, run
 from sbipipe.sampling.mixture import Mixture, adapt, like, refine, the_prior
+from sbipipe.sampling.near import Near, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
 from sbipipe.seeds import stream
-
-Near = Callable[[Array], Array]
-"""Draws u (n, b, D) of densities near the posteriors of observations (b, ...)."""
 
 EASIEST_K = 0.3
 """Pareto shape up to which a few particles do, if a third of them are effective."""
@@ -33,8 +31,11 @@ EASIEST_K = 0.3
 EASY_K = 0.5
 """Pareto shape beyond which weights have no variance, and one component does not do."""
 
-_POOL = 4
-"""Weighted draws for each that is kept."""
+_POOLS = (1.5, 2.0, 3.0, 4.0)
+"""Weighted draws for each that is kept, from which a posterior takes the fewest that do."""
+
+_KEPT = 0.95
+"""Share of the draws that should be effective where no more than the most are needed."""
 
 _ROUNDS = 5
 """About so many rounds a proposal adapts in, to a posterior without surprises."""
@@ -56,11 +57,13 @@ class ImportancePosterior(FromDensity):
     near: Near | None = None
     largest_k: float = LARGEST_K
     k_hat: Array = field(init=False)
+    _pools: Array = field(init=False)
     _proposals: dict[int, list[_Proposal]] = field(init=False, default_factory=dict)
     _chains: dict[int, Chain] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.k_hat = np.full(len(self.x), np.nan)
+        self._pools = np.full(len(self.x), _POOLS[-1])
         super().__post_init__()
 
     @property
@@ -69,7 +72,7 @@ class ImportancePosterior(FromDensity):
 
     @property
     def _per_draw(self) -> float:
-        return _POOL
+        return float(self._pools.mean())
 
     def _likelihood(self, u: Array, x: Array) -> Array:
         """l at points of the unbounded space, NaN kept."""
@@ -81,16 +84,19 @@ class ImportancePosterior(FromDensity):
 
     def _prepare(self, rows: slice) -> Array:
         x, rng = self.x[rows], stream(0, "adapt", rows.start)
-        start = like(self.near(x)) if self.near else the_prior(len(x), self._dims)
+        dims = self._dims
+        start = like(begin(self.near, x, dims)) if self.near else the_prior(len(x), dims)
         mixture = adapt(self._given(x), start, self._adapting, rng)
         self._proposals[rows.start] = [_Proposal(which=np.arange(len(x)), mixture=mixture)]
         found = self._weigh(mixture, x, self.particles, stream(0, "weigh", rows.start))
         k_hat, log_evidence = found.k_hat, found.log_evidence
+        self._pools[rows] = found.pool
         few = effective_size(relative(found.log_weight)) < self.particles / 3
         uneasy = np.flatnonzero(~(k_hat <= min(self.largest_k, EASIEST_K)) | few)
         if len(uneasy):
             found = self._weigh(mixture.of(uneasy), x[uneasy], 4 * self.particles, rng)
             k_hat[uneasy], log_evidence[uneasy] = found.k_hat, found.log_evidence
+            self._pools[rows.start + uneasy] = found.pool
         self.k_hat[rows] = k_hat
         largest = min(self.largest_k, EASY_K)
         poor = np.flatnonzero(np.isfinite(log_evidence[uneasy]) & ~(k_hat[uneasy] <= largest))
@@ -114,6 +120,7 @@ class ImportancePosterior(FromDensity):
         ]
         log_evidence = again.log_evidence
         self.k_hat[rows.start + which] = again.k_hat
+        self._pools[rows.start + which[better]] = again.pool[better]
         poor = np.flatnonzero(~better)
         for some in np.array_split(poor, max(1, -(-len(poor) // TOGETHER))):
             if len(some):
@@ -161,25 +168,28 @@ class ImportancePosterior(FromDensity):
         draws, value = np.empty((n, len(x), self._dims)), np.empty((n, len(x)))
         size = np.zeros(len(x))
         for one in self._proposals[rows.start]:
-            if len(one.which):
-                found = self._resampled(one.mixture, x[one.which], n, rng)
-                draws[:, one.which], value[:, one.which], size[one.which] = found
+            pools = self._pools[rows.start + one.which]
+            for pool in np.unique(pools):
+                same = np.flatnonzero(pools == pool)
+                found = self._resampled(one.of(same), x, n, round(pool * n), rng)
+                at = one.which[same]
+                draws[:, at], value[:, at], size[at] = found
         for b in range(len(x)):
             if (row := rows.start + b) in self._chains:
                 draws[:, b], value[:, b], size[b] = self._chains[row].pick(n, rng)
         return self.prior.from_unbounded(draws), value, size
 
     def _resampled(
-        self, mixture: Mixture, x: Array, n: int, rng: Generator
+        self, proposal: _Proposal, x: Array, n: int, pool: int, rng: Generator
     ) -> tuple[Array, Array, Array]:
-        """Draws u (n, b, D), their l (n, b) and effective sample sizes (b,)."""
-        u = mixture.sample(_POOL * n, rng)
-        value = self._likelihood(u, x)
-        log_weight = value + log_normal(u) - mixture.log_prob(u)
+        """Draws u (n, b, D), their l (n, b) and effective sample sizes (b,), from weighted ones."""
+        u = proposal.mixture.sample(pool, rng)
+        value = self._likelihood(u, x[proposal.which])
+        log_weight = value + log_normal(u) - proposal.mixture.log_prob(u)
         log_weight[:, ~(log_weight < np.inf).all(0)] = -np.inf
         weights = relative(smooth(log_weight)[0])
         index = resample(weights, n, rng)
-        size = np.minimum(effective_size(weights), n**2 / (counts(index, _POOL * n) ** 2).sum(0))
+        size = np.minimum(effective_size(weights), n**2 / (counts(index, pool) ** 2).sum(0))
         return pick(u, index), pick(value, index), size
 
     @property
@@ -199,6 +209,10 @@ class _Proposal:
     which: Index
     mixture: Mixture
 
+    def of(self, which: Index) -> _Proposal:
+        """That of these observations among them."""
+        return _Proposal(which=self.which[which], mixture=self.mixture.of(which))
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Weighed:
@@ -216,6 +230,19 @@ class _Weighed:
     k_hat: Array
     log_evidence: Array
 
+    @property
+    def pool(self) -> Array:
+        """How many weighted draws a draw needs, with shape (b,): the fewest of `_POOLS` of which
+        `_KEPT` of the draws are effective."""
+        weights = relative(self.log_weight)
+        weights /= weights.mean(0)
+        share = effective_size(weights) / len(weights)
+        found = np.full(len(share), _POOLS[-1])
+        for pool in reversed(_POOLS):
+            enough = np.minimum(pool * share, 1 / (pool * _squares(weights / pool).mean(0)))
+            found[enough >= _KEPT] = pool
+        return found
+
     def of(self, which: Index | Mask) -> _Weighed:
         """Those of these observations."""
         return _Weighed(
@@ -224,6 +251,12 @@ class _Weighed:
             k_hat=self.k_hat[which],
             log_evidence=self.log_evidence[which],
         )
+
+
+def _squares(expected: Array) -> Array:
+    """The mean square of counts of which systematic resampling expects so many."""
+    whole = np.floor(expected)
+    return np.asarray(whole**2 + (2 * whole + 1) * (expected - whole))
 
 
 __all__ = ["ImportancePosterior"]

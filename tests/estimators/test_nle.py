@@ -43,7 +43,7 @@ def test_an_ensemble_is_the_mixture_of_its_members():
         own = {
             name.replace(f"member{k}/", "member0/"): value
             for name, value in posterior.weights.arrays.items()
-            if name.startswith(f"member{k}/")
+            if name.startswith((f"member{k}/", "guide/"))
         }
         meta = posterior.weights.meta
         meta = meta | {"config": meta["config"] | {"ensemble": 1}, "members": meta["members"][:1]}

@@ -22,7 +22,7 @@ def make(contrasts: int) -> Reference:
 @pytest.mark.parametrize(("contrasts", "near"), [(2, 1), (3, 2), (4, 3), (6, 5), (8, 6)])
 def test_each_density_gives_its_share(contrasts: int, near: int):
     reference = make(contrasts)
-    assert reference.near == near
+    assert reference.from_flow == near
     noise = torch.randn(contrasts, 40, 1)
     draws = reference.draws(noise, X)
     torch.testing.assert_close(draws[near:], noise[near:])

@@ -1,0 +1,58 @@
+"""Searches that begin near a posterior find it, and find what they were not told of as well."""
+
+import numpy as np
+import pytest
+from linear_posteriors import check_moments, gaussian, log_evidence, rng, whitened
+
+from sbipipe.priors.prior import uniform_prior
+from sbipipe.sampling.condition import condition
+from sbipipe.sampling.near import begin
+
+N = 1000
+
+
+@pytest.mark.parametrize("dims", [2, 3, 5])
+@pytest.mark.parametrize("wrong", [0.0, 2.0])
+def test_good_and_bad_guides_lead_to_the_same_posterior(dims: int, wrong: float):
+    """A guide of two prior widths beside it is as good as one in its middle."""
+    simulator, x = gaussian(dims, 0.3, 10)
+
+    def near(x: np.ndarray) -> np.ndarray:
+        return wrong + 0.3 * rng(5).standard_normal((64, len(x), dims))
+
+    posterior = condition(simulator.log_likelihood, simulator.prior, x, near=near)
+    np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
+    samples = posterior.sample(N, rng(2))
+    check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_spike_that_a_guide_knows_is_found(dims: int):
+    """Half of the mass in a spike of 3e-4 of the prior, half spread over it."""
+    prior = uniform_prior(**{f"p{i}": (0, 1) for i in range(dims)})
+    centre, width = 0.3712, 3e-4
+    height = -dims * np.log(width * np.sqrt(2 * np.pi))
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        spike = height - 0.5 * (((theta - centre) / width) ** 2).sum(-1)
+        return np.logaddexp(spike, 0.0)
+
+    def near(x: np.ndarray) -> np.ndarray:
+        in_cube = centre + width * rng(1).standard_normal((64, len(x), dims))
+        return np.asarray(prior.to_unbounded(in_cube))
+
+    posterior = condition(log_density, prior, np.zeros((2, 1)), near=near)
+    np.testing.assert_allclose(posterior.log_evidence, np.log(2), atol=0.1)
+    draws = posterior.sample(N, rng(3)).draws
+    inside = (np.abs(draws - centre) < 6 * width).all(-1).mean(0)
+    np.testing.assert_allclose(inside, 0.5, atol=0.1)
+
+
+def test_a_guide_that_knows_nothing_of_an_observation_leaves_the_prior():
+    def near(x: np.ndarray) -> np.ndarray:
+        return np.full((400, len(x), 2), 3.0) + np.where(x[:, :1] > 0, np.nan, 0.0)
+
+    draws = begin(near, np.array([[-1.0], [1.0]]), 2)
+    assert (draws[:, 0] == 3).all()
+    np.testing.assert_allclose(draws[:, 1].mean(0), 0, atol=0.2)
+    np.testing.assert_allclose(draws[:, 1].std(0), 1, atol=0.15)
