@@ -28,6 +28,7 @@ from sbipipe.costs.stage import STARTING, Stage
 from sbipipe.costs.trial import Summarised, summarise, train
 from sbipipe.costs.typical import Typical, typical
 from sbipipe.interfaces import Run, Vectors
+from sbipipe.learning import guide
 from sbipipe.learning.portfolio import GROWTH, RUNG
 from sbipipe.posteriors.drawing import draw
 from sbipipe.protocols import Posterior, Recalibration, Targeted
@@ -36,6 +37,9 @@ from sbipipe.seeds import stream
 
 ENDS = 2_000
 """The steps of the optimiser after which training no longer pays."""
+
+BRIEF = {"guide": guide.STEPS}
+"""The steps of networks that are not trained to the end, by label."""
 
 FEW = 32
 """The observations that are drawn for, at most."""
@@ -144,7 +148,7 @@ def training_seconds(steps: Mapping[str, float], most: int) -> float:
     first = {k.partition(" trial ")[0]: v for k, v in steps.items() if k.endswith(" trial 1")}
     ends = {label: seconds for label, seconds in steps.items() if " trial " not in label}
     alone = {label: seconds for label, seconds in ends.items() if label not in first}
-    total = sum(alone.values()) * min(ENDS, most)
+    total = sum(each * min(BRIEF.get(label, ENDS), most) for label, each in alone.items())
     if not first:
         return total
     mean, chosen = float(np.mean([*first.values()])), [k for k in ends if k in first]

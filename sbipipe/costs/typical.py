@@ -4,7 +4,7 @@ After a few steps a network's density may be anything, and hard to sample. So th
 density are given in the place of its own: in u = Phi^-1(F(theta)), where the prior is a standard
 normal, one of `WIDTH` at the middle. Its own are not found at all but counted, and what one of them
 takes is measured apart. What is left to chance is how many of them a posterior of another shape
-needs.
+needs. Where a guide says where to look, it is asked, and one of its posterior's width answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sbipipe.interfaces import Array
-from sbipipe.protocols import Posterior, Prior
+from sbipipe.protocols import Guided, Posterior, Prior
 from sbipipe.seeds import stream
 
 WIDTH = 0.3
@@ -65,7 +65,12 @@ def typical(posterior: Posterior, prior: Prior, x: Array) -> Typical:
         u = prior.to_unbounded(theta)
         return np.asarray(-0.5 * (WIDTH**-2 - 1) * (u**2).sum(-1)) + np.zeros(len(digest))
 
-    changed: Any = type(cls.__name__, (cls,), {"log_ratio": log_ratio})
+    def near(self: Any, digest: Array) -> Array:
+        draws = posterior.near(digest)  # type: ignore[attr-defined]
+        return np.asarray(WIDTH * stream(0, "near").standard_normal(draws.shape))
+
+    other = {"log_ratio": log_ratio} | ({"near": near} if isinstance(posterior, Guided) else {})
+    changed: Any = type(cls.__name__, (cls,), other)
     found.posterior = changed(**{one.name: getattr(posterior, one.name) for one in fields(cls)})
     return found
 
