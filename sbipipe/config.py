@@ -67,7 +67,7 @@ class Made:
 
     Attributes:
         kind: The summary or the estimator.
-        of: The set that it reads: for a summary, an entry of `simulate:`.
+        of: The set that it reads: for a summary, an entry of `simulate:` or of `imitate:`.
         config: The settings of the kind.
     """
 
@@ -123,6 +123,24 @@ class Emulate:
     of: str
     score: tuple[Split, ...] = ("train", "valid", "calibrate", "test")
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+@plugin
+class Imitate:
+    """An entry of `imitate:`, a set whose rows to learn from another forward model gives.
+
+    Attributes:
+        of: The simulator whose rows are imitated, and whose own mend and judge.
+        by: An emulator of `emulate:`, or another entry of `simulate:`, which gives `train` and
+            `valid`.
+        train: The number of imitated simulations to learn from; None takes as many as `of` has.
+        valid: The number of those that stop training; None takes as many as `of` has.
+    """
+
+    of: str
+    by: str
+    train: Positive | None = None
+    valid: Positive | None = None
 
 
 @plugin
@@ -221,6 +239,7 @@ class Params:
         simulate: Sets of rows, simulated or read.
         summarise: Sets of vectors, made of rows.
         emulate: Emulators of fields; one that can score them makes a set of surfaces as well.
+        imitate: Sets whose rows to learn from another forward model gives.
         join: Sets made of two others, row beside row.
         train: Estimators.
         recalibrate: Estimators that mend another one.
@@ -235,6 +254,7 @@ class Params:
     simulate: dict[EntryName, Simulate] = Field(min_length=1)
     summarise: dict[EntryName, Made] = Field(default_factory=dict)
     emulate: dict[EntryName, Emulate] = Field(default_factory=dict)
+    imitate: dict[EntryName, Imitate] = Field(default_factory=dict)
     join: dict[EntryName, Join] = Field(default_factory=dict)
     train: dict[EntryName, Made] = Field(min_length=1)
     recalibrate: dict[EntryName, Recalibrate] = Field(default_factory=dict)
@@ -252,7 +272,9 @@ class Params:
         """The entry of `simulate:` that a set rests on."""
         if name in self.simulate:
             return name
-        made: Mapping[str, Made | Emulate | Join] = {**self.summarise, **self.emulate, **self.join}
+        made: Mapping[str, Made | Emulate | Imitate | Join] = {
+            **self.summarise, **self.emulate, **self.imitate, **self.join,
+        }  # fmt: skip
         return self.simulator_of(made[name].of)
 
     @property
@@ -282,6 +304,10 @@ class Params:
     def exact(self) -> tuple[str, ...]:
         """The estimators whose posteriors are exact."""
         return tuple(name for name, entry in self.estimators.items() if entry.kind == "exact")
+
+    def emulates(self, name: str) -> bool:
+        """Whether an entry is an emulator."""
+        return name in self.emulate
 
     def mends(self, estimator: str) -> tuple[str, ...]:
         """The estimators that one is made of: none, the one it mends, or that and its target."""
@@ -340,6 +366,7 @@ __all__ = [
     "Emulate",
     "Entry",
     "Gate",
+    "Imitate",
     "Join",
     "Made",
     "Params",

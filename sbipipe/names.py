@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-SETS = ("simulate", "summarise", "emulate", "join")
+SETS = ("simulate", "summarise", "emulate", "imitate", "join")
 """Sections whose entries make a set."""
 
 ESTIMATORS = ("train", "recalibrate")
@@ -72,10 +72,13 @@ def dangling(values: Any) -> list[str]:
     made = {section: entries(values, section) for section in SETS + ESTIMATORS}
     problems = [*_twice(made, SETS), *_twice(made, ESTIMATORS)]
     sets: list[str] = []
+    for name, entry in made["imitate"].items():
+        problems += _imitated(f"imitate.{name}", entry, made)
+    rows = [*made["simulate"], *made["imitate"]]
     for section, allowed in (
-        ("summarise", [*made["simulate"]]),
+        ("summarise", rows),
         ("emulate", [*made["simulate"]]),
-        ("join", [*made["summarise"], *made["emulate"], *made["simulate"]]),
+        ("join", [*made["summarise"], *made["emulate"], *rows]),
     ):
         for name, entry in made[section].items():
             problems += _unknown(f"{section}.{name}", entry, allowed)
@@ -83,7 +86,7 @@ def dangling(values: Any) -> list[str]:
                 allowed.append(name)
             sets.append(name)
     for name, entry in made["train"].items():
-        problems += _unknown(f"train.{name}", entry, [*sets, *made["simulate"]])
+        problems += _unknown(f"train.{name}", entry, [*sets, *rows])
     fitted = [*made["train"]]
     for name, entry in made["recalibrate"].items():
         problems += _unknown(f"recalibrate.{name}", entry, fitted)
@@ -92,6 +95,29 @@ def dangling(values: Any) -> list[str]:
     for name, entry in entries(values, "budget").items():
         problems += _unknown(f"budget.{name}", entry, [*made["train"]])
     return problems
+
+
+def _imitated(
+    where: str, entry: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Lines for what an entry of `imitate:` names."""
+    yield from _unknown(where, entry, [*made["simulate"]])
+    of, by = entry.get("of"), entry.get("by")
+    simulators = [name for name in made["simulate"] if name != of]
+    emulators = [name for name, one in made["emulate"].items() if _begins(made, one) == of]
+    allowed = [*emulators, *simulators] or ["an emulator of it, or another simulator"]
+    if of in made["simulate"] and isinstance(by, str):
+        yield from _unknown(where, entry, allowed, ("by",))
+
+
+def _begins(made: Mapping[str, Mapping[str, Any]], emulator: Mapping[str, Any]) -> Any:
+    """The simulator that an emulator is of, through those with which it begins."""
+    seen: list[Any] = []
+    of = emulator.get("of")
+    while isinstance(of, str) and of in made["emulate"] and of not in seen:
+        seen.append(of)
+        of = made["emulate"][of].get("of")
+    return of
 
 
 def _twice(made: Mapping[str, Mapping[str, Any]], sections: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "simulate": config.Simulate,
     "summarise": config.Made,
     "emulate": config.Emulate,
+    "imitate": config.Imitate,
     "join": config.Join,
     "train": config.Made,
     "recalibrate": config.Recalibrate,

@@ -189,7 +189,7 @@ def observe(params: Params, of: str, x: Array) -> Array:
     Raises:
         InputError: If the set is of an emulator that cannot score.
     """
-    if of in params.simulate:
+    if of in params.simulate or of in params.imitate:
         return x
     if of in params.summarise:
         return summariser(params, of)(x)

@@ -188,6 +188,38 @@ def test_an_emulator_that_only_draws_is_judged_but_no_estimator_may_name_it(
         infer.known(read_params(), "toy")
 
 
+@pytest.mark.usefixtures("only_draws")
+def test_a_set_of_imitated_rows_is_judged_on_true_ones() -> None:
+    linear_run.stage("score", "toy")
+    changed = {
+        "emulate": {"toy": {"kind": "diffusion", "of": "maps", "score": []}},
+        "imitate": {"mock": {"of": "maps", "by": "toy", "train": 300}},
+        "summarise": {"moments": {"kind": "field_statistics", "of": "mock"}},
+        "join": {},
+        "train": {"npe": {"kind": "npe", "of": "moments"}},
+    }
+    linear_run.write_params(Path(), **{**PARAMS, **changed})
+    assert check.check().problems == ()
+    linear_run.stage("imitate", "mock")
+    params, found = read_params(), storage.open_set(paths.SETS / "mock")
+    true = storage.open_set(paths.SETS / "maps")
+    assert [len(found.split(split)) for split in SPLITS] == [300, 60, 60, 60]
+    assert found.data == true.data
+    for split in ("calibrate", "test"):
+        for column in ("theta", "x", "group"):
+            own, other = (getattr(one.split(split), column) for one in (found, true))
+            np.testing.assert_array_equal(own, other)
+    train = found.split("train")
+    assert not np.isin(train.theta, true.split("train").theta).any()
+    np.testing.assert_allclose(train.x.var(), true.split("train").x.var(), rtol=0.3)
+    assert params.simulator_of("moments") == "maps"
+    linear_run.stage("summarise", "moments")
+    test = project.test_rows(params, "maps")
+    np.testing.assert_allclose(
+        project.test_rows(params, "moments").x, project.observe(params, "moments", test.x)
+    )
+
+
 def test_equal_seeds_give_equal_files(folder: Path) -> None:
     files = (paths.emulation_path("coarse"), paths.judgement_path("coarse"))
     linear_run.stage("emulate", "coarse")

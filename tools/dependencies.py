@@ -47,6 +47,7 @@ SHARED = {
     "recalibrate": ("estimators", "summaries", "emulators"),
     "compare": ("summaries", "emulators"),
     "budget": ("estimators",),
+    "imitate": ("emulators",),
 }
 """Families of which a stage uses a kind that is named elsewhere: the weights that it reads change
 with the kind's own code (`project.stamped`), but not with what the kind imports. Estimators of

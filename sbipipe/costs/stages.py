@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from sbipipe import plugins, runtime
-from sbipipe.config import Params
+from sbipipe.config import Imitate, Params
 from sbipipe.costs.before import Before
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.sets import beside
@@ -79,6 +79,7 @@ def _names(params: Params) -> Iterator[str]:
 def _tried(params: Params, sets: dict[str, Rows]) -> Iterator[Stage]:
     """All that a trial can be made of."""
     device = runtime.device(params.runtime)
+    sets |= {name: _imitated(entry, sets[entry.of]) for name, entry in params.imitate.items()}
     yield from _summaries(params, sets, device)
     for name, entry in params.join.items():
         if entry.of in sets and entry.beside in sets:
@@ -102,6 +103,15 @@ def _summaries(params: Params, sets: dict[str, Rows], device: str) -> Iterator[S
         seconds = STARTING + found.seconds + found.each * every / shared
         yield Stage(name=f"summarise@{name}", seconds=seconds, of=f"{every} rows")
         sets[name] = _vectors(rows, found)
+
+
+def _imitated(entry: Imitate, rows: Rows) -> Rows:
+    """Rows like those that are imitated, as many as are asked for."""
+    own = {"train": entry.train, "valid": entry.valid}
+    counts = {split: count for split, count in own.items() if count}
+    return replace(
+        rows, number={**rows.number, **counts}, simulations={**rows.simulations, **counts}
+    )
 
 
 def _vectors(rows: Rows, found: Summarised) -> Rows:

@@ -205,6 +205,8 @@ def _made(params: Params, of: str) -> Iterator[tuple[str, str]]:
     elif of in params.emulate:
         yield "emulate", of
         yield from _made(params, params.emulate[of].of)
+    elif of in params.imitate and params.imitate[of].by in params.emulate:
+        yield from _made(params, params.imitate[of].by)
     elif of in params.join:
         yield from _made(params, params.join[of].of)
         yield from _made(params, params.join[of].beside)
