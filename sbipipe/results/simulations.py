@@ -98,6 +98,22 @@ class Components:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Imitated:
+    """A set whose rows to learn from another forward model has given.
+
+    Attributes:
+        name: The entry of `imitate:`.
+        by: The emulator or simulator that gave them.
+        train, valid: The numbers of simulations that it gave.
+    """
+
+    name: str
+    by: str
+    train: int
+    valid: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite:
     """A set of simulations, and what one sees of them.
 
@@ -108,6 +124,7 @@ class Suite:
         example_fields: Fields over the prior, where these are fields.
         spectra: The spectra of fields, where they have any.
         trivial: What can be known of the parameters without looking.
+        imitated: Sets whose rows to learn from are imitations of these.
     """
 
     name: str
@@ -116,6 +133,7 @@ class Suite:
     example_fields: ExampleFields | None
     spectra: Spectra | None
     trivial: Trivial
+    imitated: tuple[Imitated, ...]
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -146,7 +164,14 @@ def suite(params: Params, name: str) -> Suite:
         example_fields=_example_fields(name, rows, prior) if rows else None,
         spectra=_spectra(name, rows, prior) if rows else None,
         trivial=known(found.split("train"), prior.names, stream(params.seed, "trivial", name)),
+        imitated=tuple(_imitated(one) for one, e in params.imitate.items() if e.of == name),
     )
+
+
+def _imitated(name: str) -> Imitated:
+    about = storage.open_set(paths.SETS / name).about
+    counts = about["simulations"]
+    return Imitated(name=name, by=about["by"], train=counts["train"], valid=counts["valid"])
 
 
 def _rows(params: Params, name: str) -> Dataset:
