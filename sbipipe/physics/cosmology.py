@@ -12,17 +12,15 @@ integrates from 0.018 to 20 h/Mpc: its sigma_8^2 is 6.4 % low at Omega_m = 0.1, 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
 from sbipipe.interfaces import Array
+from sbipipe.physics.background import jax_cosmology
 from sbipipe.physics.parameters import NAMES
 from sbipipe.priors.prior import Declared, PriorField, ProductPrior, uniform_prior
-
-if TYPE_CHECKING:
-    from jax_cosmo import Cosmology
 
 _SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
 """Where the integral for sigma_8 is evaluated [h/Mpc]."""
@@ -68,23 +66,6 @@ def check_baryons(prior: Declared, omega_b: float) -> None:
         raise ValueError(
             f"prior: omega_m reaches down to {low:g}; allowed: above omega_b = {omega_b:g}"
         )
-
-
-def jax_cosmology(omega_m: Any, *, omega_b: float, h: float, n_s: float) -> Cosmology:
-    """A fresh jax_cosmo universe: no growth factor in its cache, which jaxpm fills otherwise
-    than jax_cosmo does. Its own sigma_8 is one and is not used."""
-    from jax_cosmo import Cosmology
-
-    return Cosmology(
-        Omega_c=omega_m - omega_b,
-        Omega_b=omega_b,
-        h=h,
-        n_s=n_s,
-        sigma8=1.0,
-        Omega_k=0.0,
-        w0=-1.0,
-        wa=0.0,
-    )
 
 
 def linear_power(k: Array, theta: Array, *, omega_b: float, h: float, n_s: float) -> Array:

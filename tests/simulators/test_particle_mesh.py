@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,8 @@ LINEAR = ParticleMesh(
     box=400.0,
     prior=uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.001, 1.0)),
 )
+FACES = replace(SMALL, channels=("density", "gas", "energy"))
+WIDE = ParticleMesh(mesh=24, pixels=24, steps=5, box=25.0, slabs=2, filtering=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +98,59 @@ def test_more_structure_with_more_sigma_8(maps):
     assert low.std() < maps[:15].std() < high.std()
 
 
+def test_other_channels_change_no_bit_of_the_density(maps):
+    theta = np.array([[0.3, 0.8], [0.2, 0.9]])
+    three = FACES.simulate(theta, stream(0, "maps"))
+    assert three.shape == (30, 3, 16, 16)
+    np.testing.assert_array_equal(three[:, :1], maps)
+    other = replace(FACES, channels=("energy", "density")).simulate(theta, stream(0, "maps"))
+    np.testing.assert_array_equal(other, three[:, [2, 0]])
+
+
+def test_gas_is_the_matter_on_large_scales():
+    """Their correlation tends to one as k R falls, and both have all the mass."""
+    theta, rng = np.array([0.3, 0.8]), stream(0, "gas")
+    psi = WIDE.displacement(theta, rng)
+    gas = fields.smoothed(psi, WIDE.filtering, WIDE.box).astype(np.float32)
+    both = [WIDE.overdensity(one, theta) for one in (psi, gas)]
+    np.testing.assert_allclose(both[1].mean((1, 2, 3)), 1, rtol=1e-5)
+    matter, gas, sum_of_both = (
+        fields.power_spectrum(one, WIDE.box, dimensions=2).power.mean((0, 1))
+        for one in (*both, both[0] + both[1])
+    )
+    coherence = (sum_of_both - matter - gas) / 2 / np.sqrt(matter * gas)
+    assert coherence[0] > 0.99
+    assert coherence[0] > coherence[3] > coherence[-1]
+    assert gas[0] / matter[0] > gas[3] / matter[3]
+
+
+def test_gas_that_is_not_filtered_is_the_matter(maps):
+    fine = replace(FACES, filtering=1e-3, channels=("gas",))
+    found = fine.simulate(np.array([[0.3, 0.8], [0.2, 0.9]]), stream(0, "maps"))
+    np.testing.assert_allclose(found, maps, atol=1e-3)
+
+
+def test_energy_is_zero_before_streams_cross_and_rises_with_sigma_8():
+    def energy(simulator, sigma_8):
+        cosmology = np.array([[0.3, sigma_8]])
+        return replace(simulator, channels=("energy",)).simulate(cosmology, stream(0, "energy"))
+
+    np.testing.assert_allclose(energy(LINEAR, 0.01), 0, atol=1e-6)
+    low, high = energy(SMALL, 0.6), energy(SMALL, 1.0)
+    assert low.min() > -1e-6
+    assert 0.01 < low.mean() < high.mean()
+
+
+def test_energy_is_weighed_by_mass():
+    """A slab as thick as the box: 10^energy - 1 times the mass is the energy of the box."""
+    theta = np.array([0.3, 0.8])
+    one = replace(SMALL, slabs=1)
+    motion = one.motion(theta, stream(0, "energy"))
+    energy, mass = one.energy(motion, theta), one.overdensity(motion.displacement, theta)
+    total = (energy * mass).mean((1, 2, 3))
+    np.testing.assert_allclose(total, total[0], rtol=1e-5)
+
+
 def test_empty_pixel_and_lost_particles_are_named(monkeypatch):
     still, theta = np.zeros((16, 16, 16, 3), np.float32), np.array([0.3, 0.8])
     with pytest.raises(ArithmeticError, match="particles without a finite position"):
@@ -119,6 +176,16 @@ def test_cmd_layout_gives_back_theta_and_maps(tmp_path):
         ({"steps": 0}, r"simulate\.cdm\.config\.steps"),
         ({"spacing": 2.0}, r"simulate\.cdm\.config\.spacing"),
         ({"omega_b": 0.2}, "omega_m reaches down to 0.1; allowed: above omega_b = 0.2"),
+        (
+            {"channels": ["density", "dust"]},
+            "channels.1: given \"dust\".* 'density', 'gas' or 'energy'",
+        ),
+        ({"channels": []}, r"simulate\.cdm\.config\.channels"),
+        ({"channels": ["gas", "gas"]}, "gas, gas given; allowed: each of them once"),
+        (
+            {"channels": ["energy"], "slabs": 40},
+            "slabs: 40 given; allowed with energy: up to the 32 pixels",
+        ),
         ({"boxes": 25.0}, r"simulate\.cdm\.config\.boxes: unknown key"),
     ],
 )
