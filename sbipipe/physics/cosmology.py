@@ -19,11 +19,14 @@ from pydantic import AfterValidator, Field
 
 from sbipipe.interfaces import Array
 from sbipipe.physics.background import jax_cosmology
-from sbipipe.physics.parameters import NAMES
+from sbipipe.physics.parameters import NAMES, REDSHIFT
 from sbipipe.priors.prior import Declared, PriorField, ProductPrior, uniform_prior
 
 _SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
 """Where the integral for sigma_8 is evaluated [h/Mpc]."""
+
+FURTHEST = 2.0
+"""The largest redshift of a field."""
 
 OmegaB = Annotated[float, Field(gt=0, lt=1)]
 Hubble = Annotated[float, Field(ge=0.3, le=1.5)]
@@ -46,17 +49,40 @@ def _of_cosmology(prior: Declared) -> Declared:
     if prior.columns != NAMES:
         given = ", ".join(prior.columns)
         raise ValueError(f"the parameters are {given}; allowed: {' and '.join(NAMES)}, in order")
+    _check_reach(prior)
+    return prior
+
+
+def _of_redshift_too(prior: Declared) -> Declared:
+    if prior.columns not in (NAMES, (*NAMES, REDSHIFT)):
+        given = ", ".join(prior.columns)
+        raise ValueError(
+            f"the parameters are {given}; allowed: {' and '.join(NAMES)}, and {REDSHIFT} if it is "
+            "to be one, in order"
+        )
+    _check_reach(prior)
+    if REDSHIFT in prior.columns:
+        least, most = reach(prior, REDSHIFT)
+        if least < 0 or most > FURTHEST:
+            raise ValueError(
+                f"redshift reaches from {least:g} to {most:g}; allowed: 0 to {FURTHEST:g}"
+            )
+    return prior
+
+
+def _check_reach(prior: Declared) -> None:
     (low, high), (sigma_low, _) = (reach(prior, name) for name in NAMES)
     if low <= 0 or high >= 1 or sigma_low <= 0:
         raise ValueError(
             f"omega_m reaches from {low:g} to {high:g}, sigma_8 down to {sigma_low:g}; "
             "allowed: omega_m between 0 and 1, sigma_8 above 0"
         )
-    return prior
 
 
 CosmologyPrior = Annotated[PriorField, AfterValidator(_of_cosmology)]
 """A prior over omega_m and sigma_8."""
+RedshiftPrior = Annotated[PriorField, AfterValidator(_of_redshift_too)]
+"""A prior over omega_m and sigma_8, and over the redshift if it has one."""
 
 
 def check_baryons(prior: Declared, omega_b: float) -> None:

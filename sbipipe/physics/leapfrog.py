@@ -14,7 +14,8 @@ arXiv 1603.00476, eq. 24), with G(a) = D'(a) a^3 E(a),
     kick(a, b) = (3/2) Omega_m [G(b) - G(a)] / [G'(a_c) a_c^2 E(a_c)],
 
 which carry most of linear growth, so that few steps suffice. Forces and growth are JaxPM's. A
-particle's peculiar velocity is a dx/dt = p / a.
+particle's peculiar velocity is a dx/dt = p / a, and a cell of side c [Mpc/h] over the Hubble time
+today is 100 c km/s.
 """
 
 from __future__ import annotations

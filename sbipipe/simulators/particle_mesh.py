@@ -1,7 +1,8 @@
 r"""Dark matter in a periodic box, by a particle mesh.
 
 Initial conditions are a Gaussian field with the linear power of `cosmology`; `physics/leapfrog.py`
-moves the particles from the starting redshift to redshift zero.
+moves the particles from the starting redshift to that of the field. This is zero, or the third
+parameter, `redshift` from 0 to 2, where the prior names one; sigma_8 is that of today.
 
 The box is cut into `slabs` along each axis. A map is of one slab, painted from the phase-space
 sheet (`phase_space_sheet`), so pixels in voids are not empty. Maps follow each other as in the
@@ -36,6 +37,7 @@ from pydantic import AfterValidator, Field
 from sbipipe.interfaces import Array, Fields, Generator, Geometry
 from sbipipe.physics import cosmology, fields, leapfrog, streams
 from sbipipe.physics import phase_space_sheet as sheet
+from sbipipe.physics.parameters import REDSHIFT
 from sbipipe.records import Positive, plugin
 
 __all__ = ["ParticleMesh"]
@@ -62,16 +64,17 @@ def _once(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
 
 @plugin
 class ParticleMesh:
-    """Maps of log10(1 + delta) at redshift zero; theta = (omega_m, sigma_8).
+    """Maps of log10(1 + delta); theta = (omega_m, sigma_8), or (omega_m, sigma_8, redshift).
 
     Attributes:
-        prior: The prior of omega_m and sigma_8.
+        prior: The prior of omega_m and sigma_8, and of redshift (0 to 2) where fields are to have
+            one other than zero.
         omega_b, h, n_s: The density of baryons, the Hubble constant [100 km/s/Mpc] and the
             spectral index; by default those of CAMELS.
         box: The side of the box [Mpc/h].
         mesh: The number of particles, and of cells of the force mesh, along each side.
         steps: The number of leapfrog steps.
-        redshift: The redshift at which they start.
+        redshift: The redshift at which they start, above that of any field.
         spacing: The largest distance between the sheet's tracers [pixels].
         pixels: The number of pixels along each side of a map.
         slabs: The number of slabs along each axis.
@@ -81,7 +84,7 @@ class ParticleMesh:
         filtering: The scale R on which the displacements of the gas are smoothed [Mpc/h].
     """
 
-    prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
+    prior: cosmology.RedshiftPrior = Field(default_factory=cosmology.default_prior)
     omega_b: cosmology.OmegaB = 0.049
     h: cosmology.Hubble = 0.6711
     n_s: cosmology.Tilt = 0.9624
@@ -104,6 +107,13 @@ class ParticleMesh:
 
     def __post_init__(self) -> None:
         cosmology.check_baryons(self.prior, self.omega_b)
+        if REDSHIFT in self.prior.columns:
+            _, most = cosmology.reach(self.prior, REDSHIFT)
+            if most >= self.redshift:
+                raise ValueError(
+                    f"redshift: {self.redshift:g} given; allowed: above the {most:g} that the "
+                    "prior reaches"
+                )
         if "energy" in self.channels and self.slabs > self.pixels:
             raise ValueError(
                 f"slabs: {self.slabs} given; allowed with energy: up to the {self.pixels} pixels"
@@ -123,16 +133,17 @@ class ParticleMesh:
         """Maps with shape (N * maps, C, pixels, pixels), float32.
 
         Raises:
+            ValueError: If a redshift lies outside 0 to 2.
             ArithmeticError: If a pixel is empty, or the particles have no finite position.
         """
         maps = np.stack([self._channels(self.motion(row, rng), row) for row in theta])
         return maps.astype(np.float32).reshape(-1, *self.data.shape)
 
     def motion(self, theta: Array, rng: Generator) -> leapfrog.Motion:
-        """Where the particles of one universe are at redshift zero, and where they go.
+        """Where the particles of one universe are at its redshift, and where they go.
 
         Args:
-            theta: With shape (2,).
+            theta: With shape (2,), for redshift zero, or (3,).
             rng: Of the random phases; always draws mesh^3 normals.
         """
         return leapfrog.moved(
@@ -141,7 +152,7 @@ class ParticleMesh:
             omega_b=self.omega_b,
             h=self.h,
             start=self.redshift,
-            end=0.0,
+            end=_redshift(theta),
             steps=self.steps,
         )
 
@@ -151,7 +162,7 @@ class ParticleMesh:
         return self.motion(theta, rng).displacement
 
     def linear_field(self, theta: Array, rng: Generator) -> Array:
-        """The linear density contrast, at redshift zero, with shape (mesh, mesh, mesh)."""
+        """The linear density contrast at redshift zero, with shape (mesh, mesh, mesh)."""
         k, of_mode, _ = fields.shells(self.mesh, 3, self.box)
         universe = {"omega_b": self.omega_b, "h": self.h, "n_s": self.n_s}
         power = cosmology.linear_power(k[1:], np.asarray(theta)[None, :2], **universe)[0]
@@ -167,7 +178,7 @@ class ParticleMesh:
     def energy(self, motion: leapfrog.Motion, theta: Array) -> Array:
         """sigma^2 / (10 km/s)^2 of every map, with shape (3, slabs, pixels, pixels)."""
         fine = streams.dispersion(*motion, _FINER * self.pixels).variance
-        speed = 100 * self.box / self.mesh / _COLD
+        speed = 100 * self.box / self.mesh * (1 + _redshift(theta)) / _COLD
         variance = speed**2 * fields.average(fine[None, None], _FINER)[0, 0]
         rho = sheet.box_density(self._tracers(motion.displacement, theta), self.pixels)
         weight = sheet.slab_sums(rho, self.slabs)
@@ -200,6 +211,13 @@ class ParticleMesh:
                 f"{_where(theta)}: {len(empty)} empty pixels, the first in map {empty[0, 0]}; "
                 f"a spacing below {self.spacing:g} pixels fills them"
             )
+
+
+def _redshift(theta: Array) -> float:
+    z = float(theta[2]) if len(theta) > 2 else 0.0
+    if not 0 <= z <= cosmology.FURTHEST:
+        raise ValueError(f"redshift {z:g} given; allowed: 0 to {cosmology.FURTHEST:g}")
+    return z
 
 
 def _where(theta: Array) -> str:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sbipipe.physics import fields
+from sbipipe.physics import background, fields
 from sbipipe.physics import phase_space_sheet as sheet
 from sbipipe.physics.cosmology import default_prior, linear_power
 from sbipipe.priors.prior import uniform_prior
@@ -13,6 +13,11 @@ from sbipipe.seeds import stream
 from sbipipe.sets import cmd_layout
 from sbipipe.simulators.cmd import Cmd
 from sbipipe.simulators.particle_mesh import ParticleMesh
+
+
+def with_redshift(low, high):
+    return uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0), redshift=(low, high))
+
 
 SMALL = ParticleMesh(mesh=16, pixels=16, steps=5, box=12.5)
 LINEAR = ParticleMesh(
@@ -24,6 +29,7 @@ LINEAR = ParticleMesh(
     prior=uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.001, 1.0)),
 )
 FACES = replace(SMALL, channels=("density", "gas", "energy"))
+AT_Z = replace(SMALL, prior=with_redshift(0.0, 2.0))
 WIDE = ParticleMesh(mesh=24, pixels=24, steps=5, box=25.0, slabs=2, filtering=1.5)
 
 
@@ -151,6 +157,41 @@ def test_energy_is_weighed_by_mass():
     np.testing.assert_allclose(total, total[0], rtol=1e-5)
 
 
+def test_redshift_zero_is_today_to_the_bit(maps):
+    theta = np.array([[0.3, 0.8, 0.0], [0.2, 0.9, 0.0]])
+    np.testing.assert_array_equal(AT_Z.simulate(theta, stream(0, "maps")), maps)
+
+
+@pytest.mark.parametrize("omega_m", [0.1, 0.5])
+@pytest.mark.parametrize("z", [0.5, 2.0])
+def test_linear_maps_scale_with_the_growth_of_their_own_universe(omega_m, z):
+    """But for the softened force, which costs some 6 % of the growth until today."""
+
+    def delta(z):
+        theta = np.array([omega_m, 0.02, z])
+        return LINEAR.overdensity(LINEAR.displacement(theta, stream(3, "growth")), theta) - 1
+
+    today, then = delta(0.0), delta(z)
+    ratio = (then * today).sum() / (today**2).sum()
+    assert ratio == pytest.approx(background.growth(np.array(z), omega_m), rel=0.08)
+
+
+def test_less_structure_and_colder_at_a_higher_redshift():
+    three = replace(FACES, prior=AT_Z.prior)
+    theta = np.array([[0.3, 0.8, z] for z in (0.0, 0.5, 1.0, 2.0)])
+    x = np.concatenate([three.simulate(row[None], stream(0, "maps")) for row in theta])
+    density, gas, energy = np.moveaxis(x.reshape(4, 15, 3, -1), 2, 0)
+    assert (np.diff(density.std((1, 2))) < 0).all()
+    assert (np.diff(gas.std((1, 2))) < 0).all()
+    assert (np.diff(energy.mean((1, 2))) < 0).all()
+
+
+@pytest.mark.parametrize("z", [-0.1, 2.1])
+def test_redshift_out_of_range(z):
+    with pytest.raises(ValueError, match=f"redshift {z} given; allowed: 0 to 2"):
+        AT_Z.simulate(np.array([[0.3, 0.8, z]]), stream(0, "maps"))
+
+
 def test_empty_pixel_and_lost_particles_are_named(monkeypatch):
     still, theta = np.zeros((16, 16, 16, 3), np.float32), np.array([0.3, 0.8])
     with pytest.raises(ArithmeticError, match="particles without a finite position"):
@@ -170,6 +211,13 @@ def test_cmd_layout_gives_back_theta_and_maps(tmp_path):
     np.testing.assert_allclose(rows.x[15:], again, atol=2e-6)
 
 
+def with_z(low, high, name="redshift"):
+    ranges = {"omega_m": (0.1, 0.5), "sigma_8": (0.6, 1.0), name: (low, high)}
+    return {
+        name: {"kind": "uniform", "low": low, "high": high} for name, (low, high) in ranges.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -185,6 +233,12 @@ def test_cmd_layout_gives_back_theta_and_maps(tmp_path):
         (
             {"channels": ["energy"], "slabs": 40},
             "slabs: 40 given; allowed with energy: up to the 32 pixels",
+        ),
+        ({"prior": with_z(0, 3)}, "redshift reaches from 0 to 3; allowed: 0 to 2"),
+        ({"prior": with_z(0, 2), "redshift": 2}, "redshift: 2 given; allowed: above the 2 that"),
+        (
+            {"prior": with_z(0, 2, "z")},
+            "the parameters are omega_m, sigma_8, z; allowed: .* redshift",
         ),
         ({"boxes": 25.0}, r"simulate\.cdm\.config\.boxes: unknown key"),
     ],
