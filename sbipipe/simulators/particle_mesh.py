@@ -4,15 +4,17 @@ Initial conditions are a Gaussian field with the linear power of `cosmology`; `p
 moves the particles from the starting redshift to that of the field. This is zero, or the third
 parameter, `redshift` from 0 to 2, where the prior names one; sigma_8 is that of today.
 
-The box is cut into `slabs` along each axis. A map is of one slab, painted from the phase-space
-sheet (`phase_space_sheet`), so pixels in voids are not empty. Maps follow each other as in the
-CAMELS Multifield Dataset: the slabs along x, those along y, those along z. The channels are
+Fields are painted from the phase-space sheet (`phase_space_sheet`), so pixels in voids are not
+empty. With `output: slice` the box is cut into `slabs` along each axis, and a field is a map of one
+of them. Maps follow each other as in the CAMELS Multifield Dataset: the slabs along x, those along
+y, those along z. With `output: box` the one field is the whole box in three dimensions. The
+channels are
 
     density: log10(1 + delta),
     gas:     log10(1 + delta) of the sheet whose displacements psi are smoothed,
              psi_gas(k) = exp(-k^2 R^2 / 2) psi(k), with R = `filtering`,
-    energy:  log10(1 + sigma^2 / (10 km/s)^2), with sigma^2 = sum rho sigma_s^2 / sum rho through
-             the slab and sigma_s the velocity dispersion of overlapping streams (`streams`).
+    energy:  log10(1 + sigma^2 / (10 km/s)^2), with sigma the velocity dispersion of overlapping
+             streams (`streams`); of a slab, sigma^2 is the mean through it, weighted by mass.
 
 **Gas and energy are proxies** that follow from the dark matter: there is no pressure, cooling or
 feedback. Smoothing takes the gas out of haloes, as pressure and feedback do (Gnedin & Hui 1998,
@@ -64,7 +66,7 @@ def _once(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
 
 @plugin
 class ParticleMesh:
-    """Maps of log10(1 + delta); theta = (omega_m, sigma_8), or (omega_m, sigma_8, redshift).
+    """Maps or boxes of log10(1 + delta); theta = (omega_m, sigma_8), and redshift where wanted.
 
     Attributes:
         prior: The prior of omega_m and sigma_8, and of redshift (0 to 2) where fields are to have
@@ -76,10 +78,12 @@ class ParticleMesh:
         steps: The number of leapfrog steps.
         redshift: The redshift at which they start, above that of any field.
         spacing: The largest distance between the sheet's tracers [pixels].
-        pixels: The number of pixels along each side of a map.
-        slabs: The number of slabs along each axis.
-        channels: What is mapped, in this order: "density" of the dark matter, and two proxies that
-            follow from it, "gas", its density with displacements smoothed, and "energy", the
+        pixels: The number of pixels along each side of a field.
+        slabs: The number of slabs along each axis; not used for a box.
+        output: What a field is: "slice", a map of a slab, or "box", the whole box in three
+            dimensions, one a simulation.
+        channels: What a pixel holds, in this order: "density" of the dark matter, and two proxies
+            that follow from it, "gas", its density with displacements smoothed, and "energy", the
             velocity dispersion of overlapping streams.
         filtering: The scale R on which the displacements of the gas are smoothed [Mpc/h].
     """
@@ -95,6 +99,7 @@ class ParticleMesh:
     spacing: Annotated[float, Field(ge=0.2, lt=2)] = 1.9
     pixels: Annotated[int, Field(ge=2)] = 32
     slabs: Positive = 5
+    output: Literal["slice", "box"] = "slice"
     channels: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(_once)] = (
         "density",
     )
@@ -114,23 +119,24 @@ class ParticleMesh:
                     f"redshift: {self.redshift:g} given; allowed: above the {most:g} that the "
                     "prior reaches"
                 )
-        if "energy" in self.channels and self.slabs > self.pixels:
+        if self._sliced and "energy" in self.channels and self.slabs > self.pixels:
             raise ValueError(
                 f"slabs: {self.slabs} given; allowed with energy: up to the {self.pixels} pixels"
             )
 
     @property
     def maps(self) -> int:
-        return 3 * self.slabs
+        return 3 * self.slabs if self._sliced else 1
 
     @property
     def data(self) -> Fields:
-        geometry = Geometry(pixels=(self.pixels,) * 2, box=self.box)
+        geometry = Geometry(pixels=(self.pixels,) * (2 if self._sliced else 3), box=self.box)
         quantity = _QUANTITIES[self.channels[0]]
         return Fields(geometry=geometry, channels=self.channels, quantity=quantity)
 
     def simulate(self, theta: Array, rng: Generator) -> Array:
-        """Maps with shape (N * maps, C, pixels, pixels), float32.
+        """Maps with shape (N * maps, C, pixels, pixels), or boxes with shape (N, C, pixels, pixels,
+        pixels); float32.
 
         Raises:
             ValueError: If a redshift lies outside 0 to 2.
@@ -170,28 +176,38 @@ class ParticleMesh:
         return fields.gaussian_field(noise, np.append(0.0, power)[of_mode], self.box)
 
     def overdensity(self, displacement: Array, theta: Array) -> Array:
-        """1 + delta of every map, with shape (3, slabs, pixels, pixels)."""
-        maps = sheet.slab_maps(self._tracers(displacement, theta), self.pixels, self.slabs)
-        self._require_filled(maps, theta)
-        return maps
+        """1 + delta, with shape (3, slabs, pixels, pixels) or (pixels, pixels, pixels)."""
+        tracers = self._tracers(displacement, theta)
+        if self._sliced:
+            density = sheet.slab_maps(tracers, self.pixels, self.slabs)
+        else:
+            density = sheet.box_density(tracers, self.pixels)
+        self._require_filled(density, theta)
+        return density
 
     def energy(self, motion: leapfrog.Motion, theta: Array) -> Array:
-        """sigma^2 / (10 km/s)^2 of every map, with shape (3, slabs, pixels, pixels)."""
+        """sigma^2 / (10 km/s)^2, with the shape of `overdensity`."""
         fine = streams.dispersion(*motion, _FINER * self.pixels).variance
         speed = 100 * self.box / self.mesh * (1 + _redshift(theta)) / _COLD
         variance = speed**2 * fields.average(fine[None, None], _FINER)[0, 0]
+        if not self._sliced:
+            return np.asarray(variance)
         rho = sheet.box_density(self._tracers(motion.displacement, theta), self.pixels)
         weight = sheet.slab_sums(rho, self.slabs)
         self._require_filled(weight, theta)
         return np.asarray(sheet.slab_sums(rho * variance, self.slabs) / weight)
 
+    @property
+    def _sliced(self) -> bool:
+        return self.output == "slice"
+
     def _channels(self, motion: leapfrog.Motion, theta: Array) -> Array:
-        """The maps of one universe, with shape (maps, C, pixels, pixels)."""
+        """The fields of one universe, with shape (maps, C, *space)."""
         faces = [self._face(channel, motion, theta) for channel in self.channels]
-        return np.stack(faces, -3).reshape(-1, *self.data.shape)
+        return np.stack(faces, -len(self.data.shape)).reshape(-1, *self.data.shape)
 
     def _face(self, channel: Channel, motion: leapfrog.Motion, theta: Array) -> Array:
-        """A channel of every map, with shape (3, slabs, pixels, pixels)."""
+        """A channel of every field, with the shape of `overdensity`."""
         if channel == "energy":
             return np.log10(1 + self.energy(motion, theta))
         psi = motion.displacement

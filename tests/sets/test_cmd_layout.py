@@ -84,6 +84,7 @@ def test_wrong_requests(tmp_path):
     ("settings", "message"),
     [
         ({"channels": ("density", "gas")}, "channels density, gas given; allowed: 15 maps of the"),
+        ({"output": "box"}, "1 fields a simulation given; allowed: 15 maps"),
         ({"slabs": 4}, "12 fields a simulation given; allowed: 15 maps"),
         (
             {"prior": uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0), redshift=(0, 2))},

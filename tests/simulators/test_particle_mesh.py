@@ -192,6 +192,34 @@ def test_redshift_out_of_range(z):
         AT_Z.simulate(np.array([[0.3, 0.8, z]]), stream(0, "maps"))
 
 
+def test_a_box_holds_what_its_slabs_hold():
+    """The mean through the box is that of one slab as thick, for mass and for energy."""
+    theta = np.array([0.3, 0.8])
+    box, whole = replace(FACES, output="box"), replace(SMALL, slabs=1)
+    assert (box.maps, box.data.shape) == (1, (3, 16, 16, 16))
+    motion = whole.motion(theta, stream(0, "box"))
+    density = box.overdensity(motion.displacement, theta)
+    energy = (density * box.energy(motion, theta)).mean(0) / density.mean(0)
+    assert density.mean() == pytest.approx(1, rel=1e-5)
+    maps = whole.overdensity(motion.displacement, theta)
+    np.testing.assert_allclose(density.mean(0), maps[0, 0], rtol=1e-4)
+    np.testing.assert_allclose(energy, whole.energy(motion, theta)[0, 0], rtol=1e-5)
+    x = box.simulate(theta[None], stream(0, "box"))
+    np.testing.assert_array_equal(x[0, 0], np.log10(density).astype(np.float32))
+
+
+def test_a_linear_box_is_the_linear_field():
+    """But for the windows of the mesh and of the pixels, on the longest waves."""
+    theta = np.array([0.3, 0.05])
+    box = replace(LINEAR, output="box")
+    delta = box.overdensity(box.displacement(theta, stream(3, "box")), theta) - 1
+    waves = [np.fft.fftn(one) for one in (delta, box.linear_field(theta, stream(3, "box")))]
+    of_mode = fields.shells(16, 3, 400.0).of_mode
+    long = (of_mode > 0) & (of_mode <= 2)
+    ratio = (waves[0] * waves[1].conj())[long].sum() / (np.abs(waves[1][long]) ** 2).sum()
+    assert 0.9 < abs(ratio) < 1.02
+
+
 def test_empty_pixel_and_lost_particles_are_named(monkeypatch):
     still, theta = np.zeros((16, 16, 16, 3), np.float32), np.array([0.3, 0.8])
     with pytest.raises(ArithmeticError, match="particles without a finite position"):
@@ -240,6 +268,7 @@ def with_z(low, high, name="redshift"):
             {"prior": with_z(0, 2, "z")},
             "the parameters are omega_m, sigma_8, z; allowed: .* redshift",
         ),
+        ({"output": "cube"}, "output: given \"cube\".* 'slice' or 'box'"),
         ({"boxes": 25.0}, r"simulate\.cdm\.config\.boxes: unknown key"),
     ],
 )
