@@ -1,4 +1,4 @@
-r"""The linear matter power spectrum of a flat LCDM universe today.
+r"""The linear matter power spectrum of a flat LCDM universe today, and fields that have it.
 
     P(k) = A k^{n_s} T^2(k; Omega_m, Omega_b, h),
     sigma_8^2 = 1 / (2 pi^2)  int  d ln k  k^3 P(k) W^2(8 k),   W(x) = 3 (sin x - x cos x) / x^3
@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from sbipipe.interfaces import Array
+from sbipipe.interfaces import Array, Generator
+from sbipipe.physics import fields
 from sbipipe.physics.background import jax_cosmology
 from sbipipe.physics.parameters import NAMES, REDSHIFT
 from sbipipe.priors.prior import Declared, PriorField, ProductPrior, uniform_prior
@@ -112,6 +113,23 @@ def linear_power(k: Array, theta: Array, *, omega_b: float, h: float, n_s: float
     both = np.concatenate([np.asarray(k, np.float64), _SIGMA_8_K])
     shape = _power_shape(both, theta[:, 0], omega_b, h, n_s)
     return np.asarray(theta[:, 1:] ** 2 * shape[:, : len(k)] / _sigma_8_squared(shape[:, len(k) :]))
+
+
+def linear_field(
+    theta: Array, rng: Generator, *, mesh: int, box: float, omega_b: float, h: float, n_s: float
+) -> Array:
+    """A linear density contrast at redshift zero, with shape (mesh, mesh, mesh).
+
+    Args:
+        theta: (omega_m, sigma_8) and what may follow, with shape (D,).
+        rng: Of the random phases; always draws mesh^3 normals.
+        box: The side of the box [Mpc/h].
+    """
+    k, of_mode, _ = fields.shells(mesh, 3, box)
+    columns = np.asarray(theta)[None, : len(NAMES)]
+    power = linear_power(k[1:], columns, omega_b=omega_b, h=h, n_s=n_s)[0]
+    noise = rng.standard_normal((mesh,) * 3)
+    return fields.gaussian_field(noise, np.append(0.0, power)[of_mode], box)
 
 
 def _power_shape(k: Array, omega_m: Array, omega_b: float, h: float, n_s: float) -> Array:

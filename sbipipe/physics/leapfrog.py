@@ -13,20 +13,22 @@ arXiv 1603.00476, eq. 24), with G(a) = D'(a) a^3 E(a),
     drift(a, b) = [D(b) - D(a)] / G(a_c),
     kick(a, b) = (3/2) Omega_m [G(b) - G(a)] / [G'(a_c) a_c^2 E(a_c)],
 
-which carry most of linear growth, so that few steps suffice. Forces and growth are JaxPM's. A
+which carry most of linear growth, so that few steps suffice. Within a step, particles are where
+the share of a drift that D has grown by has brought them. Forces and growth are JaxPM's. A
 particle's peculiar velocity is a dx/dt = p / a, and a cell of side c [Mpc/h] over the Hubble time
 today is 100 c km/s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sbipipe.interfaces import Array
-from sbipipe.physics.background import jax_cosmology
+from sbipipe.physics.background import growth, jax_cosmology
 
 
 class Motion(NamedTuple):
@@ -64,24 +66,93 @@ def moved(
     return Motion(np.asarray(x), np.asarray(p))
 
 
+def passing(
+    linear: Array,
+    *,
+    omega_m: float,
+    omega_b: float,
+    h: float,
+    start: float,
+    redshifts: Array,
+    steps: int,
+) -> Iterator[Array]:
+    """The displacements at several redshifts of one run, which ends at the last of them.
+
+    Args:
+        linear: The linear density contrast at redshift zero, with shape (n, n, n).
+        start: The redshift of the first step.
+        redshifts: Falling, and all below `start`.
+
+    Yields:
+        With shape (n, n, n, 3), in cells of the lattice.
+    """
+    begin, kicked = _stepwise(linear.shape[0], steps)
+    a = 1 / (1 + np.append(start, redshifts))
+    x, p, drifts, kicks = begin(linear.astype(np.float32), omega_m, omega_b, h, a[0], a[-1])
+    lattice = np.moveaxis(np.indices(linear.shape, np.float32), 0, -1)
+    D = growth(1 / np.geomspace(a[0], a[-1], 2 * steps + 1) - 1, omega_m)
+    at = growth(np.asarray(redshifts), omega_m)
+    half = np.clip(np.searchsorted(D, at, "right") - 1, 0, 2 * steps - 1)
+    share = (at - D[half]) / (D[half + 1] - D[half])
+    for i, drift in enumerate(np.asarray(drifts)):
+        for one in share[half == i]:
+            yield np.asarray(x + np.float32(one) * drift * p) - lattice
+        x = x + drift * p
+        if i % 2 == 0:
+            p = kicked(x, p, omega_m * kicks[i // 2])
+
+
 @cache
 def _evolution(mesh: int, steps: int) -> Any:
     """The jitted function (linear field, omega_m, omega_b, h, start, end) -> motion."""
     import jax
-    from jax import numpy as jnp
-    from jaxpm.pm import lpt
 
     def evolve(initial: Any, omega_m: Any, omega_b: Any, h: Any, start: Any, end: Any) -> Any:
         universe = jax_cosmology(omega_m, omega_b=omega_b, h=h, n_s=1.0)
-        psi, p, _ = lpt(universe, initial, a=start, order=2)
-        lattice = jnp.stack(jnp.meshgrid(*[jnp.arange(mesh)] * 3, indexing="ij"), -1)
-        left = jnp.linspace(1.0, 0.0, steps + 1)
-        a = jnp.exp(jnp.log(end) + jnp.log(start / end) * left)
-        factors = _leapfrog_factors(universe, a)
-        (x, p), _ = jax.lax.scan(_leapfrog_step(mesh, omega_m), (lattice + psi, p), factors)
+        lattice, x, p = _begin(universe, initial, start)
+        factors = _leapfrog_factors(universe, _scale_factors(start, end, steps))
+        (x, p), _ = jax.lax.scan(_leapfrog_step(mesh, omega_m), (x, p), factors)
         return x - lattice, p
 
     return jax.jit(evolve)
+
+
+@cache
+def _stepwise(mesh: int, steps: int) -> tuple[Any, Any]:
+    """The same in jitted pieces: from the linear field x, p, the two drifts of every step, (2
+    steps,), and its kick, (steps,); and from x, p and (omega_m kick) the p after a kick."""
+    import jax
+    from jax import numpy as jnp
+    from jaxpm.pm import pm_forces
+
+    def begin(initial: Any, omega_m: Any, omega_b: Any, h: Any, start: Any, end: Any) -> Any:
+        universe = jax_cosmology(omega_m, omega_b=omega_b, h=h, n_s=1.0)
+        _, x, p = _begin(universe, initial, start)
+        before, kick, after = _leapfrog_factors(universe, _scale_factors(start, end, steps))
+        return x, p, jnp.stack([before, after], -1).reshape(-1), kick
+
+    def kicked(x: Any, p: Any, kick: Any) -> Any:
+        return p + 1.5 * kick * pm_forces(x, mesh_shape=(mesh,) * 3, paint_absolute_pos=True)
+
+    return jax.jit(begin), jax.jit(kicked)
+
+
+def _begin(universe: Any, initial: Any, start: Any) -> tuple[Any, Any, Any]:
+    """The lattice, and x and p by 2LPT at the scale factor `start`."""
+    from jax import numpy as jnp
+    from jaxpm.pm import lpt
+
+    psi, p, _ = lpt(universe, initial, a=start, order=2)
+    axes = [jnp.arange(side) for side in initial.shape]
+    lattice = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), -1)
+    return lattice, lattice + psi, p
+
+
+def _scale_factors(start: Any, end: Any, steps: int) -> Any:
+    """The ends of the steps, with shape (steps + 1,)."""
+    from jax import numpy as jnp
+
+    return jnp.exp(jnp.log(end) + jnp.log(start / end) * jnp.linspace(1.0, 0.0, steps + 1))
 
 
 def _leapfrog_factors(universe: Any, a: Any) -> tuple[Any, Any, Any]:
@@ -114,4 +185,4 @@ def _leapfrog_step(mesh: int, omega_m: Any) -> Any:
     return step
 
 
-__all__ = ["Motion", "moved"]
+__all__ = ["Motion", "moved", "passing"]

@@ -169,11 +169,8 @@ class ParticleMesh:
 
     def linear_field(self, theta: Array, rng: Generator) -> Array:
         """The linear density contrast at redshift zero, with shape (mesh, mesh, mesh)."""
-        k, of_mode, _ = fields.shells(self.mesh, 3, self.box)
         universe = {"omega_b": self.omega_b, "h": self.h, "n_s": self.n_s}
-        power = cosmology.linear_power(k[1:], np.asarray(theta)[None, :2], **universe)[0]
-        noise = rng.standard_normal((self.mesh,) * 3)
-        return fields.gaussian_field(noise, np.append(0.0, power)[of_mode], self.box)
+        return cosmology.linear_field(theta, rng, mesh=self.mesh, box=self.box, **universe)
 
     def overdensity(self, displacement: Array, theta: Array) -> Array:
         """1 + delta, with shape (3, slabs, pixels, pixels) or (pixels, pixels, pixels)."""

@@ -60,3 +60,25 @@ def test_displacement_and_momentum_grow_linearly(omega_m, z):
     assert 0.97 < (psi * psi_1).sum() / (psi_1**2).sum() / D[0] < 1
     assert 0.92 < (p * psi).sum() / (psi**2).sum() / rate < 1
     assert np.corrcoef(psi.ravel(), psi_1.ravel())[0, 1] > 0.98
+
+
+def test_a_run_that_is_watched_is_the_run_that_is_not():
+    """At its end, and in between but for the length of the steps."""
+    field, z = linear(0.3), np.array([2.0, 1.0, 0.4, 0.0])
+    seen = list(leapfrog.passing(field, omega_m=0.3, **UNIVERSE, start=9.0, redshifts=z, steps=10))
+    for displacement, end in zip(seen, z, strict=True):
+        alone = grown(field, 0.3, end, steps=10).displacement
+        scale = np.abs(alone).max()
+        np.testing.assert_allclose(displacement, alone, atol=scale * (0.03 if end else 1e-4))
+
+
+@pytest.mark.parametrize("omega_m", [0.1, 0.5])
+def test_what_passes_grows_linearly_within_steps_too(omega_m):
+    z = np.linspace(1.2, 0.0, 13)
+    seen = leapfrog.passing(
+        linear(0.05), omega_m=omega_m, **UNIVERSE, start=9.0, redshifts=z, steps=10
+    )
+    psi_1 = first_order(linear(0.05))
+    ratio = [(psi * psi_1).sum() / (psi_1**2).sum() for psi in seen] / background.growth(z, omega_m)
+    assert (np.abs(np.diff(ratio)) < 0.015).all()
+    assert 0.94 < ratio.min() < ratio.max() < 1.01
