@@ -1,8 +1,8 @@
 r"""Weak lensing by planes of matter, in the Born approximation.
 
 Light of sources at the comoving distance chi_s passes the density contrast delta of a flat universe
-along straight lines, and its convergence is (Bartelmann & Schneider 2001, astro-ph/9912508, eq.
-6.16; Jain, Seljak & White 2000, astro-ph/9901191)
+along straight lines, and its convergence is (Bartelmann & Schneider 2001, astro-ph/9912508; Jain,
+Seljak & White 2000, astro-ph/9901191)
 
     kappa(theta) = (3/2) Omega_m (H_0/c)^2
                    int_0^{chi_s} dchi  chi (1 - chi / chi_s) delta(chi theta, chi) / a(chi).

@@ -1,7 +1,7 @@
 r"""Maps of the weak-lensing convergence, from boxes of the particle mesh along the line of sight.
 
-One box of dark matter (`physics/leapfrog.py`) is moved from its starting redshift to today. On the
-way, at the distance of each plane of `physics/lensing.py`, it is projected along its three axes,
+One box of dark matter (`physics/leapfrog.py`) is moved from its starting redshift to the nearest
+plane. At the redshift of each plane (`physics/lensing.py`) it is projected along its three axes,
 painted from the phase-space sheet on as many pixels as the mesh has cells. A map is
 
     kappa(theta) = sum_i w_i delta_i(chi_i theta)
