@@ -248,6 +248,8 @@ def export(
             f"simulate.{simulator}.config.prior: given {fixed} as fixed; allowed: both parameters "
             "of CAMELS vary"
         )
+    if why := cmd_layout.obstacle(made):
+        raise InputError(f"simulate.{simulator}.config: {why}")
     with runtime.parallel(params.runtime):
         written = cmd_layout.simulate_set(
             made, folder, set_name, seed=params.seed, box=made.box, simulations=simulations

@@ -1,4 +1,4 @@
-r"""The linear matter power spectrum of a flat LCDM universe today.
+r"""The linear matter power spectrum of a flat LCDM universe today, and fields that have it.
 
     P(k) = A k^{n_s} T^2(k; Omega_m, Omega_b, h),
     sigma_8^2 = 1 / (2 pi^2)  int  d ln k  k^3 P(k) W^2(8 k),   W(x) = 3 (sin x - x cos x) / x^3
@@ -12,20 +12,22 @@ integrates from 0.018 to 20 h/Mpc: its sigma_8^2 is 6.4 % low at Omega_m = 0.1, 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from sbipipe.interfaces import Array
-from sbipipe.physics.parameters import NAMES
+from sbipipe.interfaces import Array, Generator
+from sbipipe.physics import fields
+from sbipipe.physics.background import jax_cosmology
+from sbipipe.physics.parameters import NAMES, REDSHIFT
 from sbipipe.priors.prior import Declared, PriorField, ProductPrior, uniform_prior
-
-if TYPE_CHECKING:
-    from jax_cosmo import Cosmology
 
 _SIGMA_8_K = np.geomspace(1e-5, 50.0, 2001)
 """Where the integral for sigma_8 is evaluated [h/Mpc]."""
+
+FURTHEST = 2.0
+"""The largest redshift of a field."""
 
 OmegaB = Annotated[float, Field(gt=0, lt=1)]
 Hubble = Annotated[float, Field(ge=0.3, le=1.5)]
@@ -48,17 +50,40 @@ def _of_cosmology(prior: Declared) -> Declared:
     if prior.columns != NAMES:
         given = ", ".join(prior.columns)
         raise ValueError(f"the parameters are {given}; allowed: {' and '.join(NAMES)}, in order")
+    _check_reach(prior)
+    return prior
+
+
+def _of_redshift_too(prior: Declared) -> Declared:
+    if prior.columns not in (NAMES, (*NAMES, REDSHIFT)):
+        given = ", ".join(prior.columns)
+        raise ValueError(
+            f"the parameters are {given}; allowed: {' and '.join(NAMES)}, and {REDSHIFT} if it is "
+            "to be one, in order"
+        )
+    _check_reach(prior)
+    if REDSHIFT in prior.columns:
+        least, most = reach(prior, REDSHIFT)
+        if least < 0 or most > FURTHEST:
+            raise ValueError(
+                f"redshift reaches from {least:g} to {most:g}; allowed: 0 to {FURTHEST:g}"
+            )
+    return prior
+
+
+def _check_reach(prior: Declared) -> None:
     (low, high), (sigma_low, _) = (reach(prior, name) for name in NAMES)
     if low <= 0 or high >= 1 or sigma_low <= 0:
         raise ValueError(
             f"omega_m reaches from {low:g} to {high:g}, sigma_8 down to {sigma_low:g}; "
             "allowed: omega_m between 0 and 1, sigma_8 above 0"
         )
-    return prior
 
 
 CosmologyPrior = Annotated[PriorField, AfterValidator(_of_cosmology)]
 """A prior over omega_m and sigma_8."""
+RedshiftPrior = Annotated[PriorField, AfterValidator(_of_redshift_too)]
+"""A prior over omega_m and sigma_8, and over the redshift if it has one."""
 
 
 def check_baryons(prior: Declared, omega_b: float) -> None:
@@ -68,23 +93,6 @@ def check_baryons(prior: Declared, omega_b: float) -> None:
         raise ValueError(
             f"prior: omega_m reaches down to {low:g}; allowed: above omega_b = {omega_b:g}"
         )
-
-
-def jax_cosmology(omega_m: Any, *, omega_b: float, h: float, n_s: float) -> Cosmology:
-    """A fresh jax_cosmo universe: no growth factor in its cache, which jaxpm fills otherwise
-    than jax_cosmo does. Its own sigma_8 is one and is not used."""
-    from jax_cosmo import Cosmology
-
-    return Cosmology(
-        Omega_c=omega_m - omega_b,
-        Omega_b=omega_b,
-        h=h,
-        n_s=n_s,
-        sigma8=1.0,
-        Omega_k=0.0,
-        w0=-1.0,
-        wa=0.0,
-    )
 
 
 def linear_power(k: Array, theta: Array, *, omega_b: float, h: float, n_s: float) -> Array:
@@ -105,6 +113,23 @@ def linear_power(k: Array, theta: Array, *, omega_b: float, h: float, n_s: float
     both = np.concatenate([np.asarray(k, np.float64), _SIGMA_8_K])
     shape = _power_shape(both, theta[:, 0], omega_b, h, n_s)
     return np.asarray(theta[:, 1:] ** 2 * shape[:, : len(k)] / _sigma_8_squared(shape[:, len(k) :]))
+
+
+def linear_field(
+    theta: Array, rng: Generator, *, mesh: int, box: float, omega_b: float, h: float, n_s: float
+) -> Array:
+    """A linear density contrast at redshift zero, with shape (mesh, mesh, mesh).
+
+    Args:
+        theta: (omega_m, sigma_8) and what may follow, with shape (D,).
+        rng: Of the random phases; always draws mesh^3 normals.
+        box: The side of the box [Mpc/h].
+    """
+    k, of_mode, _ = fields.shells(mesh, 3, box)
+    columns = np.asarray(theta)[None, : len(NAMES)]
+    power = linear_power(k[1:], columns, omega_b=omega_b, h=h, n_s=n_s)[0]
+    noise = rng.standard_normal((mesh,) * 3)
+    return fields.gaussian_field(noise, np.append(0.0, power)[of_mode], box)
 
 
 def _power_shape(k: Array, omega_m: Array, omega_b: float, h: float, n_s: float) -> Array:

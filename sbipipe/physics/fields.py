@@ -106,6 +106,20 @@ def power_spectrum(
     return Spectrum(k, (sums / modes).reshape(*field.shape[:-d], -1), modes)
 
 
+def smoothed(field: Array, scale: float, box: float) -> Array:
+    """A periodic field in three dimensions through a Gaussian, exp(-k^2 scale^2 / 2) mode by mode.
+
+    Args:
+        field: With shape (n, n, n, ...).
+        scale: Of the same unit as `box`.
+    """
+    n = field.shape[0]
+    window = np.exp(-0.5 * (scale * wavenumbers(n, 3, box)) ** 2)[..., : n // 2 + 1]
+    axes = (0, 1, 2)
+    waves = np.fft.rfftn(field, axes=axes) * window.reshape(*window.shape, *[1] * (field.ndim - 3))
+    return np.fft.irfftn(waves, (n, n, n), axes)
+
+
 def average(x: Array, cells: int) -> Array:
     """Fields (N, C, *space) with so many pixels along each axis averaged to one."""
     for axis in range(2, x.ndim):

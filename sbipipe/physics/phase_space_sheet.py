@@ -83,6 +83,36 @@ def slab_maps(tracers: Tracers, pixels: int, slabs: int) -> Array:
     return (density * size).reshape(3, slabs, pixels, pixels)
 
 
+def box_density(tracers: Tracers, pixels: int) -> Array:
+    """1 + delta of the whole box, with shape (pixels,) * 3; its mean is one.
+
+    Args:
+        pixels: Along each side.
+    """
+    clouds, size = [_cloud(x, pixels) for x in tracers.x], pixels**3
+    density = np.zeros(size)
+    for (i, u), (j, v), (k, w) in product(*clouds):
+        density += np.bincount((i * pixels + j) * pixels + k, tracers.mass * u * v * w, size)
+    return (density * size).reshape((pixels,) * 3)
+
+
+def slab_sums(field: Array, slabs: int) -> Array:
+    """Sums through all slabs along all three axes.
+
+    Args:
+        field: At the centres of the pixels of the box, with shape (pixels,) * 3; each belongs to
+            the slab that it lies in.
+        slabs: Along each axis, at most as many as pixels.
+
+    Returns:
+        With shape (3, slabs, pixels, pixels).
+    """
+    slab = (2 * np.arange(field.shape[0]) + 1) * slabs // (2 * field.shape[0])
+    first = np.searchsorted(slab, np.arange(slabs))
+    sums = [np.add.reduceat(np.moveaxis(field, axis, 0), first) for axis in range(3)]
+    return np.stack(sums)
+
+
 def _corners(displacement: Array) -> Array:
     """Positions of the corners of every cube, with shape (3, 8, n^3), in lattice units; not
     wrapped into the box, so that a cube stays whole."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from sbipipe import seeds
-from sbipipe.interfaces import Array, Index
+from sbipipe.interfaces import Array, Fields, Index
 from sbipipe.physics.parameters import CRITICAL_DENSITY, NAMES
 from sbipipe.protocols import Prior, Simulator
 from sbipipe.records import InputError
@@ -156,6 +156,20 @@ def _one_parameter(prior: Prior) -> Array:
         below, above = np.linspace(low[i], middle, 6), np.linspace(middle, high[i], 6)
         theta[i, :, i] = np.concatenate([below, above[1:]])
     return theta.reshape(-1, len(NAMES))
+
+
+def obstacle(simulator: Simulator) -> str:
+    """Why a simulator's fields cannot be written in this layout, or nothing."""
+    data, names = simulator.data, simulator.prior.names
+    found = []
+    if names != NAMES:
+        found.append(f"parameters {', '.join(names)}")
+    if not isinstance(data, Fields) or data.channels != ("density",):
+        found.append(f"channels {', '.join(getattr(data, 'channels', ('none',)))}")
+    if simulator.maps != MAPS:
+        found.append(f"{simulator.maps} fields a simulation")
+    allowed = f"{MAPS} maps of the density alone, with {' and '.join(NAMES)}"
+    return f"{', '.join(found)} given; allowed: {allowed}" if found else ""
 
 
 def simulate_set(

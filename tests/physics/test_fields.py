@@ -67,3 +67,12 @@ def test_gaussian_field_has_the_power_it_was_given(dimensions):
 def test_empty_bin_is_an_error():
     with pytest.raises(ValueError, match="bin 1 holds no mode"):
         fields.power_spectrum(np.zeros((4, 4)), 1.0, edges=np.array([0.0, 1.0, 2.0]))
+
+
+def test_smoothing_multiplies_a_wave():
+    """By exp(-k^2 R^2 / 2), in each component by itself."""
+    q = 2 * np.pi * np.indices((8, 8, 8)) / 8
+    wave = np.stack([np.cos(q[0] + 2 * q[2]), np.sin(3 * q[1])], -1)
+    k = 2 * np.pi / 10.0 * np.array([5**0.5, 3])
+    found = fields.smoothed(wave, 0.7, 10.0)
+    np.testing.assert_allclose(found, wave * np.exp(-((k * 0.7) ** 2) / 2), atol=1e-12)

@@ -55,3 +55,23 @@ def test_a_stretched_void_is_never_empty():
     assert maps.min() > 0.01
     one_tracer_per_particle = sheet.slab_maps(sheet.trace(psi, 100.0), n, 4)
     assert one_tracer_per_particle.min() == 0
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.4, 2.0])
+def test_a_box_and_its_slabs_hold_the_same_mass(scale):
+    tracers = sheet.trace(displacement(8, scale), 1.0)
+    box, maps = sheet.box_density(tracers, 8), sheet.slab_maps(tracers, 8, 1)
+    assert box.mean() == pytest.approx(1, rel=1e-6)
+    for axis in range(3):
+        np.testing.assert_allclose(box.mean(axis), maps[axis, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("slabs", [1, 3, 5, 8])
+def test_slab_sums_are_those_of_the_slab_that_a_centre_lies_in(slabs):
+    field = np.random.default_rng(0).random((8, 8, 8))
+    slab = (np.arange(8) + 0.5) / 8 * slabs // 1
+    found = sheet.slab_sums(field, slabs)
+    for s in range(slabs):
+        np.testing.assert_allclose(found[0, s], field[slab == s].sum(0))
+        np.testing.assert_allclose(found[1, s], field[:, slab == s].sum(1))
+        np.testing.assert_allclose(found[2, s], field[:, :, slab == s].sum(2))

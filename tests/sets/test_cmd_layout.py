@@ -4,6 +4,7 @@ import pytest
 from sbipipe.physics.cosmology import default_prior
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.sets import cmd_layout
+from sbipipe.simulators.particle_mesh import ParticleMesh
 
 
 def test_one_parameter_varies_at_a_time_and_the_fiducial_is_repeated():
@@ -77,3 +78,20 @@ def test_wrong_requests(tmp_path):
             box=1.0,
         )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"channels": ("density", "gas")}, "channels density, gas given; allowed: 15 maps of the"),
+        ({"output": "box"}, "1 fields a simulation given; allowed: 15 maps"),
+        ({"slabs": 4}, "12 fields a simulation given; allowed: 15 maps"),
+        (
+            {"prior": uniform_prior(omega_m=(0.1, 0.5), sigma_8=(0.6, 1.0), redshift=(0, 2))},
+            "parameters omega_m, sigma_8, redshift given",
+        ),
+    ],
+)
+def test_what_the_layout_cannot_hold(settings, message):
+    assert cmd_layout.obstacle(ParticleMesh()) == ""
+    assert message in cmd_layout.obstacle(ParticleMesh(**settings))
