@@ -21,8 +21,10 @@ Assoc. 78, 605). Channels are drawn independently of each other.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -46,8 +48,8 @@ AMPLITUDES, LENGTHS, NOISES = (1e-2, 1e4), (0.05, 100.0), (1e-6, 10.0)
 FLOOR = 1e-12
 """The power of a band, at least, in that of the strongest."""
 
-TOGETHER = 1_024
-"""Fields that are measured, or drawn, at once."""
+CELLS = 2**20
+"""Pixels that are measured, or drawn, at once."""
 
 
 class LogPower(NamedTuple):
@@ -157,7 +159,7 @@ class GaussianProcessEmulator:
         one = torch.randn(self.data.shape, generator=source) if same_noise else None
         gains = torch.from_numpy(self._gains(theta)).float()
         parts = [torch.empty(0, *self.data.shape)]
-        for part in torch.split(gains, TOGETHER) if len(theta) else ():
+        for part in torch.split(gains, _together(self.data.shape)) if len(theta) else ():
             shape = (len(part), *self.data.shape)
             noise = torch.randn(shape, generator=source) if one is None else one.expand(shape)
             parts.append(self._bands.filter(noise, part))
@@ -235,7 +237,7 @@ def _measured(rows: Dataset, bands: Bands) -> tuple[Array, Array, Array]:
         theta (G, D); the mean of their fields and log power in b bands, with shape (G, C, 1 + b);
         the standard deviation of the means of fields about their simulation's, with shape (C,).
     """
-    parts = np.array_split(rows.x, -(-len(rows) // TOGETHER))
+    parts = np.array_split(rows.x, -(-len(rows) // _together(rows.x.shape[1:])))
     each = np.concatenate([_of_fields(np.asarray(part), bands) for part in parts])
     _, first, group, number = np.unique(
         rows.group, return_index=True, return_inverse=True, return_counts=True
@@ -256,6 +258,11 @@ def _of_fields(x: Array, bands: Bands) -> Array:
     found = moments[:, :, channels, channels] / bands.modes[:, None]
     found[:, 0] = moments[:, 0, :-1, -1] / bands.pixels
     return np.asarray(found.swapaxes(1, 2))
+
+
+def _together(shape: Sequence[int]) -> int:
+    """How many fields of this shape are worked on at once."""
+    return max(1, CELLS // math.prod(shape))
 
 
 def _rms(values: Array) -> float:

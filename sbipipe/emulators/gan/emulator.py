@@ -75,13 +75,17 @@ class GanEmulator:
         return self.settings.bend != "relu"
 
     def values(self, z: Tensor, theta: Array) -> Tensor:
-        """The generator's pixels (n, N) for latents z (n, M) at one theta (D,), in float64."""
+        """The generator's pixels (n, N) for latents z (n, M) at one theta (D,), in float64; both in
+        main memory, whatever it is computed on."""
         shapes = self.generator.noise_shapes
         parts = torch.split(z, [math.prod(shape) for shape in shapes], dim=1)
-        grids = [part.reshape(len(z), *one) for part, one in zip(parts, shapes, strict=True)]
+        grids = [
+            part.reshape(len(z), *shape).to(self.device)
+            for part, shape in zip(parts, shapes, strict=True)
+        ]
         s = self.told(theta[None]).double().expand(len(z), -1)
-        drawn: Tensor = self._precise(s, grids)
-        return drawn.flatten(1)
+        drawn: Tensor = self._precise(s.to(self.device), grids)
+        return drawn.flatten(1).cpu()
 
     def fields(self, values: Tensor) -> Array:
         """Fields (n, C, *space) in the simulator's units, for such values."""
@@ -89,8 +93,8 @@ class GanEmulator:
 
     @cached_property
     def _precise(self) -> Any:
-        """The generator in float64, in main memory, with weights that stay."""
-        return copy.deepcopy(self.generator).cpu().double().eval().requires_grad_(False)
+        """The generator in float64, with weights that stay."""
+        return copy.deepcopy(self.generator).double().eval().requires_grad_(False)
 
     @property
     def weights(self) -> Weights:
