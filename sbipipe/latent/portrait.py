@@ -17,6 +17,7 @@ that map is piecewise linear. Powers are of fields in the simulator's units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,6 +43,9 @@ SIDE, REACH = 31, (-0.25, 1.25)
 
 LEAST = -3.0
 """What a band of wavenumber adds to Delta P, at least."""
+
+LARGEST = 4096
+"""Latents, or values of a field, of which either may have no more for the metric to be told."""
 
 TOGETHER = 33
 """Fields that are drawn at once."""
@@ -88,7 +92,7 @@ class Portrait:
         apart: How far the two fields are from each other.
         axis: The coordinates of the points of the plane along each axis, with shape (A,).
         change: Delta P at each of them, with shape (A, A); the first index is that of a.
-        eigenvalues: Those of the metric, falling, by where.
+        eigenvalues: Those of the metric, falling, by where; none where it is too large.
     """
 
     emulator: str
@@ -142,6 +146,7 @@ def portrait(
 
     paths = {key: _path(emulator, surface, place, curved) for key, place in _places(ends, surface)}
     axis = torch.linspace(*REACH, SIDE, dtype=ends.dtype)
+    small = min(emulator.latents, math.prod(emulator.data.shape)) <= LARGEST
     places = {"first field": ends[0], "halfway, spherical": _halfway(ends), "last field": ends[1]}
     return Portrait(
         emulator=name,
@@ -152,7 +157,7 @@ def portrait(
         apart=float(steps(draw, ends)),
         axis=axis.numpy(),
         change=_change(emulator, surface, axis),
-        eigenvalues={key: spectrum(draw, z).numpy() for key, z in places.items()},
+        eigenvalues={key: spectrum(draw, z).numpy() for key, z in places.items() if small},
     )
 
 

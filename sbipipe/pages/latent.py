@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sbipipe import storage
 from sbipipe.figures import latent
-from sbipipe.latent.portrait import Portrait
+from sbipipe.latent.portrait import LARGEST, Portrait
 from sbipipe.writing import environment
 
 
@@ -30,7 +30,8 @@ def page(portrait: Portrait) -> str:
             portrait=portrait,
             strips=[latent.strip(portrait)] if images else [],
             plane=[latent.plane(portrait), latent.along(portrait)],
-            metric=[latent.metric(portrait)],
+            metric=[latent.metric(portrait)] if portrait.eigenvalues else [],
+            largest=LARGEST,
             curved=all(path.curvature is not None for path in portrait.paths.values()),
         )
     )

@@ -122,8 +122,9 @@ def test_the_page_shows_all_of_it(seen: Portrait) -> None:
     assert all(f'scope="row">{name}</th>' in page for name in seen.paths)
     assert "equation of Gauss" in page
     paths_ = {name: replace(path, curvature=None) for name, path in seen.paths.items()}
-    flat = latent_page.page(replace(seen, paths=paths_))
-    assert flat.count("<img") == 4
+    flat = latent_page.page(replace(seen, paths=paths_, eigenvalues={}))
+    assert flat.count("<img") == 3
+    assert "are more than 4096" in flat
     assert "equation of Gauss" not in flat
     assert "Curvature is left out." in flat
 
