@@ -259,6 +259,37 @@ def export(
 
 
 @app.command()
+def latent(
+    name: Annotated[str, typer.Argument(help="An entry of `emulate:` of kind gan.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("latent.html"),
+    theta: Annotated[
+        str,
+        typer.Option(help="As omega_m=0.3,sigma_8=0.8; the others are in the middle of the prior."),
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the two fields between which it looks.")] = 0,
+    curvature: Annotated[
+        bool, typer.Option(help="Of the surface that the fields of a plane make.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the page.")] = False,
+) -> None:
+    """The latent space of a trained GAN: paths between two fields, power, metric, curvature."""
+    from sbipipe.records import InputError
+
+    if out.exists() and not force:
+        raise InputError(f"--out: {out} is there already; --force overwrites it")
+    from sbipipe.config import read_params
+    from sbipipe.latent.portrait import portrait
+    from sbipipe.latent.trained import place, trained
+    from sbipipe.pages import latent as latent_page
+
+    params = read_params()
+    emulator = trained(params, name)
+    at = place(params, name, theta)
+    latent_page.write(out, portrait(emulator, name, at, seed, curved=curvature))
+    print(f"written: {out}")
+
+
+@app.command()
 def kinds(
     name: Annotated[str, typer.Argument(help="A kind or a section, for all of its keys.")] = "",
 ) -> None:

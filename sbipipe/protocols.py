@@ -8,7 +8,7 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sbipipe.interfaces import (
     Array,
@@ -26,6 +26,9 @@ from sbipipe.interfaces import (
     Scored,
     Weights,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Prior(Protocol):
@@ -259,6 +262,30 @@ class Scores(Protocol):
     def scored(self, x: Array) -> Scored:
         """The log-likelihood of each of B fields of the simulator (B, C, *space), which depends on
         no other field beside it."""
+
+
+@runtime_checkable
+class HasLatents(Protocol):
+    """An emulator whose fields grow from a vector of white noise, its latents."""
+
+    @property
+    def data(self) -> Fields:
+        """The fields that it draws."""
+
+    @property
+    def latents(self) -> int:
+        """The length M of that vector."""
+
+    @property
+    def bends(self) -> bool:
+        """Whether it has second derivatives; none where it is piecewise linear."""
+
+    def values(self, z: Tensor, theta: Array) -> Tensor:
+        """What the pixels become, (n, N), before they are in the simulator's units, for latents z
+        (n, M), at one theta (D,). It is differentiable, in float64, and each row by itself."""
+
+    def fields(self, values: Tensor) -> Array:
+        """Fields (n, C, *space) in the simulator's units, for such values."""
 
 
 class EmulatorKind(Protocol):

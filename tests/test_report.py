@@ -200,6 +200,20 @@ def test_an_emulator_that_could_not_be_checked_says_why(
     assert "reduced chi-squared" not in text
 
 
+def test_how_well_a_spectrum_is_predicted_is_said(
+    run_results: Results, run_page: str, run_gallery: Gallery
+) -> None:
+    (found,) = run_results.emulations
+    assert "error bars" not in run_page
+    notes = {"simulations": 90, "difference_percent": 14.2, "expected_percent": 14.7}
+    notes |= {"error_percent": 1.6, "covered_68": 0.694, "covered_95": 0.952}
+    predicts = replace(found, spectrum=notes)
+    text = report.page(replace(run_results, emulations=(predicts,)), run_gallery)
+    assert "Bars of 68 % hold 69 % of the values, bars of 95 % 95 %." in text
+    for words in ("In 90 simulations", "by 0.14 (rms)", "0.016, together explain 0.15"):
+        assert words in text
+
+
 def test_what_is_left_out_is_said(run_results: Results, run_gallery: Gallery) -> None:
     (found,) = run_results.emulations
     judgement = replace(

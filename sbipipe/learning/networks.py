@@ -99,9 +99,7 @@ class _Wrap(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int, width: int) -> Tensor:
         ctx.axis, ctx.width = axis, width
-        size = x.shape[axis]
-        head, tail = x.narrow(axis, 0, width), x.narrow(axis, size - width, width)
-        return torch.cat([tail, x, head], axis)
+        return _wrapped(x, axis, width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -113,11 +111,21 @@ class _Wrap(torch.autograd.Function):
         return inner, None, None
 
 
+def _wrapped(x: Tensor, axis: int, width: int) -> Tensor:
+    size = x.shape[axis]
+    head, tail = x.narrow(axis, 0, width), x.narrow(axis, size - width, width)
+    return torch.cat([tail, x, head], axis)
+
+
 def wrap(x: Tensor, width: int) -> Tensor:
-    """`width` periodic cells more on every side of (b, C, *space)."""
+    """`width` periodic cells more on every side of (b, C, *space). Where nothing goes backwards
+    through it, `torch.func` may go forwards."""
     if width:
         for axis in range(2, x.ndim):
-            x = cast(Tensor, _Wrap.apply(x, axis, width))  # type: ignore[no-untyped-call]
+            if x.requires_grad:
+                x = cast(Tensor, _Wrap.apply(x, axis, width))  # type: ignore[no-untyped-call]
+            else:
+                x = _wrapped(x, axis, width)
     return x
 
 

@@ -35,9 +35,7 @@ class Bands:
     @cached_property
     def of_mode(self) -> Index:
         """The band of each mode, with the shape of the grid, in the order of `fftn`."""
-        axes = [np.fft.fftfreq(side) for side in self.sides]
-        squares = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
-        lengths, which = np.unique(np.round(np.sqrt(squares), 9), return_inverse=True)
+        lengths, which = np.unique(np.round(self._length, 9), return_inverse=True)
         band = np.zeros(len(lengths), np.int64)
         start = 0.0
         for i, length in enumerate(lengths[1:], 1):
@@ -50,6 +48,18 @@ class Bands:
     def modes(self) -> Array:
         """How many modes each band has, with shape (b,)."""
         return np.bincount(self.of_mode.ravel()).astype(np.float64)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """The mean |k| of the modes of each band, with shape (b,) [waves per pixel]."""
+        return np.bincount(self.of_mode.ravel(), self._length.ravel()) / self.modes
+
+    @property
+    def _length(self) -> Array:
+        """|k| of each mode, with the shape of the grid, in the order of `fftn`."""
+        axes = [np.fft.fftfreq(side) for side in self.sides]
+        squares = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
+        return np.asarray(np.sqrt(squares))
 
     def __len__(self) -> int:
         return len(self.modes)

@@ -66,12 +66,15 @@ class Emulation:
         maps: Fields at the theta of each of the judgement's examples.
         noise: What noise leaves of the errors of its surfaces, by split (stage `score`); nothing
             where it scores none, or scores without noise.
+        spectrum: How its predicted spectrum and the bars of that do on held-out simulations, by
+            name; nothing where it predicts none.
     """
 
     name: str
     judgement: Judgement
     maps: tuple[Maps, ...]
     noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    spectrum: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def nearness(self) -> dict[str, Nearness]:
@@ -124,9 +127,11 @@ def _read(params: Params, name: str, plain: Any) -> Emulation:
     if isinstance(drawn, Unchecked) or isinstance(true, Unchecked):
         raise InputError(f"{paths.judgement_path(name)}: made of other fields; run dvc repro")
     about = storage.open_set(paths.SETS / name).about
+    notes = storage.load_history(paths.history_path("emulate", name)).notes
     found = emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
     scored = about.get("monte_carlo", {}).items()
-    return replace(found, noise={split: one for split, one in scored if one["mean_draws"]})
+    noise = {split: one for split, one in scored if one["mean_draws"]}
+    return replace(found, noise=noise, spectrum=notes.get("spectrum", {}))
 
 
 def emulation(name: str, judgement: Judgement, true: Array, generated: Array) -> Emulation:

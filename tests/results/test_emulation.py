@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sbipipe import paths
+from sbipipe import paths, storage
 from sbipipe.config import read_params
 from sbipipe.emulation import emulated, truth
 from sbipipe.results import emulation as emulation_results
@@ -35,6 +37,18 @@ def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Result
     assert list(judgement.response.parameters) == ["omega_m", "sigma_8"]
     assert len(found.headlines) == 7 + len(judgement.rms_z)
     assert run_results.unchecked == {}
+
+
+def test_how_well_a_spectrum_is_predicted_is_read_off_the_history(
+    run_folder: Path, run_results: Results, tmp_path: Path
+) -> None:
+    assert run_results.emulations[0].spectrum == {}
+    with chdir(shutil.copytree(run_folder, tmp_path / "run")):
+        path = paths.history_path("emulate", "model")
+        notes = {"spectrum": {"covered_68": 0.7}}
+        storage.save_history(path, replace(storage.load_history(path), notes=notes))
+        (found,), _ = emulation_results.read(read_params())
+    assert found.spectrum == notes["spectrum"]
 
 
 @pytest.mark.parametrize(

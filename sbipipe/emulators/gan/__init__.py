@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from pydantic import TypeAdapter
+from torch import nn
+from torch.nn import functional
 
 from sbipipe.emulators.gan.cosmogan import LEVELS, CosmoCritic, CosmoGenerator
 from sbipipe.emulators.gan.emulator import GanEmulator
@@ -141,10 +143,14 @@ class Gan(Settings):
 
     def _generator(self, data: Fields, conditions: int) -> PeriodicGenerator | CosmoGenerator:
         if self.architecture == "cosmogan":
-            return CosmoGenerator(shape=data.shape, conditions=conditions, latent=self.latent)
+            return CosmoGenerator(
+                shape=data.shape, conditions=conditions, latent=self.latent,
+                bend=nn.SiLU if self.bend == "silu" else nn.ReLU,
+            )  # fmt: skip
         return PeriodicGenerator(
             shape=data.shape, conditions=conditions, width=self.width,
             levels=self._levels(data.geometry.pixels), maps=self.maps,
+            bend=functional.silu if self.bend == "silu" else functional.relu,
         )  # fmt: skip
 
     def _critic(self, data: Fields, conditions: int) -> PeriodicCritic | CosmoCritic:

@@ -40,19 +40,22 @@ class CosmoGenerator(nn.Module):
         shape: Of a field, (C, *space).
         conditions: The number of parameters it is given.
         latent: The length of the latent vector.
+        bend: The activation between the layers.
     """
 
-    def __init__(self, *, shape: Sequence[int], conditions: int, latent: int) -> None:
+    def __init__(
+        self, *, shape: Sequence[int], conditions: int, latent: int, bend: type[nn.Module] = nn.ReLU
+    ) -> None:
         super().__init__()
         self.noise_shapes = ((latent,),)
         self.grid = tuple(side // 2**LEVELS for side in shape[1:])
         cells = self.grid[0] * self.grid[1]
         self.dense = nn.Linear(latent + conditions, WIDTHS[0] * cells)
-        layers: list[nn.Module] = [nn.BatchNorm2d(WIDTHS[0]), nn.ReLU()]
+        layers: list[nn.Module] = [nn.BatchNorm2d(WIDTHS[0]), bend()]
         for before, after in pairwise((*WIDTHS, shape[0])):
             layers += [
                 nn.ConvTranspose2d(before, after, 5, stride=2, padding=2, output_padding=1),
-                *((nn.BatchNorm2d(after), nn.ReLU()) if after in WIDTHS else (nn.Tanh(),)),
+                *((nn.BatchNorm2d(after), bend()) if after in WIDTHS else (nn.Tanh(),)),
             ]
         self.layers = nn.Sequential(*layers)
         _begin(self)

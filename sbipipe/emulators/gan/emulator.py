@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,6 +63,38 @@ class GanEmulator:
         """What the generator is told of theta (N, D)."""
         columns = list(self.settings.told(self.prior.names))
         return scaled(self.prior.to_unit(theta))[:, columns].float()
+
+    @property
+    def latents(self) -> int:
+        """The numbers that a field grows from."""
+        return sum(map(math.prod, self.generator.noise_shapes))
+
+    @property
+    def bends(self) -> bool:
+        """Whether the generator has second derivatives."""
+        return self.settings.bend != "relu"
+
+    def values(self, z: Tensor, theta: Array) -> Tensor:
+        """The generator's pixels (n, N) for latents z (n, M) at one theta (D,), in float64; both in
+        main memory, whatever it is computed on."""
+        shapes = self.generator.noise_shapes
+        parts = torch.split(z, [math.prod(shape) for shape in shapes], dim=1)
+        grids = [
+            part.reshape(len(z), *shape).to(self.device)
+            for part, shape in zip(parts, shapes, strict=True)
+        ]
+        s = self.told(theta[None]).double().expand(len(z), -1)
+        drawn: Tensor = self._precise(s.to(self.device), grids)
+        return drawn.flatten(1).cpu()
+
+    def fields(self, values: Tensor) -> Array:
+        """Fields (n, C, *space) in the simulator's units, for such values."""
+        return self.pixels.inverse(values.detach().numpy().reshape(-1, *self.data.shape))
+
+    @cached_property
+    def _precise(self) -> Any:
+        """The generator in float64, with weights that stay."""
+        return copy.deepcopy(self.generator).double().eval().requires_grad_(False)
 
     @property
     def weights(self) -> Weights:

@@ -16,7 +16,7 @@ Theta enters the convolutions of both through FiLM (Perez et al. 2018, arXiv 170
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -50,12 +50,17 @@ def embedding(conditions: int) -> nn.Module:
     )
 
 
+Bend = Callable[[Tensor], Tensor]
+"""What bends features, one by one."""
+
+
 class _Residual(nn.Module):
     """A wrapped 3 x 3 convolution, whose features are scaled and shifted by theta, on top of what
     it is given."""
 
-    def __init__(self, features: int, conditions: int) -> None:
+    def __init__(self, features: int, conditions: int, bend: Bend = functional.silu) -> None:
         super().__init__()
+        self.bend = bend
         self.convolution = nn.Conv2d(features, features, 3)
         self.film = nn.Linear(EMBEDDED, 2 * features) if conditions else None
         if self.film:
@@ -67,7 +72,7 @@ class _Residual(nn.Module):
         if self.film:
             scale, shift = self.film(embedded)[..., None, None].chunk(2, 1)
             h = torch.addcmul(shift, h, 1 + scale)
-        return x + functional.silu(h)
+        return x + self.bend(h)
 
 
 class PeriodicGenerator(nn.Module):
@@ -79,12 +84,15 @@ class PeriodicGenerator(nn.Module):
         width: The features on the finest grid.
         levels: How often the grid is halved.
         maps: The maps of noise on each grid, but for the coarsest, which has one a feature.
+        bend: The activation between the layers.
     """
 
     def __init__(
-        self, *, shape: Sequence[int], conditions: int, width: int, levels: int, maps: int
-    ) -> None:
+        self, *, shape: Sequence[int], conditions: int, width: int, levels: int, maps: int,
+        bend: Bend = functional.silu,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.bend = bend
         sizes = widths(width, levels)
         self.noise_shapes = tuple(
             (sizes[0] if level == levels else maps, *(side // 2**level for side in shape[1:]))
@@ -95,7 +103,7 @@ class PeriodicGenerator(nn.Module):
             nn.Conv2d(grid[0], size, 1) for grid, size in zip(self.noise_shapes, sizes, strict=True)
         )
         self.finer = nn.ModuleList(nn.Conv2d(*pair, 1) for pair in pairwise(sizes))
-        self.residual = nn.ModuleList(_Residual(size, conditions) for size in sizes)
+        self.residual = nn.ModuleList(_Residual(size, conditions, bend) for size in sizes)
         self.out = nn.Conv2d(sizes[-1], shape[0], 3)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -106,7 +114,7 @@ class PeriodicGenerator(nn.Module):
             fresh = into(noise[level].contiguous(memory_format=torch.channels_last))
             if level:
                 h = functional.interpolate(self.finer[level - 1](h), scale_factor=2.0)
-            h = residual(functional.silu(h + fresh), embedded)
+            h = residual(self.bend(h + fresh), embedded)
         fields: Tensor = self.out(wrap(h, 1))
         return fields.contiguous()
 

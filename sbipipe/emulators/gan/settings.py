@@ -12,6 +12,7 @@ from sbipipe.learning.players import Play
 from sbipipe.records import InputError, Positive, plugin
 
 Architecture = Literal["periodic", "cosmogan"]
+Activation = Literal["relu", "silu"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 OWN: dict[Architecture, Play] = {
@@ -88,6 +89,8 @@ class Settings:
             shorter side.
         maps: The maps of noise on each grid of `periodic`.
         latent: The length of the latent vector of `cosmogan`.
+        activation: What bends the features of the generator; None takes "silu" for `periodic` and
+            "relu" for `cosmogan`. With "relu" the fields have no curvature in the latent space.
         flips: The probability that the critic is told a wrong label; None takes 0 for `periodic`
             and 0.01 for `cosmogan`.
         optimisation: How the players learn.
@@ -101,6 +104,7 @@ class Settings:
     levels: Positive | None = None
     maps: Positive = 4
     latent: Positive = 64
+    activation: Activation | None = None
     flips: Share | None = None
     optimisation: Optimisation = Field(default_factory=Optimisation)
 
@@ -114,6 +118,11 @@ class Settings:
     def play(self) -> Play:
         """How the players learn."""
         return self.optimisation.of(self.architecture)
+
+    @property
+    def bend(self) -> Activation:
+        """What bends the features of the generator."""
+        return self.activation or ("relu" if self.architecture == "cosmogan" else "silu")
 
     @property
     def share_flipped(self) -> float:

@@ -108,6 +108,20 @@ def test_each_architecture_learns_in_its_own_way_unless_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("architecture", "own", "other"), [({}, "silu", "relu"), (COSMOGAN, "relu", "silu")]
+)
+def test_the_activation_is_that_of_the_architecture_unless_told(
+    architecture: dict[str, Any], own: str, other: str
+) -> None:
+    first, same, changed = (
+        fit(**architecture, **changes).draw(THETA, RNG(0))
+        for changes in ({}, {"activation": own}, {"activation": other})
+    )
+    np.testing.assert_array_equal(first, same)
+    assert not np.allclose(first, changed, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
     ("rows", "changes", "line"),
     [
         ((TRAIN, VALID), {"condition": ("h0",)},
