@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from sbipipe.emulation.sampled import Sampled
 from sbipipe.interfaces import Array
 from sbipipe.records import Values, record
 
@@ -259,6 +260,9 @@ class Judgement:
         correlation: Of P(k) between bins.
         response: Of P(k) to single parameters.
         remembered: Whether the fields are new.
+        seen: How the emulator has seen a statistic before ("trained", "chosen", or "trained and
+            chosen" by it), by the statistic.
+        at_one_theta: Many fields at one theta, or why there are none.
     """
 
     simulator: str
@@ -277,6 +281,8 @@ class Judgement:
     correlation: Correlation
     response: Responses
     remembered: Remembered
+    seen: Mapping[str, str]
+    at_one_theta: Sampled | str
 
 
 def short(values: Array) -> Array:

@@ -25,7 +25,7 @@ BEFORE = Path(__file__).parent / "judged_before.json"
 
 def said(found: tuple[Truth, Drawn]) -> Judgement:
     training = np.random.default_rng(5).standard_normal((50, *found[0].data.shape))
-    judgement = judge(*found, training)
+    judgement = judge(*found, training, 0)
     assert isinstance(judgement, Judgement)
     return judgement
 
@@ -207,4 +207,4 @@ def test_what_cannot_be_compared_says_why() -> None:
         ),
     }  # fmt: skip
     for why, found in cases.items():
-        assert judge(*found, found[0].true[:, 0]) == Unchecked(why)
+        assert judge(*found, found[0].true[:, 0], 0) == Unchecked(why)

@@ -1,0 +1,85 @@
+"""What is said of many fields at one theta."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import white_noise
+from lognormal_truth import judged, sample, truth
+from sbipipe.emulation.at_one_theta import at_one_theta, measured
+from sbipipe.emulation.emulated import Drawn
+from sbipipe.emulation.sample import TrueSample
+from sbipipe.emulation.sampled import Sampled
+
+
+def said(factor: float = 1.0) -> Sampled:
+    found = judged(factor).at_one_theta
+    assert isinstance(found, Sampled)
+    return found
+
+
+def test_what_there_is_is_said() -> None:
+    found = said()
+    assert (found.fields, found.simulations) == (200, 40)
+    assert list(found.distributions) == ["power spectrum", "Minkowski functionals"]
+    power = found.distributions["power spectrum"]
+    assert len(power.x) == len(power.generated["Kolmogorov-Smirnov"].p) == 8
+    assert power.x_label == "k [h/Mpc]"
+    assert len(found.distributions["Minkowski functionals"].control["Anderson-Darling"].p) == 57
+
+
+def test_a_perfect_emulator_cannot_be_told_from_true_fields() -> None:
+    for one in said().distributions.values():
+        for both in (one.generated, one.control):
+            assert all(found.p_largest > 0.01 for found in both.values())
+
+
+def test_a_wrong_sigma_8_is_found() -> None:
+    right, wrong = said().distributions, said(1.1).distributions
+    for statistic, one in wrong.items():
+        for test, found in one.generated.items():
+            assert found.p_largest <= 0.01, (statistic, test)
+            np.testing.assert_array_equal(one.control[test].p, right[statistic].control[test].p)
+    for test, found in wrong["power spectrum"].generated.items():
+        assert found.similar_95 <= right["power spectrum"].generated[test].similar_95
+
+
+def test_fields_without_a_statistic_are_judged_by_the_others() -> None:
+    truth, drawn = white_noise.drawn((2, 16))
+    draw = np.random.default_rng(0).standard_normal
+    true, control, generated = (draw((10, 5, 2, 16)) for _ in range(3))
+    many = TrueSample(theta=truth.varied[0], true=true, control=control)
+    found = at_one_theta(replace(truth, sample=many), replace(drawn, sample=generated), 0)
+    assert isinstance(found, Sampled)
+    (power,) = found.distributions.values()
+    assert len(power.x) == 8
+    assert len(power.generated["Anderson-Darling"].p) == 16
+
+
+def test_values_stay_with_their_simulation() -> None:
+    generated = sample("generated")
+    many = truth().sample
+    assert many is not None
+    found = measured(many, generated, truth().data)
+    assert "bispectrum" not in found
+    moments = found["moments"]
+    np.testing.assert_allclose(
+        moments.generated[..., 0], generated.mean((2, 3, 4)), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("simulator", [True, False])
+def test_without_a_sample_it_says_what_it_takes(simulator: bool) -> None:
+    found: tuple = white_noise.drawn((1, 8, 8), simulator=simulator)
+    assert isinstance(found[1], Drawn)
+    why = at_one_theta(*found, 0)
+    if simulator:
+        assert why == "None were asked for: judge.fields is 0"
+    else:
+        assert why == (
+            "They take true fields of 10 simulations at one theta at least; simulations of noise "
+            "were made elsewhere, so there are 9 fields of 1"
+        )
