@@ -7,19 +7,24 @@ longer than that of all others together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import joblib
 import numpy as np
 
-from sbipipe import plugins
+from sbipipe import plugins, statistics
+from sbipipe.emulation.classifier import classified
 from sbipipe.emulation.distributions import departures
 from sbipipe.emulation.emulated import Drawn
+from sbipipe.emulation.mass import mass
 from sbipipe.emulation.sample import FEWEST, TrueSample
-from sbipipe.emulation.sampled import Distributions, Sampled
+from sbipipe.emulation.sampled import Classifiers, Distributions, Masses, Sampled
 from sbipipe.emulation.truth import Truth
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Fields
+from sbipipe.physics.fields import at_most
 from sbipipe.seeds import stream
 from sbipipe.statistics import Axis, Resolution, Statistic
 
@@ -35,27 +40,40 @@ DEAR = ("bispectrum",)
 REFERENCE = 200
 """True fields, at most, that fix bins and thresholds."""
 
+SIDE = 32
+"""Pixels along an axis of a field whose pixels are a point of PQMass, at most."""
+
 CHUNK = 64
 """Fields that a worker measures at once."""
 
 
+class Trio(NamedTuple):
+    """What is measured of every field at one theta, each with shape (G, e, L).
+
+    Attributes:
+        true: Of the true fields.
+        generated: Of the generated fields, in parts as large as a simulation.
+        control: Of the true fields of other seeds.
+    """
+
+    true: Array
+    generated: Array
+    control: Array
+
+
 @dataclass(frozen=True, kw_only=True)
-class Trio:
-    """One statistic of every field at one theta, each array with shape (G, e, L).
+class Found:
+    """One statistic of every field at one theta.
 
     Attributes:
         title: The name that people read.
         axes: Where each curve is measured.
-        true: The values of the true fields.
-        generated: The values of the generated fields, in parts as large as a simulation.
-        control: The values of the true fields of other seeds.
+        values: Its values.
     """
 
     title: str
     axes: tuple[Axis, ...]
-    true: Array
-    generated: Array
-    control: Array
+    values: Trio
 
 
 def at_one_theta(truth: Truth, drawn: Drawn, seed: int) -> Sampled | str:
@@ -71,9 +89,15 @@ def at_one_theta(truth: Truth, drawn: Drawn, seed: int) -> Sampled | str:
         theta=truth.sample.theta,
         fields=truth.sample.fields,
         simulations=len(truth.sample.true),
+        summary=tuple(one.title for one in found.values()),
         distributions={
             found[name].title: _distributions(found[name], seed) for name in TESTED if name in found
         },
+        masses={
+            "pixels": _masses(pixels(truth.sample, drawn.sample, truth.data), seed),
+            "summary": _masses(summary(found), seed),
+        },
+        classifiers=_classifiers(summary(found), seed),
     )
 
 
@@ -86,7 +110,7 @@ def _why(truth: Truth) -> str:
     )
 
 
-def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Trio]:
+def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Found]:
     """Every statistic that these fields have and that is not dear, by name.
 
     Args:
@@ -100,12 +124,9 @@ def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Tr
         if kind.obstacle(data):
             continue
         ruler = kind.of(some, data, RESOLUTION)
-        true, drawn, control = (
-            measure(ruler, one, data) for one in (sample.true, generated, sample.control)
-        )
-        found[name] = Trio(
-            title=kind.title, axes=ruler.axes(data), true=true, generated=drawn, control=control
-        )
+        fields = sample.true, generated, sample.control
+        values = Trio(*(measure(ruler, one, data) for one in fields))
+        found[name] = Found(title=kind.title, axes=ruler.axes(data), values=values)
     return found
 
 
@@ -117,16 +138,49 @@ def measure(ruler: Statistic, fields: Array, data: Fields) -> Array:
     return np.concatenate(parts).reshape(*fields.shape[:2], -1)
 
 
-def _distributions(one: Trio, seed: int) -> Distributions:
+def summary(found: Mapping[str, Found]) -> Trio:
+    """All statistics together, in units of their scatter over true fields."""
+    parts = [
+        [statistics.stabilised(values, one.axes) for values in one.values] for one in found.values()
+    ]
+    true, generated, control = (np.concatenate(one, -1) for one in zip(*parts, strict=True))
+    middle, scatter = true.mean((0, 1)), true.std((0, 1))
+    vary = scatter > 0
+    return Trio(*((x - middle)[..., vary] / scatter[vary] for x in (true, generated, control)))
+
+
+def pixels(sample: TrueSample, generated: Array, data: Fields) -> Trio:
+    """Pixels of all channels, each in units of its scatter, on a grid of at most `SIDE` pixels
+    along each axis, where there is such a grid."""
+    scatter = sample.true.std((0, 1, *range(3, sample.true.ndim)))
+    units = scatter.reshape(-1, *[1] * data.geometry.dimensions)
+    G, each = sample.true.shape[:2]
+    fields = sample.true, generated, sample.control
+    small = (at_most((one / units).reshape(-1, *data.shape), SIDE) for one in fields)
+    return Trio(*(one.reshape(G, each, -1) for one in small))
+
+
+def _distributions(one: Found, seed: int) -> Distributions:
     """The same divisions for the generated fields and for the control."""
-    first = one.axes[0]
-    rng = (stream(seed, "exchanges") for _ in range(2))
+    first, (true, generated, control) = one.axes[0], one.values
     return Distributions(
         x=first.x,
         x_label=first.x_label,
-        generated=departures(one.generated, one.true, next(rng)),
-        control=departures(one.control, one.true, next(rng)),
+        generated=departures(generated, true, stream(seed, "judge", "exchanges")),
+        control=departures(control, true, stream(seed, "judge", "exchanges")),
     )
 
 
-__all__ = ["RESOLUTION", "TESTED", "Trio", "at_one_theta", "measure", "measured"]
+def _masses(points: Trio, seed: int) -> Masses:
+    true, generated, control = points
+    return Masses(generated=mass(generated, true, seed), control=mass(control, true, seed))
+
+
+def _classifiers(vectors: Trio, seed: int) -> Classifiers:
+    true, generated, control = vectors
+    return Classifiers(
+        generated=classified(generated, true, seed), control=classified(control, true, seed)
+    )
+
+
+__all__ = ["TESTED", "Found", "Trio", "at_one_theta", "measured", "pixels", "summary"]

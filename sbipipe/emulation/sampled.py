@@ -51,6 +51,50 @@ class Distributions:
 
 
 @record
+class Mass:
+    """Whether two samples put the same share into each part of space (PQMass).
+
+    Attributes:
+        chi_squared: The mean chi-squared over tessellations.
+        expected: Its mean for independent fields of one distribution.
+        p: The p-value, by exchanging simulations.
+    """
+
+    chi_squared: float
+    expected: float
+    p: float
+
+
+@record
+class Masses:
+    """PQMass of the generated fields, and of the control, each against true fields."""
+
+    generated: Mass
+    control: Mass
+
+
+@record
+class Classified:
+    """How well a classifier tells two samples apart.
+
+    Attributes:
+        auc: The area under the ROC curve, in cross-validation: 0.5 where it cannot.
+        se: The standard error of the mean over folds.
+    """
+
+    auc: float
+    se: float
+
+
+@record
+class Classifiers:
+    """A classifier of generated and true fields, and one of the control and true fields."""
+
+    generated: Classified
+    control: Classified
+
+
+@record
 class Sampled:
     """Many fields at one theta.
 
@@ -58,13 +102,27 @@ class Sampled:
         theta: The parameters, with shape (D,).
         fields: The number of generated fields, of true fields, and of those of the control.
         simulations: The number of simulations that true fields are of, and those of the control.
+        summary: The statistics that make the summary of a field.
         distributions: The distributions of components, by the statistic.
+        masses: PQMass, in "pixels" and in the "summary".
+        classifiers: Classifiers that read the summary.
     """
 
     theta: Values
     fields: int
     simulations: int
+    summary: tuple[str, ...]
     distributions: Mapping[str, Distributions]
+    masses: Mapping[str, Masses]
+    classifiers: Classifiers
 
 
-__all__ = ["Departure", "Distributions", "Sampled"]
+__all__ = [
+    "Classified",
+    "Classifiers",
+    "Departure",
+    "Distributions",
+    "Mass",
+    "Masses",
+    "Sampled",
+]
