@@ -31,7 +31,7 @@ from sbipipe.statistics import Axis, Resolution, Statistic
 RESOLUTION = Resolution(bands=None, thresholds=19)
 """Every Fourier mode's power, and the 19 thresholds of Mustafa et al. 2019."""
 
-TESTED = ("power_spectrum", "minkowski")
+TESTED = ("power_spectrum", "minkowski", "cross_spectra")
 """Statistics each of whose components is tested."""
 
 DEAR = ("bispectrum",)
@@ -116,12 +116,11 @@ def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Fo
     Args:
         generated: Fields with shape (G, e, C, *space), as many as true ones.
     """
-    kinds = {name: plugins.statistic(name) for name in plugins.statistics() if name not in DEAR}
     reference = sample.true.reshape(-1, *data.shape)
     some = reference[evenly(len(reference), REFERENCE)]
     found = {}
-    for name, kind in kinds.items():
-        if kind.obstacle(data):
+    for name, kind in plugins.statistics_of(data).items():
+        if name in DEAR or kind.obstacle(data):
             continue
         ruler = kind.of(some, data, RESOLUTION)
         fields = sample.true, generated, sample.control

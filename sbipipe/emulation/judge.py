@@ -49,7 +49,7 @@ def judge(truth: Truth, drawn: Drawn, training: Array, seed: int) -> Judgement |
     why = obstacle(truth, drawn)
     if why:
         return Unchecked(why)
-    kinds = {name: plugins.statistic(name) for name in plugins.statistics()}
+    kinds = plugins.statistics_of(truth.data)
     problems = {name: kind.obstacle(truth.data) for name, kind in kinds.items()}
     found = {
         name: [measured.measure(name, truth, drawn, t) for t in range(len(truth.theta))]

@@ -155,6 +155,8 @@ class Correlation:
         generated: The matrix of the generated fields.
         control: The matrix of the control.
         rms_difference: The rms difference from the true matrix off the diagonal, over all channels.
+        covariance_difference: The rms difference of the covariance of all channels from the true
+            one off the diagonal, in units of the scatter of true fields in both bins.
     """
 
     k: Values
@@ -162,6 +164,7 @@ class Correlation:
     generated: Values
     control: Values
     rms_difference: Against
+    covariance_difference: Against
 
 
 @record

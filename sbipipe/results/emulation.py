@@ -148,6 +148,8 @@ def headlines(judgement: Judgement) -> Iterator[Headline]:
         yield _headline(f"rms z of {statistic}", both, seen=seen)
     difference = judgement.correlation.rms_difference
     yield _headline("Correlations of P(k): rms difference", difference, seen=power)
+    difference = judgement.correlation.covariance_difference
+    yield _headline("Covariance of P(k) off the diagonal: rms difference", difference, seen=power)
     response = judgement.response
     if response.rms_percent and response.rms_z:
         what = "Response to a parameter: rms difference"
