@@ -7,7 +7,7 @@ longer than that of all others together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -118,23 +118,28 @@ def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Fo
     """
     reference = sample.true.reshape(-1, *data.shape)
     some = reference[evenly(len(reference), REFERENCE)]
+    kinds = plugins.statistics_of(data).items()
+    rulers = {
+        name: kind.of(some, data, RESOLUTION)
+        for name, kind in kinds
+        if name not in DEAR and not kind.obstacle(data)
+    }
+    fields = np.stack([sample.true, generated, sample.control])
+    rows = fields.reshape(-1, *data.shape)
+    chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    task = joblib.delayed(_measure)
+    parts = joblib.Parallel()(task(chunk, list(rulers.values()), data) for chunk in chunks)
     found = {}
-    for name, kind in plugins.statistics_of(data).items():
-        if name in DEAR or kind.obstacle(data):
-            continue
-        ruler = kind.of(some, data, RESOLUTION)
-        fields = sample.true, generated, sample.control
-        values = Trio(*(measure(ruler, one, data) for one in fields))
-        found[name] = Found(title=kind.title, axes=ruler.axes(data), values=values)
+    for name, values in zip(rulers, zip(*parts, strict=True), strict=True):
+        whole = np.concatenate(values).reshape(*fields.shape[:3], -1)
+        axes = rulers[name].axes(data)
+        found[name] = Found(title=rulers[name].title, axes=axes, values=Trio(*whole))
     return found
 
 
-def measure(ruler: Statistic, fields: Array, data: Fields) -> Array:
-    """The statistic of fields (G, e, C, *space), shared among workers, (G, e, L)."""
-    rows = fields.reshape(-1, *data.shape)
-    chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
-    parts = joblib.Parallel()(joblib.delayed(ruler.measure)(chunk, data) for chunk in chunks)
-    return np.concatenate(parts).reshape(*fields.shape[:2], -1)
+def _measure(fields: Array, rulers: Sequence[Statistic], data: Fields) -> list[Array]:
+    """Each statistic of fields (n, C, *space), (n, L)."""
+    return [ruler.measure(fields, data) for ruler in rulers]
 
 
 def summary(found: Mapping[str, Found]) -> Trio:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from sbipipe.emulation.classifier import classified
 from sbipipe.interfaces import Array
@@ -41,8 +42,6 @@ def test_another_distribution_is_found(change: str, at_least: float) -> None:
 
 def test_the_area_of_a_shift_is_at_most_that_of_the_best_classifier() -> None:
     """Two normals of unit variance at a distance d are told apart with Phi(d / sqrt(2))."""
-    from scipy.stats import norm
-
     a, b = normal(0, 200), normal(1, 200)
     a[..., 0] += 2.0
     best = norm.cdf(2 / np.sqrt(2))

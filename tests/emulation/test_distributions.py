@@ -12,7 +12,9 @@ from sbipipe.emulation.exchanges import divisions
 from sbipipe.interfaces import Array
 
 
-def normal(seed: int, simulations: int = 40, each: int = 5, length: int = 6, shared: float = 0.0):
+def normal(
+    seed: int, simulations: int = 40, each: int = 5, length: int = 6, shared: float = 0.0
+) -> Array:
     """Values (G, e, L) of unit variance, of which fields of one simulation share a part."""
     rng = np.random.default_rng(seed)
     own = rng.standard_normal((simulations, each, length))
