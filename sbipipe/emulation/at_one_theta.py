@@ -44,7 +44,10 @@ SIDE = 32
 """Pixels along an axis of a field whose pixels are a point of PQMass, at most."""
 
 CHUNK = 64
-"""Fields that a worker measures at once."""
+"""Fields that are measured at once."""
+
+ALONE = 10_000_000
+"""Pixels, below which workers take longer to start than the fields to measure."""
 
 
 class Trio(NamedTuple):
@@ -128,7 +131,8 @@ def measured(sample: TrueSample, generated: Array, data: Fields) -> dict[str, Fo
     rows = fields.reshape(-1, *data.shape)
     chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
     task = joblib.delayed(_measure)
-    parts = joblib.Parallel()(task(chunk, list(rulers.values()), data) for chunk in chunks)
+    share = joblib.Parallel(n_jobs=1 if rows.size < ALONE else None)
+    parts = share(task(chunk, list(rulers.values()), data) for chunk in chunks)
     found = {}
     for name, values in zip(rulers, zip(*parts, strict=True), strict=True):
         whole = np.concatenate(values).reshape(*fields.shape[:3], -1)
