@@ -209,6 +209,29 @@ class Gate:
     fewest_draws: Positive = 100
 
 
+FEWEST_FIELDS = 50
+"""Fields at one theta, below which no test of their distributions sees much."""
+
+
+@plugin
+class Judge:
+    """How emulated fields are set beside true ones.
+
+    Attributes:
+        fields: The fields at one theta, in the middle of the prior, whose distributions are tested:
+            so many that an emulator draws, and twice as many that its simulator makes; 0 leaves
+            these tests out. Rounded up to whole simulations.
+    """
+
+    fields: Annotated[int, Field(ge=0)] = 200
+
+    def __post_init__(self) -> None:
+        if 0 < self.fields < FEWEST_FIELDS:
+            raise ValueError(
+                f"fields: given {self.fields}; allowed: 0, or at least {FEWEST_FIELDS}"
+            )
+
+
 @plugin
 class Runtime:
     """The machine. No stage but `settings` follows it, so changing it computes nothing again.
@@ -247,6 +270,7 @@ class Params:
         draw: What is drawn for the diagnostics.
         diagnose: Diagnostics; the four mandatory ones where the section is left out.
         gate: When a posterior is let out.
+        judge: How emulated fields are set beside true ones.
         runtime: The machine.
     """
 
@@ -264,6 +288,7 @@ class Params:
         default_factory=lambda: {kind: Entry(kind=kind) for kind in MANDATORY}, min_length=1
     )
     gate: Gate = Field(default_factory=Gate)
+    judge: Judge = Field(default_factory=Judge)
     runtime: Runtime = Field(default_factory=Runtime)
 
     moved: ClassVar[dict[str, str]] = KEYS
@@ -368,6 +393,7 @@ __all__ = [
     "Gate",
     "Imitate",
     "Join",
+    "Judge",
     "Made",
     "Params",
     "Recalibrate",

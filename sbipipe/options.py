@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "draw": config.Draw,
     "diagnose": config.Entry,
     "gate": config.Gate,
+    "judge": config.Judge,
     "runtime": config.Runtime,
 }
 """The class of a section, or of each of its entries."""

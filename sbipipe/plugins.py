@@ -36,6 +36,7 @@ from sbipipe.protocols import (
 from sbipipe.records import InputError, parse
 
 if TYPE_CHECKING:
+    from sbipipe.interfaces import Fields
     from sbipipe.statistics import Statistic
 
 FAMILIES = {
@@ -160,6 +161,7 @@ SHOWN_FIRST = (
     "peak_counts",
     "minkowski",
     "moments",
+    "cross_spectra",
 )
 """The order in which statistics are shown; any other follows, in that of the alphabet."""
 
@@ -168,6 +170,13 @@ def statistics() -> tuple[str, ...]:
     """The statistics that exist, in the order in which they are shown."""
     place = {name: i for i, name in enumerate(SHOWN_FIRST)}
     return tuple(sorted(kinds("statistics"), key=lambda name: (place.get(name, len(place)), name)))
+
+
+def statistics_of(data: Fields) -> dict[str, type[Statistic]]:
+    """The statistics that fields of so many channels have, unless there is an obstacle, by name."""
+    found = {name: statistic(name) for name in statistics()}
+    several = len(data.channels) > 1
+    return {name: one for name, one in found.items() if several or not one.together}
 
 
 def statistic(name: str) -> type[Statistic]:

@@ -305,6 +305,15 @@ class EmulatorKind(Protocol):
 
 
 @runtime_checkable
+class Informed(Protocol):
+    """A kind of emulator that is trained or chosen by statistics by which it is judged as well."""
+
+    @property
+    def seen(self) -> Mapping[str, str]:
+        """ "trained", "chosen" or "trained and chosen", by the name of the statistic."""
+
+
+@runtime_checkable
 class GoesOn(Protocol):
     """A kind of emulator that can begin with another of its kind, fitted to coarser fields."""
 

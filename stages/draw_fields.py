@@ -1,17 +1,20 @@
 """Stage `draw_fields`: a fitted emulator -> data/emulations/<name>, its fields where the truth is
 known."""
 
-from sbipipe import paths, project, runtime
+from sbipipe import paths, plugins, project, runtime
 from sbipipe.config import read_params
 from sbipipe.emulation import drawing, emulated, truth
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.protocols import Informed
 
 
 def main(name: str) -> None:
     params = read_params()
     true = truth.load(paths.truth_path(params.simulator_of(name)))
     if not isinstance(true, Unchecked):
-        drawn = drawing.draw(project.emulator(params, name), true, name, params.seed)
+        kind = plugins.emulator(params, name)
+        seen = kind.seen if isinstance(kind, Informed) else {}
+        drawn = drawing.draw(project.emulator(params, name), true, name, params.seed, seen)
     emulated.save(paths.emulation_path(name), true if isinstance(true, Unchecked) else drawn)
 
 

@@ -22,7 +22,8 @@ def main(name: str) -> None:
         found = drawn
     else:
         train = project.rows(params, params.simulator_of(name), "train")
-        found = judge(true.like(drawn.data), drawn, coarse(train, drawn))
+        with runtime.parallel(params.runtime):
+            found = judge(true.like(drawn.data), drawn, coarse(train, drawn), params.seed)
     plain = {"unchecked": found.why} if isinstance(found, Unchecked) else dump(found)
     storage.save_json(paths.judgement_path(name), plain)
 

@@ -3,7 +3,7 @@
 
 from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
-from sbipipe.emulation import truth
+from sbipipe.emulation import true_fields, truth
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.sets import fingerprint
@@ -15,8 +15,9 @@ def main(name: str) -> None:
     if not emulated(params, name):
         truth.save(path, Unchecked(f"no emulator is of {name}"))
         return
-    code = fingerprint.of_code(truth.__name__)
-    identity = storage.joint_hash(project.identity(params, name), *code.values())
+    code = fingerprint.of_code(true_fields.__name__)
+    asked = str(params.judge.fields)
+    identity = storage.joint_hash(project.identity(params, name), asked, *code.values())
     if path.exists() and storage.load_weights(path).meta.get("identity") == identity:
         return
     truth.save(path, find(params, name), identity)
@@ -32,7 +33,8 @@ def find(params: Params, name: str) -> Truth | Unchecked:
     simulator = plugins.simulator(params, name)
     test = project.rows(params, name, "test")
     with runtime.parallel(params.runtime):
-        return truth.find(simulator, plugins.prior_of(params, name), test, name, params.seed)
+        prior = plugins.prior_of(params, name)
+        return true_fields.find(simulator, prior, test, name, params.seed, params.judge.fields)
 
 
 if __name__ == "__main__":

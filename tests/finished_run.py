@@ -24,9 +24,10 @@ from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulation import emulated, truth
+from sbipipe.emulation import emulated, true_fields, truth
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge as judge_fields
+from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.gate.judge import judge
 from sbipipe.gate.verdict import Verdicts
@@ -289,14 +290,14 @@ def _emulation(name: str) -> None:
         noise = {"fields": 9, "median_error": 0.1, "error_of_95": 0.25, "mean_draws": 2.5}
         storage.finish_set(paths.SETS / name, {"monte_carlo": {"test": noise}})
         training = np.concatenate(true.true)
-        storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn, training)))
+        storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn, training, 0)))
 
 
 def emulated_fields() -> tuple[Truth, Drawn]:
     """Lognormal maps in the place of every sort of field, fewer than in a real run."""
     simulator = Lognormal(pixels=16)
     theta = simulator.prior.sample(4, stream(0, "held out"))
-    moved = truth.one_at_a_time(simulator.prior)
+    moved = true_fields.one_at_a_time(simulator.prior)
 
     def fields_of(label: str, count: int) -> Array:
         rows = simulator.simulate(np.repeat(theta, count, 0), stream(0, label))
@@ -309,6 +310,10 @@ def emulated_fields() -> tuple[Truth, Drawn]:
         ]
         return np.array(rows)
 
+    def sample(label: str) -> Array:
+        rows = simulator.simulate(np.repeat(moved[:1], 60, 0), stream(0, label, "sample"))
+        return rows.reshape(20, 3, *rows.shape[1:])
+
     true = Truth(
         simulator="cdm",
         parameters=simulator.prior.names,
@@ -318,10 +323,13 @@ def emulated_fields() -> tuple[Truth, Drawn]:
         control=fields_of("control", 10),
         varied=moved,
         response=TrueResponse(true=response("true"), control=response("control"), each=1),
+        sample=TrueSample(theta=moved[0], true=sample("true"), control=sample("control")),
     )
     drawn = Drawn(
         data=simulator.data,
         generated=fields_of("generated", 12),
         response=response("generated"),
+        sample=sample("generated"),
+        seen={"power_spectrum": "chosen"},
     )
     return true, drawn

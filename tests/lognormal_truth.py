@@ -10,6 +10,7 @@ from lognormal_emulator import SIMULATOR, LognormalEmulator
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge
 from sbipipe.emulation.judgement import Judgement
+from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.truth import TrueResponse, Truth
 from sbipipe.interfaces import Array
 from sbipipe.seeds import stream
@@ -38,6 +39,12 @@ def _response(label: str, factor: float = 1.0) -> Array:
     return np.stack(rows)
 
 
+def sample(label: str, factor: float = 1.0) -> Array:
+    """200 maps at the middle of the prior, five of each simulation, (40, 5, 1, 16, 16)."""
+    rows = LognormalEmulator(factor).draw(np.repeat(_moved()[:1], 200, 0), stream(0, label, "many"))
+    return rows.reshape(40, 5, 1, 16, 16)
+
+
 @cache
 def truth() -> Truth:
     """Maps of the simulator."""
@@ -50,6 +57,7 @@ def truth() -> Truth:
         control=fields(15, "control"),
         varied=_moved(),
         response=TrueResponse(true=_response("of true"), control=_response("of control"), each=1),
+        sample=TrueSample(theta=_moved()[0], true=sample("true"), control=sample("control")),
     )
 
 
@@ -60,7 +68,8 @@ def judged(factor: float = 1.0) -> Judgement:
         data=SIMULATOR.data,
         generated=fields(50, "generated", factor),
         response=_response("of generated", factor),
+        sample=sample("generated", factor),
     )
-    found = judge(truth(), drawn, fields(20, "training").reshape(-1, 1, 16, 16))
+    found = judge(truth(), drawn, fields(20, "training").reshape(-1, 1, 16, 16), 0)
     assert isinstance(found, Judgement)
     return found

@@ -50,6 +50,7 @@ def test_good_params_are_read() -> None:
         ("seed", "1", 'seed: given "1"; input should be a valid integer'),
         ("seed", -1, "seed: given -1; input should be greater than or equal to 0"),
         ("simulate.sims.simulations.test", 0, "simulate.sims.simulations.test: given 0; input"),
+        ("judge", {"fields": 49}, "judge.fields: given 49; allowed: 0, or at least 50"),
         ("gate", {"level": 2}, "gate.level: given 2; input should be less than 0.5"),
         ("gate", {"draws": 200}, "gate.draws: moved; write draw.draws"),
         ("gate", {"width_error": 0.6}, "gate.width_error: given 0.6; input should be less"),

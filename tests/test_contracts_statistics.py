@@ -61,7 +61,9 @@ def test_values_are_natural(statistic: Statistic) -> None:
 
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS, ids=["few", "whole"])
-def test_a_channel_does_not_know_the_other(kind: type[Statistic], resolution: Resolution) -> None:
+@pytest.mark.parametrize("name", plugins.statistics_of(grid()))
+def test_a_channel_does_not_know_the_other(name: str, resolution: Resolution) -> None:
+    kind = plugins.statistic(name)
     x, one = two_channels(5), grid(box=100.0)
     both = kind.of(x, DATA, resolution)
     apart = [kind.of(x[:, [c]], one, resolution) for c in range(2)]
@@ -95,8 +97,9 @@ def test_what_cannot_be_measured_is_said(kind: type[Statistic]) -> None:
     """Fields that are not periodic have no obstacle only where nothing is taken to be periodic."""
     assert kind.obstacle(DATA) == ""
     shifted = np.roll(two_channels(3), SIDE // 2, -1)
-    if kind.obstacle(grid(periodic=False)):
-        assert "periodic" in kind.obstacle(grid(periodic=False))
+    patch = grid(channels=2, periodic=False)
+    if kind.obstacle(patch):
+        assert "periodic" in kind.obstacle(patch)
     else:
         made = kind.of(two_channels(3), DATA, RESOLUTION)
         values = made.measure(two_channels(3), DATA)

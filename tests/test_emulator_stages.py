@@ -12,7 +12,7 @@ import linear_run
 from lognormal_emulator import LognormalEmulator, held_out, write_set
 from sbipipe import check, paths, plugins, project, storage
 from sbipipe.config import read_params
-from sbipipe.emulation import emulated, truth
+from sbipipe.emulation import emulated, true_fields, truth
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
@@ -42,6 +42,7 @@ PARAMS: dict[str, Any] = {
     "draw": {"draws": 50},
     "diagnose": {"sbc": {"kind": "sbc"}},
     "gate": {"fewest_draws": 20},
+    "judge": {"fields": 50},
 }
 
 
@@ -118,13 +119,17 @@ def test_a_coarse_emulator_is_judged_beside_coarse_fields(folder: Path) -> None:
     drawn = emulated.load(paths.emulation_path("coarse"))
     assert isinstance(drawn, Drawn)
     assert drawn.generated.shape[2:] == (1, 8, 8)
+    assert drawn.sample is not None
+    assert drawn.sample.shape == (50, 1, 1, 8, 8)
+    assert found["at_one_theta"]["fields"] == found["at_one_theta"]["simulations"] == 50
+    assert found["seen"] == {}
 
 
 def test_the_truth_is_simulated_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linear_run.stage("truth", "maps")
     before = paths.truth_path("maps").read_bytes()
     assert isinstance(truth.load(paths.truth_path("maps")), Truth)
-    monkeypatch.setattr(truth, "find", lambda *_: pytest.fail("simulated again"))
+    monkeypatch.setattr(true_fields, "find", lambda *_: pytest.fail("simulated again"))
     linear_run.stage("truth", "maps")
     assert paths.truth_path("maps").read_bytes() == before
 

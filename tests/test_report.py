@@ -159,7 +159,13 @@ def test_an_emulator_has_a_section(run_results: Results, run_page: str) -> None:
     for headline in found.headlines:
         assert headline.what in section
         assert writing.number(headline.generated) in section
-    assert section.count("<img") == 2 + 3 * 3 + 1 + 2
+    assert "model drew 60 fields, which stand beside 60 true ones of 20 simulations" in section
+    for line in found.sampled:
+        assert line.what in section
+    assert section.count("<td>chosen</td>") == sum(
+        line.seen == "chosen" for line in (*found.headlines, *found.sampled)
+    )
+    assert section.count("<img") == 2 + 1 + 3 * 3 + 1 + 2
     assert "Left out" not in section
 
 
@@ -223,6 +229,7 @@ def test_what_is_left_out_is_said(run_results: Results, run_gallery: Gallery) ->
         channels=2,
         response=replace(found.judgement.response, rows={"generated": 15}),
         counts=replace(found.judgement.counts, failed=3),
+        at_one_theta="They take <10> simulations",
     )
     elsewhere = replace(found, judgement=judgement)
     text = report.page(replace(run_results, emulations=(elsewhere,)), run_gallery)
@@ -231,6 +238,7 @@ def test_what_is_left_out_is_said(run_results: Results, run_gallery: Gallery) ->
     assert "there is no true response" in text
     assert "3 of these simulations failed" in text
     assert "all 2 channels" in text
+    assert "No tests of many fields at one place: they take &lt;10&gt; simulations." in text
 
 
 @pytest.mark.parametrize("dimension", [1, 5])

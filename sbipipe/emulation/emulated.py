@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,17 @@ class Drawn:
         data: What the fields are.
         generated: Fields at its `theta`, with shape (T, m, C, *space).
         response: Fields at its `varied`, one noise a row, with shape (R, V, C, *space).
+        sample: As many fields as its `sample` has, in parts as large as a simulation, with shape
+            (G, e, C, *space); None where it has none.
+        seen: How the emulator has seen a statistic before ("trained", "chosen", or "trained and
+            chosen" by it), by the statistic's name.
     """
 
     data: Fields
     generated: Array
     response: Array
+    sample: Array | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(path: Path, found: Drawn | Unchecked) -> None:
@@ -33,9 +40,12 @@ def save(path: Path, found: Drawn | Unchecked) -> None:
         storage.save_weights(path, Weights(meta={"unchecked": found.why}))
         return
     arrays = {
-        name: np.asarray(getattr(found, name), np.float32) for name in ("generated", "response")
+        name: np.asarray(values, np.float32)
+        for name in ("generated", "response", "sample")
+        if (values := getattr(found, name)) is not None
     }
-    storage.save_weights(path, Weights(arrays=arrays, meta=storage.describe(found.data)))
+    meta = {"seen": dict(found.seen), **storage.describe(found.data)}
+    storage.save_weights(path, Weights(arrays=arrays, meta=meta))
 
 
 def load(path: Path) -> Drawn | Unchecked:
@@ -45,4 +55,4 @@ def load(path: Path) -> Drawn | Unchecked:
         return Unchecked(weights.meta["unchecked"])
     data = storage.described(weights.meta)
     assert isinstance(data, Fields)
-    return Drawn(data=data, **weights.arrays)
+    return Drawn(data=data, seen=weights.meta["seen"], **weights.arrays)

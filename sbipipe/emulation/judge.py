@@ -8,7 +8,8 @@ one half is the control of the other.
 Each file beside this one is a question: `chi_squared_sets`, whether single fields have the power of
 true ones; `measured`, whether every statistic has the right mean; `correlations`, whether bins of
 power vary together as they should; `responses`, whether one parameter does to the power what it
-should; `remembered`, whether the fields are new. Numbers are of all channels, curves of the first.
+should; `remembered`, whether the fields are new; `at_one_theta`, whether whole distributions are
+those of true fields. Numbers are of all channels, curves of the first.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from sbipipe import plugins
 from sbipipe.emulation import measured, spectra
+from sbipipe.emulation.at_one_theta import at_one_theta
 from sbipipe.emulation.chi_squared_sets import chi_squared_sets
 from sbipipe.emulation.correlations import correlations
 from sbipipe.emulation.emulated import Drawn
@@ -37,16 +39,17 @@ POWER = "power_spectrum"
 """The statistic that every judged field has."""
 
 
-def judge(truth: Truth, drawn: Drawn, training: Array) -> Judgement | Unchecked:
+def judge(truth: Truth, drawn: Drawn, training: Array, seed: int) -> Judgement | Unchecked:
     """What can be said of fields that an emulator drew at the theta of `truth`.
 
     Args:
         training: Fields that it was fitted to, on the same grid, with shape (N, C, *space).
+        seed: The root of the random streams.
     """
     why = obstacle(truth, drawn)
     if why:
         return Unchecked(why)
-    kinds = {name: plugins.statistic(name) for name in plugins.statistics()}
+    kinds = plugins.statistics_of(truth.data)
     problems = {name: kind.obstacle(truth.data) for name, kind in kinds.items()}
     found = {
         name: [measured.measure(name, truth, drawn, t) for t in range(len(truth.theta))]
@@ -74,6 +77,8 @@ def judge(truth: Truth, drawn: Drawn, training: Array) -> Judgement | Unchecked:
         correlation=correlations(spectra.wavenumbers(truth.data), *power),
         response=responses(truth, drawn),
         remembered=remembered(truth, drawn, training),
+        seen={kinds[name].title: how for name, how in drawn.seen.items() if name in kinds},
+        at_one_theta=at_one_theta(truth, drawn, seed),
     )
 
 
@@ -85,8 +90,9 @@ def obstacle(truth: Truth, drawn: Drawn) -> str:
     problem = PowerSpectrum.obstacle(truth.data)
     if problem:
         return problem
+    all_ = (drawn.generated, drawn.response, drawn.sample)
     rows = np.concatenate([
-        x.reshape(-1, shape[0], np.prod(shape[1:])) for x in (drawn.generated, drawn.response)
+        x.reshape(-1, shape[0], np.prod(shape[1:])) for x in all_ if x is not None
     ])  # fmt: skip
     bad = int((~np.isfinite(rows).all(-1) | (np.ptp(rows, -1) == 0)).any(-1).sum())
     return f"{bad} of {len(rows)} emulated fields are constant or not finite" if bad else ""

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from sbipipe.emulation.sampled import Sampled
 from sbipipe.interfaces import Array
 from sbipipe.records import Values, record
 
@@ -154,6 +155,8 @@ class Correlation:
         generated: The matrix of the generated fields.
         control: The matrix of the control.
         rms_difference: The rms difference from the true matrix off the diagonal, over all channels.
+        covariance_difference: The rms difference of the covariance of all channels from the true
+            one off the diagonal, in units of the scatter of true fields in both bins.
     """
 
     k: Values
@@ -161,6 +164,7 @@ class Correlation:
     generated: Values
     control: Values
     rms_difference: Against
+    covariance_difference: Against
 
 
 @record
@@ -259,6 +263,9 @@ class Judgement:
         correlation: Of P(k) between bins.
         response: Of P(k) to single parameters.
         remembered: Whether the fields are new.
+        seen: How the emulator has seen a statistic before ("trained", "chosen", or "trained and
+            chosen" by it), by the statistic.
+        at_one_theta: Many fields at one theta, or why there are none.
     """
 
     simulator: str
@@ -277,6 +284,8 @@ class Judgement:
     correlation: Correlation
     response: Responses
     remembered: Remembered
+    seen: Mapping[str, str]
+    at_one_theta: Sampled | str
 
 
 def short(values: Array) -> Array:

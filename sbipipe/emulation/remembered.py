@@ -31,7 +31,7 @@ from sbipipe.emulation.truth import Truth
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Fields
 from sbipipe.physics.alignment import distances
-from sbipipe.physics.fields import average
+from sbipipe.physics.fields import at_most
 
 SHORTLIST = 16
 """Training fields, the nearest in power, that are moved."""
@@ -129,16 +129,9 @@ def _differences(log_power: Array, others: Array) -> Array:
 
 
 def _small(fields: Array, data: Fields) -> Array:
-    """Fields (..., C, *space) on a grid of at most `SIDE` pixels along each axis, where there is
-    such a grid."""
-    sides = data.geometry.pixels
-    cells = next((n for n in range(1, max(sides)) if _fits(sides, n)), 1)
-    small = average(fields.reshape(-1, *data.shape), cells)
+    """Fields (..., C, *space) on a grid of at most `SIDE` pixels along each axis."""
+    small = at_most(fields.reshape(-1, *data.shape), SIDE)
     return small.reshape(*fields.shape[: -len(data.shape)], *small.shape[1:])
-
-
-def _fits(sides: tuple[int, ...], cells: int) -> bool:
-    return all(side % cells == 0 and side // cells <= SIDE for side in sides)
 
 
 __all__ = ["remembered"]

@@ -1,45 +1,18 @@
-"""True fields at held-out parameters, beside which emulated ones are set.
-
-**Held out.** Some test simulations, spread over the prior: the nearest to a scrambled Sobol
-sequence in the unit cube. Their own fields are the truth where one simulation gives enough; else
-the simulator runs again at their theta. Wherever there is a simulator it also runs for a control,
-true fields of other seeds at the same theta, which are what a perfect emulator would have drawn.
-
-**Response.** One parameter at a time is moved from the middle of the prior, in quantiles, as in the
-"1P" sets of CAMELS (Villaescusa-Navarro et al. 2021). All theta of one row share the simulator's
-phases, so that what differs is theta's doing.
-"""
+"""True fields at held-out parameters, beside which emulated ones are set, and their file
+(`true_fields` finds them)."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from sbipipe import storage
-from sbipipe.emulation.chi_squared import FEWEST
+from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import Array, Dataset, Fields, Generator, Index, Weights
+from sbipipe.interfaces import Array, Fields, Weights
 from sbipipe.physics.fields import average
-from sbipipe.protocols import Prior, Simulator
-from sbipipe.records import InputError
-from sbipipe.seeds import stream
-
-THETAS, DRAWN, TRUE = 10, 50, 15
-"""Held-out theta, emulated fields and true fields at each: the numbers of Mudur et al. 2023."""
-
-QUANTILES = (0.1, 0.3, 0.7, 0.9)
-"""Quantiles of the prior to which each parameter is moved."""
-
-VARIED = 6
-"""Parameters that are moved, at most."""
-
-EACH = 3
-"""Fields kept of one simulation where a set is simulated: those of one box are not independent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +44,8 @@ class Truth:
             no simulator to ask.
         varied: The fiducial theta and those with one parameter moved, with shape (V, D).
         response: True fields at `varied`; None where there is no simulator to ask.
+        sample: Many true fields at the fiducial theta; None where there is no simulator to ask, and
+            where none are asked for.
         failed: The number of simulations that failed and were replaced by others.
     """
 
@@ -82,6 +57,7 @@ class Truth:
     control: Array | None
     varied: Array
     response: TrueResponse | None
+    sample: TrueSample | None = None
     failed: int = 0
 
     def like(self, drawn: Fields) -> Truth:
@@ -100,6 +76,7 @@ class Truth:
             true=_blocks(self.true, cells),
             control=None if self.control is None else _blocks(self.control, cells),
             response=response,
+            sample=self.sample and self.sample.mapped(lambda x: _blocks(x, cells)),
         )
 
 
@@ -108,167 +85,6 @@ def _blocks(x: Array, cells: int) -> Array:
     return average(x.reshape(-1, *x.shape[2:]), cells).reshape(
         *x.shape[:3], *(side // cells for side in x.shape[3:])
     )
-
-
-# What is chosen
-
-
-def spread(theta: Array, prior: Prior, count: int, rng: Generator) -> Index:
-    """Rows of theta (S, D) nearest to an even cover of the prior, each taken once."""
-    from scipy.stats import qmc  # slow to import, and most runs of this module choose nothing
-
-    q = prior.to_unit(theta)
-    count = min(count, len(q))
-    sobol = qmc.Sobol(q.shape[1], scramble=True, rng=rng)
-    chosen: list[int] = []
-    for target in sobol.random_base2(max(count - 1, 1).bit_length())[:count]:
-        distance = ((q - target) ** 2).sum(1)
-        distance[chosen] = np.inf
-        chosen.append(int(distance.argmin()))
-    return np.array(chosen)
-
-
-def held_out(rows: Dataset, prior: Prior, rng: Generator) -> tuple[Array, Array]:
-    """Theta (T, D) of simulations spread over the prior, and their fields (T, n, C, *space).
-
-    n is what the T simulations with the most fields have at least.
-    """
-    names, first, counts = np.unique(rows.group, return_index=True, return_counts=True)
-    n = min(int(np.sort(counts)[::-1][: min(THETAS, len(counts))].min()), DRAWN)
-    names, first = names[counts >= n], first[counts >= n]
-    chosen = spread(rows.theta[first], prior, THETAS, rng)
-    x = np.stack([rows.x[rows.group == names[i]][:n] for i in chosen])
-    return rows.theta[first][chosen], x
-
-
-def one_at_a_time(prior: Prior) -> Array:
-    """The fiducial theta, then those with one parameter moved, with shape (V, D)."""
-    D = len(prior.names)
-    q = np.full((1 + min(D, VARIED) * len(QUANTILES), D), 0.5)
-    for row, (i, quantile) in enumerate(itertools.product(range(min(D, VARIED)), QUANTILES), 1):
-        q[row, i] = quantile
-    theta = prior.from_unit(q)
-    return np.where(q == 0.5, theta[0], theta)
-
-
-# What is simulated
-
-
-def find(simulator: object, prior: Prior, test: Dataset, of: str, root: int) -> Truth | Unchecked:
-    """The truth about a simulator.
-
-    Args:
-        simulator: What made `test`; run again where it is a `Simulator`.
-        test: Held-out rows.
-        of: The simulator's name.
-        root: The seed of the run.
-    """
-    if not isinstance(test.data, Fields):
-        return Unchecked(f"{of} gives vectors, not fields")
-    runs = simulator if isinstance(simulator, Simulator) else None
-    theta, true = held_out(test, prior, stream(root, "emulate", of, "held out"))
-    failed, control, response = 0, None, None
-    if runs and runs.maps < TRUE:
-        true, failed = _at_each(runs, theta, root, of, "true")
-    if true.shape[1] < FEWEST:
-        few = "one field" if true.shape[1] == 1 else f"{true.shape[1]} fields"
-        return Unchecked(f"simulations of {of} have {few} each; it takes {FEWEST} at one theta")
-    varied = one_at_a_time(prior)
-    if runs:
-        control, again = _at_each(runs, theta, root, of, "control")
-        response, more = _respond(runs, varied, root, of)
-        failed += again + more
-    return Truth(
-        simulator=of,
-        parameters=prior.names,
-        data=test.data,
-        theta=theta,
-        true=true,
-        control=control,
-        varied=varied,
-        response=response,
-        failed=failed,
-    )
-
-
-def simulated(
-    simulator: Simulator, theta: Array, root: int, *labels: str | int
-) -> tuple[Array, int]:
-    """At least `TRUE` true fields at every theta, and how many seeds failed on the way.
-
-    Args:
-        theta: With shape (V, D); all grow from the same seeds.
-        labels: Name of their streams.
-
-    Returns:
-        Fields with shape (S * each, V, C, *space), `each` of one seed following each other.
-
-    Raises:
-        InputError: If more seeds fail than are needed.
-    """
-    kept = _kept(simulator)
-    needed = -(-TRUE // len(kept))
-    done: list[Array] = []
-    failed: list[str] = []
-    for number in itertools.count():
-        if len(failed) > needed:
-            raise InputError(f"simulating {labels[0]}: {len(failed)} seeds failed: {failed[-1]}")
-        try:
-            done.append(_row(simulator, theta, kept, stream(root, *labels, number)))
-        except (ArithmeticError, ValueError, RuntimeError) as error:
-            failed.append(f"{type(error).__name__}: {error}")
-        if len(done) == needed:
-            break
-    return np.concatenate(done), len(failed)
-
-
-def _row(simulator: Simulator, theta: Array, kept: Index, rng: Generator) -> Array:
-    """Fields of one seed at every theta, with shape (each, V, C, *space)."""
-    state = rng.bit_generator.state
-    fields = []
-    for one in theta:
-        rng.bit_generator.state = state
-        fields.append(simulator.simulate(one[None], rng)[kept])
-    found = np.stack(fields, 1)
-    if not np.isfinite(found).all():
-        raise ArithmeticError("the fields are not finite")
-    return found
-
-
-def _kept(simulator: Simulator) -> Index:
-    """Fields of one simulation that are kept, far from each other."""
-    return np.linspace(0, simulator.maps, min(simulator.maps, EACH), endpoint=False).astype(int)
-
-
-def _respond(simulator: Simulator, varied: Array, root: int, of: str) -> tuple[TrueResponse, int]:
-    """The response of a simulator, and how many seeds failed on the way."""
-    labels = [("emulate", of, "response"), ("emulate", of, "response control")]
-    (true, failed), (control, again) = _each(simulator, [varied, varied], root, labels)
-    each = len(_kept(simulator))
-    return TrueResponse(true=true, control=control, each=each), failed + again
-
-
-def _at_each(
-    simulator: Simulator, theta: Array, root: int, of: str, what: str
-) -> tuple[Array, int]:
-    """True fields of seeds of their own at every theta, (T, n, C, *space), and failures."""
-    labels = [("emulate", of, what, t) for t in range(len(theta))]
-    found = _each(simulator, list(theta[:, None]), root, labels)
-    return np.stack([fields[:, 0] for fields, _ in found]), sum(failed for _, failed in found)
-
-
-def _each(
-    simulator: Simulator, thetas: list[Array], root: int, labels: Sequence[tuple[str | int, ...]]
-) -> list[tuple[Array, int]]:
-    """`simulated` for every theta and its labels, in parallel."""
-    calls = zip(thetas, labels, strict=True)
-    found: list[tuple[Array, int]] = joblib.Parallel()(
-        joblib.delayed(simulated)(simulator, theta, root, *words) for theta, words in calls
-    )
-    return found
-
-
-# How it is kept
 
 
 def save(path: Path, found: Truth | Unchecked, identity: str = "") -> None:
@@ -284,11 +100,12 @@ def save(path: Path, found: Truth | Unchecked, identity: str = "") -> None:
     response = found.response
     if response:
         arrays |= {"response/true": response.true, "response/control": response.control}
-    kept = {
+    written = {
         name: value if name in ("theta", "varied") else np.asarray(value, np.float32)
         for name, value in arrays.items()
         if value is not None
     }
+    written |= found.sample.arrays if found.sample else {}
     meta = {
         "simulator": found.simulator,
         "parameters": found.parameters,
@@ -297,7 +114,7 @@ def save(path: Path, found: Truth | Unchecked, identity: str = "") -> None:
         "identity": identity,
         **storage.describe(found.data),
     }
-    storage.save_weights(path, Weights(arrays=kept, meta=meta))
+    storage.save_weights(path, Weights(arrays=written, meta=meta))
 
 
 def load(path: Path) -> Truth | Unchecked:
@@ -322,5 +139,6 @@ def load(path: Path) -> Truth | Unchecked:
         control=arrays.get("control"),
         varied=arrays["varied"],
         response=response,
+        sample=TrueSample.restored(arrays),
         failed=meta["failed"],
     )

@@ -106,7 +106,7 @@ def _panel(axes: Axes, curve: EmulatedCurve) -> None:
         _points(axes, curve)
     else:
         _bands(axes, curve.x, curve.true, curve.generated)
-    axes.set_title(plain(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
+    axes.set_title(superscript(curve.y_label), fontsize=8.5, fontweight="normal", pad=3)
     axes.set_xlabel(_x_label(curve), fontsize=8)
     axes.tick_params(labelsize=7.5)
     if curve.ticks:

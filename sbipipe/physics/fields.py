@@ -128,5 +128,13 @@ def average(x: Array, cells: int) -> Array:
     return x
 
 
+def at_most(x: Array, side: int) -> Array:
+    """Fields (N, C, *space) averaged to a grid of at most `side` pixels along each axis, where
+    there is such a grid of larger pixels; else as they are."""
+    sides = x.shape[2:]
+    fits = (n for n in range(1, max(sides)) if all(s % n == 0 and s // n <= side for s in sides))
+    return average(x, next(fits, 1))
+
+
 def _edges(n: int, box: float) -> Array:
     return np.asarray(2 * np.pi / box * (np.arange(n // 2 + 1) + 0.5))

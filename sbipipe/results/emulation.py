@@ -15,10 +15,14 @@ from sbipipe.emulation.judgement import Against, Judgement, Nearness
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
+from sbipipe.results import sampled
+from sbipipe.results.headline import Headline
 
 MAPS = 2
 """Fields of each sort that are shown at one theta."""
 
+
+POWER = "power spectrum"
 
 LEVEL = 0.01
 """The probability with which an emulator of new fields is said to remember, at most."""
@@ -31,29 +35,6 @@ class Maps:
 
     true: Array
     generated: Array
-
-
-@dataclass(frozen=True, kw_only=True)
-class Headline:
-    """One number of the table.
-
-    Attributes:
-        what: The name of the number.
-        generated: The number for the generated fields.
-        control: The number for the control.
-        ideal: What a perfect emulator gives, in words.
-        se: The standard error of `generated` over theta, where there is one.
-        control_se: The standard error of `control`, where there is one.
-        percent: Whether the number is a percentage.
-    """
-
-    what: str
-    generated: float
-    control: float
-    ideal: str
-    se: float | None = None
-    control_se: float | None = None
-    percent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +82,12 @@ class Emulation:
     def headlines(self) -> tuple[Headline, ...]:
         """The numbers that a person asks for first."""
         return tuple(headlines(self.judgement))
+
+    @property
+    def sampled(self) -> tuple[Headline, ...]:
+        """What is found of many fields at one theta; empty where there are none."""
+        found = self.judgement.at_one_theta
+        return () if isinstance(found, str) else tuple(sampled.lines(found, self.judgement.seen))
 
 
 def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
@@ -157,20 +144,26 @@ def images(x: Array) -> Array:
 def headlines(judgement: Judgement) -> Iterator[Headline]:
     """The numbers that a person asks for first."""
     yield from _chi_squared(judgement)
-    yield _headline("Mean P(k): rms difference", judgement.difference_percent, percent=True)
+    power = judgement.seen.get(POWER, "")
+    yield _headline(
+        "Mean P(k): rms difference", judgement.difference_percent, percent=True, seen=power
+    )
     for statistic, both in judgement.rms_z.items():
-        yield _headline(f"rms z of {statistic}", both)
+        seen = judgement.seen.get(statistic, "")
+        yield _headline(f"rms z of {statistic}", both, seen=seen)
     difference = judgement.correlation.rms_difference
-    yield _headline("Correlations of P(k): rms difference", difference)
+    yield _headline("Correlations of P(k): rms difference", difference, seen=power)
+    difference = judgement.correlation.covariance_difference
+    yield _headline("Covariance of P(k) off the diagonal: rms difference", difference, seen=power)
     response = judgement.response
     if response.rms_percent and response.rms_z:
         what = "Response to a parameter: rms difference"
-        yield _headline(what, response.rms_percent, percent=True)
-        yield _headline("rms z of the response", response.rms_z)
+        yield _headline(what, response.rms_percent, percent=True, seen=power)
+        yield _headline("rms z of the response", response.rms_z, seen=power)
 
 
 def _chi_squared(judgement: Judgement) -> Iterator[Headline]:
-    sets = judgement.chi_squared.sets
+    sets, seen = judgement.chi_squared.sets, judgement.seen.get(POWER, "")
     generated, control = sets["generated"], sets["control"]
     yield Headline(
         what="Reduced chi-squared of P(k) over its Gaussian null",
@@ -179,6 +172,7 @@ def _chi_squared(judgement: Judgement) -> Iterator[Headline]:
         ideal="as true fields",
         se=generated.ratio_se,
         control_se=control.ratio_se,
+        seen=seen,
     )
     yield Headline(
         what="… over that of true fields left out one by one",
@@ -187,6 +181,7 @@ def _chi_squared(judgement: Judgement) -> Iterator[Headline]:
         ideal="as true fields",
         se=generated.to_true_se,
         control_se=control.to_true_se,
+        seen=seen,
     )
     yield Headline(
         what="… over that of true against true",
@@ -194,14 +189,16 @@ def _chi_squared(judgement: Judgement) -> Iterator[Headline]:
         control=control.to_control,
         ideal="1",
         se=generated.to_control_se,
+        seen=seen,
     )
 
 
-def _headline(what: str, both: Against, percent: bool = False) -> Headline:
+def _headline(what: str, both: Against, percent: bool = False, seen: str = "") -> Headline:
     return Headline(
         what=what,
         generated=both.generated,
         control=both.control,
         ideal="as true fields",
         percent=percent,
+        seen=seen,
     )

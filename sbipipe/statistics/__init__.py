@@ -82,6 +82,9 @@ class Statistic(Protocol):
     title: ClassVar[str]
     """The name that people read."""
 
+    together: ClassVar[bool]
+    """Whether it is of several channels together, so that one channel alone has nothing of it."""
+
     @staticmethod
     def obstacle(data: Fields) -> str:
         """Why these fields cannot be measured: what is given, and what is allowed; else empty."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sbipipe.interfaces import Array, Fields, Index
 from sbipipe.records import InputError
@@ -48,10 +49,15 @@ def times(n: int, d: int) -> Array:
     return np.broadcast_to(last, squares(n, d).shape)
 
 
-def squared_modes(field: Array) -> Array:
-    """|F_k|^2 of every stored mode of a field (n, ..., n) less its mean, F as numpy's `rfftn`."""
+def modes(field: Array) -> NDArray[np.complex128]:
+    """F_k of every stored mode of a field (n, ..., n) less its mean, as numpy's `rfftn`."""
     double = field.astype(np.float64)
-    return np.asarray(np.abs(np.fft.rfftn(double - double.mean())) ** 2)
+    return np.asarray(np.fft.rfftn(double - double.mean()))
+
+
+def squared_modes(field: Array) -> Array:
+    """|F_k|^2 of every stored mode of a field (n, ..., n) less its mean."""
+    return np.asarray(np.abs(modes(field)) ** 2)
 
 
 def mean_squared_modes(fields: Array) -> Array:

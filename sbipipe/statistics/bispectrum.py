@@ -51,6 +51,7 @@ class Bispectrum:
     reference: tuple[Array, ...]
 
     title: ClassVar[str] = "bispectrum"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

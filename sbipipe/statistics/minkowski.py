@@ -49,6 +49,7 @@ class MinkowskiFunctionals:
     levels: tuple[Array, ...]
 
     title: ClassVar[str] = "Minkowski functionals"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

@@ -31,6 +31,7 @@ class Moments:
     """The mean, two scales, and seven reduced moments; there is nothing to fix beforehand."""
 
     title: ClassVar[str] = "moments"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

@@ -40,6 +40,7 @@ class PeakCounts:
     peaks: tuple[Array, ...]
 
     title: ClassVar[str] = "peak counts"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

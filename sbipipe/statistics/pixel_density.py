@@ -35,6 +35,7 @@ class PixelDensity:
     pixels: tuple[Array, ...]
 
     title: ClassVar[str] = "pixel density"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

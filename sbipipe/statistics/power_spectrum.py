@@ -48,6 +48,7 @@ class PowerSpectrum:
     reference: tuple[Array, ...]
 
     title: ClassVar[str] = "power spectrum"
+    together: ClassVar[bool] = False
 
     @staticmethod
     def obstacle(data: Fields) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from sbipipe.emulation.correlations import MATRIX, correlation, correlations
+from sbipipe.emulation.correlations import MATRIX, correlation, correlations, covariance
 
 KNOWN = 0.6 ** np.abs(np.subtract.outer(range(6), range(6)))
 
@@ -31,6 +32,28 @@ def test_every_channel_counts_in_the_difference() -> None:
     expected = np.sqrt(np.mean(KNOWN[off] ** 2) / 2)
     np.testing.assert_allclose(found.rms_difference.generated, expected, atol=0.03)
     assert found.rms_difference.control < 0.05
+
+
+def test_covariances_are_in_units_of_the_scatter_of_true_fields() -> None:
+    """Twice the scatter is four times the covariance, and no other correlation."""
+    power = spectra(0)
+    scatter = power.std(1, keepdims=True, ddof=1)
+    np.testing.assert_allclose(covariance(power, scatter), KNOWN, atol=4 / np.sqrt(3900))
+    mean = power.mean(1, keepdims=True)
+    found = correlations(np.arange(1.0, 7), power, mean + 2 * (power - mean), spectra(1), power)
+    assert found.rms_difference.generated < 1e-9
+    off = ~np.eye(6, dtype=bool)
+    expected = 3 * np.sqrt(np.mean(KNOWN[off] ** 2))
+    assert found.covariance_difference.generated == pytest.approx(expected, rel=0.05)
+    assert found.covariance_difference.control < 0.05
+
+
+def test_covariances_between_channels_count() -> None:
+    true, control = spectra(0, 2), spectra(1, 2)
+    together = np.concatenate([true[..., :6], true[..., :6]], -1)
+    found = correlations(np.arange(1.0, 7), true, together, control, true)
+    expected = np.sqrt((2 * (KNOWN**2).sum()) / (12 * 11))  # of the two blocks beside the diagonal
+    assert found.covariance_difference.generated == pytest.approx(expected, rel=0.1)
 
 
 def test_neighbours_are_averaged_where_bins_are_many() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import white_noise
-from lognormal_truth import judged
+from gaussian_maps import grid
+from lognormal_truth import judged, truth
 from sbipipe import plugins
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import SHOWN, judge
@@ -25,7 +26,7 @@ BEFORE = Path(__file__).parent / "judged_before.json"
 
 def said(found: tuple[Truth, Drawn]) -> Judgement:
     training = np.random.default_rng(5).standard_normal((50, *found[0].data.shape))
-    judgement = judge(*found, training)
+    judgement = judge(*found, training, 0)
     assert isinstance(judgement, Judgement)
     return judgement
 
@@ -60,7 +61,7 @@ def test_a_wrong_sigma_8_is_found() -> None:
 
 def test_everything_asked_for_is_there() -> None:
     found = judged()
-    titles = [plugins.statistic(name).title for name in plugins.statistics()]
+    titles = [one.title for one in plugins.statistics_of(truth().data).values()]
     assert list(found.rms_z) == titles
     assert found.left_out == {}
     assert dump(found.counts) == {
@@ -168,7 +169,31 @@ def test_numbers_are_of_all_channels() -> None:
     for statistic in ("power spectrum", "pixel density", "Minkowski functionals", "moments"):
         assert wrong.rms_z[statistic].generated > 1.3 * found.rms_z[statistic].generated
     shown = [dump(one.examples[0])["curves"] for one in (found, wrong)]
+    of_both = [name for name in shown[0] if name.endswith("channel 0 and channel 1")]
+    assert len(of_both) == 2
+    for curves in shown:
+        for name in of_both:
+            del curves[name]
     assert shown[0] == shown[1]
+
+
+def test_channels_that_belong_together_are_seen_to() -> None:
+    """Each channel is right by itself; what is drawn of one has nothing to do with the other."""
+    truth, drawn = white_noise.drawn((2, 16, 16))
+    assert truth.control is not None
+
+    def joined(x: Array) -> Array:
+        return np.concatenate([x[:, :, :1], x[:, :, :1] + 0.5 * x[:, :, 1:]], 2)
+
+    true = replace(truth, true=joined(truth.true), control=joined(truth.control))
+    fields = joined(drawn.generated)
+    apart = np.concatenate([fields[:, :, :1], np.roll(fields[:, :, 1:], 1, 1)], 2)
+    right, wrong = (said((true, replace(drawn, generated=x))).rms_z for x in (fields, apart))
+    title = "cross-spectra and coherence"
+    assert 0.7 < right[title].generated < 1.4
+    assert wrong[title].generated > 5
+    assert wrong[title].control == right[title].control
+    np.testing.assert_allclose(wrong["moments"].generated, right["moments"].generated)
 
 
 def test_without_a_simulator_true_fields_are_halved() -> None:
@@ -184,7 +209,7 @@ def test_without_a_simulator_true_fields_are_halved() -> None:
 def test_what_is_left_out_says_why() -> None:
     found = said(white_noise.drawn((1, 8, 8, 8)))
     assert found.left_out["bispectrum"].startswith("given boxes of 8 x 8 x 8 pixels")
-    titles = {plugins.statistic(name).title for name in plugins.statistics()}
+    titles = {one.title for one in plugins.statistics_of(grid()).values()}
     assert set(found.left_out) | set(found.rms_z) == titles
     assert not set(found.left_out) & set(found.rms_z)
 
@@ -207,4 +232,4 @@ def test_what_cannot_be_compared_says_why() -> None:
         ),
     }  # fmt: skip
     for why, found in cases.items():
-        assert judge(*found, found[0].true[:, 0]) == Unchecked(why)
+        assert judge(*found, found[0].true[:, 0], 0) == Unchecked(why)

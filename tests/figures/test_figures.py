@@ -113,7 +113,7 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize("simulator", [True, False])
 def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
     truth, drawn = white_noise.drawn(shape, simulator=simulator)
-    judgement = judge(truth, drawn, np.random.default_rng(5).standard_normal((50, *shape)))
+    judgement = judge(truth, drawn, np.random.default_rng(5).standard_normal((50, *shape)), 0)
     assert isinstance(judgement, Judgement)
     one = emulation_results.emulation("mine", judgement, truth.true, drawn.generated)
     drawings = [

@@ -35,7 +35,7 @@ def test_an_emulator_is_read_with_its_maps(run_folder: Path, run_results: Result
         np.testing.assert_array_equal(maps.true, true.true[example.row, :2, 0])
         np.testing.assert_array_equal(maps.generated, drawn.generated[example.row, :2, 0])
     assert list(judgement.response.parameters) == ["omega_m", "sigma_8"]
-    assert len(found.headlines) == 7 + len(judgement.rms_z)
+    assert len(found.headlines) == 8 + len(judgement.rms_z)
     assert run_results.unchecked == {}
 
 

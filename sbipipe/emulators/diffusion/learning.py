@@ -22,7 +22,7 @@ from torch import Tensor
 
 from sbipipe.emulation.chi_squared import FEWEST
 from sbipipe.emulation.spectra import rms_z
-from sbipipe.emulation.truth import held_out
+from sbipipe.emulation.true_fields import held_out
 from sbipipe.emulators.diffusion.denoiser import add_noise
 from sbipipe.emulators.diffusion.linear import Model
 from sbipipe.emulators.diffusion.sampler import Sampler

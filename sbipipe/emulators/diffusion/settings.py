@@ -113,6 +113,12 @@ class Settings:
                 )
 
     @property
+    def seen(self) -> dict[str, str]:
+        """The statistic of the score, where that chooses."""
+        chooses = self.choose == "score" and self.conditioning != "linear"
+        return {"power_spectrum": "chosen"} if chooses else {}
+
+    @property
     def basis_fields(self) -> int:
         """Basis fields of the network, for "factorised"."""
         return 8 if self.fields is None else self.fields

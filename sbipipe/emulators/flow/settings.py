@@ -70,6 +70,11 @@ class Settings:
     sharpest: Annotated[float, Field(gt=0)] = 3.0
 
     @property
+    def seen(self) -> dict[str, str]:
+        """Its closed form is fitted to the power in bands."""
+        return {"power_spectrum": "trained"}
+
+    @property
     def surface_degree(self) -> int:
         """Of the polynomials that stand for the log-likelihood."""
         return 2 * self.degree if self.surface is None else self.surface

@@ -130,6 +130,13 @@ class Settings:
         own = 0.01 if self.architecture == "cosmogan" else 0.0
         return own if self.flips is None else self.flips
 
+    @property
+    def seen(self) -> dict[str, str]:
+        """The statistics that its critic reads, and those of the score that chooses."""
+        read = self.architecture == "periodic" and self.spectrum
+        power = "trained and chosen" if read else "chosen"
+        return {"power_spectrum": power, "pixel_density": "chosen"}
+
     def told(self, names: Sequence[str]) -> tuple[int, ...]:
         """The columns of theta that the players are told.
 
