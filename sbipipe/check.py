@@ -16,13 +16,13 @@ import numpy as np
 
 from sbipipe import plugins, project
 from sbipipe.budgets.curve import learns_nothing
-from sbipipe.config import Params, Simulate, Simulations, read_yaml
+from sbipipe.config import Params, Simulate, Simulations
 from sbipipe.costs.cost import Cost
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries, unnamed
 from sbipipe.protocols import HasLikelihood, Reader, Simulator
-from sbipipe.records import InputError, parse
+from sbipipe.records import InputError, parse, read_yaml
 from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
 from sbipipe.sets.shares import default_shares

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import Field
 
 from sbipipe.moved import KEYS
 from sbipipe.names import EntryName, dangling
-from sbipipe.records import InputError, Positive, parse, plugin
+from sbipipe.records import InputError, Positive, parse, plugin, read_yaml
 
 
 @plugin
@@ -369,21 +368,6 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     return params
 
 
-def read_yaml(path: Path) -> Any:
-    """The plain values of a YAML file that is a mapping."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path}: given {values!r}; allowed: `key: value` lines")
-    return values
-
-
 __all__ = [
     "MANDATORY",
     "Budget",
@@ -402,5 +386,4 @@ __all__ = [
     "Simulations",
     "Split",
     "read_params",
-    "read_yaml",
 ]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "parse",
     "plugin",
+    "read_yaml",
     "record",
 ]
 
@@ -174,3 +176,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is neither a record nor a plain value")
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values of a YAML file that is a mapping."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: given {values!r}; allowed: `key: value` lines")
+    return values

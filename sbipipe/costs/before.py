@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from sbipipe import paths, storage
-from sbipipe.config import Params, read_yaml
+from sbipipe.config import Params
 from sbipipe.names import SETS
+from sbipipe.records import read_yaml
 
 LOCK = Path("dvc.lock")
 
