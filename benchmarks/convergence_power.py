@@ -3,8 +3,8 @@
     C(l) = ((3/2) Omega_m / R^2)^2  int_0^{chi_s} dchi [(1 - chi / chi_s) / a]^2 P(l / chi, z),
 
 with R = c / H_0 and P of Takahashi et al. (2012, arXiv 1208.2701) from jax_cosmo; once as it is,
-and once through the windows of a mesh that `convergence` names. Maps are tapered, as they do not wrap
-around. Printed is the mean over boxes of the ratio, and its standard error.
+and once through the windows of a mesh that `convergence` names. Maps are tapered, as they do not
+wrap around. Printed is the mean over boxes of the ratio, and its standard error.
 
     python benchmarks/convergence_power.py [boxes]
 """
