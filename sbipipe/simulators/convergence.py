@@ -15,8 +15,14 @@ opposite sides do not meet. There is no noise of galaxies' shapes.
 The convergence is a number without a unit; angles are in degrees. With c the side of a cell of the
 mesh, the sheet, its painting and the reading of a plane are each linear between points c apart and
 multiply the power by sinc^4(k_x c / 2) sinc^4(k_y c / 2), sinc x = sin x / x, together nearly by
-exp(-k^2 c^2 / 2). With these, the power of small fluctuations is that of the Limber integral (in
-`tests/simulators/test_convergence.py`).
+exp(-k^2 c^2 / 2). With these, the power of small fluctuations is that of the Limber integral. At
+(0.3, 0.8) and the default mesh it is, beside that integral over the power of halofit,
+
+    l                      338           476           639           909
+    without the windows    0.81          0.61          0.48          0.33
+    with them              1.07 +- 0.04  0.98 +- 0.03  0.99 +- 0.03  1.10 +- 0.04
+
+(`benchmarks/convergence_power.py`): a finer mesh, box / mesh, is what shows more of small scales.
 """
 
 from __future__ import annotations
