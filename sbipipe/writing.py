@@ -6,6 +6,7 @@ Every word from outside passes through Jinja2's escaping.
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    writers = (symbol, nats, interval, percent, number, duration, listed, source)
+    writers = (symbol, breakable, nats, interval, percent, number, duration, listed, source)
     found.filters |= {writer.__name__: writer for writer in writers}
     found.filters["p"] = p_value
     found.tests["finite"] = math.isfinite
@@ -61,6 +62,11 @@ def environment() -> Environment:
 def symbol(name: str) -> Markup:
     """A parameter's name."""
     return Markup(_SYMBOLS.get(name) or escape(name))
+
+
+def breakable(name: str) -> Markup:
+    """The name of an entry or a file, which a narrow column may break behind its marks."""
+    return Markup(re.sub(r"([_+/])", r"\1<wbr>", str(escape(name))))
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -371,3 +371,8 @@ def test_memorisation_is_said_of_every_network(run_results: Results, run_gallery
     assert "mine: memorisation 0.5." in report.page(
         replace(run_results, learning=(measured,)), run_gallery
     )
+
+
+def test_long_names_may_break_behind_their_marks_alone() -> None:
+    assert writing.breakable("npe_statistics+tempered") == "npe_<wbr>statistics+<wbr>tempered"
+    assert writing.breakable("withheld/a<b.nc") == "withheld/<wbr>a&lt;b.nc"

@@ -99,7 +99,8 @@ def _dress(panels: NDArray[Any], example: Example, limits: list[tuple[float, flo
             continue
         axes.set_xlim(limits[j])
         axes.axvline(float(truth[j]), color=INK, lw=0.7, ls=":")
-        axes.locator_params(nbins=4)
+        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="y", nbins=4)
         if i == j:
             axes.set(ylim=(0, None), yticks=[])
             axes.spines["left"].set_visible(False)

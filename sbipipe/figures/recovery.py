@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from sbipipe.figures.style import FAINT, NARROW, Drawing, Look, canvas, finish, plain, symbol
+from sbipipe.figures.style import FAINT, NARROW, Drawing, Look, canvas, finish, head, plain, symbol
 from sbipipe.results.posteriors import Recovery
+
+
+LONG = 24
+"""Letters in the names of estimator and parameter, beyond which a line does not hold both."""
 
 
 def draw(recovery: Recovery, look: Look) -> Drawing:
@@ -19,9 +23,15 @@ def draw(recovery: Recovery, look: Look) -> Drawing:
         _means(upper, recovery, look)
         _residuals(lower, recovery, look)
         figure.align_ylabels([upper, lower])
-        upper.set_title(f"{plain(recovery.estimator)}: {symbol(recovery.parameter)}")
+        head(figure, _title(recovery))
         name = f"recovery_{recovery.estimator}_{recovery.parameter}"
         return finish(figure, name, _alt(recovery), suffix="png")
+
+
+def _title(recovery: Recovery) -> str:
+    long = len(recovery.estimator) + len(recovery.parameter) > LONG
+    between = ":\n" if long else ": "
+    return f"{plain(recovery.estimator)}{between}{symbol(recovery.parameter)}"
 
 
 def _means(axes: Axes, recovery: Recovery, look: Look) -> None:
