@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from sbipipe.figures.style import FAINT, NARROW, Drawing, Look, canvas, finish, head, plain, symbol
 from sbipipe.results.posteriors import Recovery
 
-
 LONG = 24
 """Letters in the names of estimator and parameter, beyond which a line does not hold both."""
 
