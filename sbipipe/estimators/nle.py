@@ -9,13 +9,12 @@ on standardised x. Bayes' theorem then gives the posterior,
     log p(theta | x) = log q(x | u) + log p(theta) - log Z(x),
 
 normalised and drawn from in `sbipipe.sampling`, whose search begins where a quick density of u says
-(`learning.guide`). Which density is right is tried
-(`learning.portfolio`); what is trained to the end is an ensemble, the mixture of its members'
-densities, weighted by stacking. x are vectors; for fields, take a summary. In the place of long
-vectors stand a few learned features of them (`learning.compression`). Counts are spread over the
-unit around them (`learning.lattice`), and stand for themselves: features of what is spread know
-less, and those of counts have few values. Components that never vary, which say nothing, are left
-out.
+(`learning.guide`). Which density is right is tried (`learning.portfolio`); what is trained to the
+end is an ensemble, the mixture of its members' densities, weighted by stacking. x are vectors; for
+fields, take a summary. In the place of long vectors stand a few learned features of them
+(`learning.compression`). Counts are spread over the unit around them (`learning.lattice`), and
+stand for themselves: features of what is spread know less, and those of counts have few values.
+Components that never vary, which say nothing, are left out.
 """
 
 from __future__ import annotations

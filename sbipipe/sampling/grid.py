@@ -80,7 +80,7 @@ class GridPosterior(FromDensity):
         log_evidence, active = np.full(len(x), np.nan), np.arange(len(x))
         seeds = self._even(self._seeds, 0, len(x))
         if self.near:
-            draws = self.prior.from_unbounded(begin(self.near, x, self._dims))
+            draws = self.prior.from_unbounded(begin(self.near, x))
             seeds = np.concatenate([seeds, np.clip(self.prior.to_unit(draws), 0, 1)])
         whole = self._in_cube(x)
         height = whole(seeds)

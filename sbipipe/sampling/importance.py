@@ -84,8 +84,7 @@ class ImportancePosterior(FromDensity):
 
     def _prepare(self, rows: slice) -> Array:
         x, rng = self.x[rows], stream(0, "adapt", rows.start)
-        dims = self._dims
-        start = like(begin(self.near, x, dims)) if self.near else the_prior(len(x), dims)
+        start = like(begin(self.near, x)) if self.near else the_prior(len(x), self._dims)
         mixture = adapt(self._given(x), start, self._adapting, rng)
         self._proposals[rows.start] = [_Proposal(which=np.arange(len(x)), mixture=mixture)]
         found = self._weigh(mixture, x, self.particles, stream(0, "weigh", rows.start))

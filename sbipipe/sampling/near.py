@@ -14,12 +14,12 @@ Near = Callable[[Array], Array]
 (B, ...)."""
 
 
-def begin(near: Near, x: Array, dims: int) -> Array:
+def begin(near: Near, x: Array) -> Array:
     """Draws u (n, B, D) near the posteriors of observations x (B, ...). Those of an observation for
     which `near` gives some that are not finite come from the prior."""
     draws = np.array(near(x))
     lost = ~np.isfinite(draws).all((0, 2))
-    draws[:, lost] = stream(0, "near").standard_normal((len(draws), 1, dims))
+    draws[:, lost] = stream(0, "near").standard_normal((len(draws), 1, draws.shape[2]))
     return draws
 
 

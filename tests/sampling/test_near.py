@@ -52,7 +52,7 @@ def test_a_guide_that_knows_nothing_of_an_observation_leaves_the_prior():
     def near(x: np.ndarray) -> np.ndarray:
         return np.full((400, len(x), 2), 3.0) + np.where(x[:, :1] > 0, np.nan, 0.0)
 
-    draws = begin(near, np.array([[-1.0], [1.0]]), 2)
+    draws = begin(near, np.array([[-1.0], [1.0]]))
     assert (draws[:, 0] == 3).all()
     np.testing.assert_allclose(draws[:, 1].mean(0), 0, atol=0.2)
     np.testing.assert_allclose(draws[:, 1].std(0), 1, atol=0.15)
