@@ -334,8 +334,10 @@ def _stages(
         took = STARTING + one.seconds
         yield Stage(name=f"simulate@{name}", seconds=took, of=f"{one.rows} rows")
     simulated = {name: sets.of_simulator(params, name, brought) for name in params.simulate}
-    yield from stages.stages(params, simulated, before.before(params, path))
-    yield from judging.judging(params, simulated)
+    each = {name: one.each for name, one in costs.items()}
+    found = [*stages.stages(params, simulated, before.before(params, path), each)]
+    yield from found
+    yield from judging.judging(params, simulated, {one.name: one.seconds for one in found})
 
 
 def _has_display() -> bool:

@@ -1,6 +1,8 @@
 """What the gate's tests and the comparison will take, from one estimator and one pair of them.
 
-Draws of a standard normal posterior stand for an estimator's: a test takes as long on these.
+Draws of a standard normal posterior stand for an estimator's: a test takes as long on these. Where
+the exact posterior is known, the comparison finds the density of every other at some of its draws,
+which takes about as long as drawing.
 """
 
 from __future__ import annotations
@@ -23,8 +25,14 @@ from sbipipe.posteriors.compare import compare_pair
 from sbipipe.seeds import stream
 
 
-def judging(params: Params, sets: Mapping[str, Rows]) -> Iterator[Stage]:
-    """The gate's tests of all estimators, and the comparison of every two."""
+def judging(
+    params: Params, sets: Mapping[str, Rows], before: Mapping[str, float | None]
+) -> Iterator[Stage]:
+    """The gate's tests of all estimators, and the comparison of every two.
+
+    Args:
+        before: The seconds of the stages before these, by name, as far as they are known.
+    """
     tested, compared, pairs = 0.0, 0.0, 0
     for simulator, names in params.tested_on.items():
         rows = sets[simulator]
@@ -34,6 +42,10 @@ def judging(params: Params, sets: Mapping[str, Rows]) -> Iterator[Stage]:
         if few:
             compared += few * _timed(compare_pair, "a", some, "b", some, stream(0, "trial"))[1]
         pairs += few
+        if set(names) & set(params.exact):
+            others = set(names) - set(params.exact)
+            drawn = [f"draw@{n}" if n in params.train else f"recalibrate@{n}" for n in others]
+            compared += sum(before.get(stage) or 0.0 for stage in drawn)
     of = f"{len(params.estimators)} estimators and their controls"
     seconds = STARTING + tested / min(params.runtime.workers, len(params.estimators))
     yield Stage(name="diagnose", seconds=seconds, of=of)

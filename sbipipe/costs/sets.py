@@ -14,14 +14,17 @@ import numpy as np
 from sbipipe import plugins
 from sbipipe.config import Params
 from sbipipe.costs.rows import Rows
-from sbipipe.interfaces import SPLITS, Dataset, Vectors
+from sbipipe.interfaces import SPLITS, Dataset, Fields, Vectors
 from sbipipe.protocols import HasLikelihood, Simulator, UnknownPrior
 from sbipipe.seeds import number, stream
 from sbipipe.sets.shares import default_shares
 from sbipipe.sets.splits import assign, counts
 
 ENOUGH = 8_192
-"""The rows of a simulator that are made."""
+"""The rows of a simulator that are made, at most."""
+
+VALUES = 2**26
+"""The values that these have, at most."""
 
 
 def of_simulator(params: Params, name: str, brought: Mapping[str, Dataset]) -> Rows:
@@ -37,12 +40,14 @@ def of_simulator(params: Params, name: str, brought: Mapping[str, Dataset]) -> R
     found = read.rows(read.finite)
     shares = params.simulate[name].simulations or default_shares(len(np.unique(found.group)))
     chosen = assign(found.group, shares, number(params.seed, "simulate", name))
-    shuffled = found.rows(stream(0, "trial", name).permutation(len(found)))
+    groups, first, own = np.unique(found.group, return_index=True, return_inverse=True)
+    order = stream(0, "trial", name).permutation(len(groups))
     declared = simulator.prior
     if isinstance(declared, UnknownPrior):
-        declared = declared.fit(shuffled.theta[:500], shuffled.theta[500:1000], 0)
+        theta = found.theta[first[order]]
+        declared = declared.fit(theta[:500], theta[500:1000], 0)
     return Rows(
-        some=shuffled,
+        some=found.rows(np.argsort(np.argsort(order)[own], kind="stable")[: _enough(found.data)]),
         number={split: len(chosen[split]) for split in SPLITS},
         simulations={split: len(np.unique(found.group[chosen[split]])) for split in SPLITS},
         prior=declared,
@@ -51,18 +56,24 @@ def of_simulator(params: Params, name: str, brought: Mapping[str, Dataset]) -> R
 
 def _simulated(params: Params, name: str, simulator: Simulator) -> Rows:
     wanted = counts(params.simulate[name].simulations, f"simulate.{name}.simulations")
-    rng = stream(0, "trial", name)
-    rows = min(ENOUGH, sum(wanted.values()) * simulator.maps)
+    rng, maps = stream(0, "trial", name), simulator.maps
+    count = max(1, min(_enough(simulator.data) // maps, sum(wanted.values())))
+    group, rows = np.repeat(np.arange(count), maps), count * maps
     known = simulator.log_likelihood if isinstance(simulator, HasLikelihood) else None
     some = Dataset(
         data=simulator.data,
-        theta=simulator.prior.sample(rows, rng),
+        theta=simulator.prior.sample(count, rng)[group],
         x=rng.standard_normal((rows, *simulator.data.shape), np.float32),
-        group=np.arange(rows),
+        group=group,
         log_likelihood=known,
     )
     number = {split: wanted[split] * simulator.maps for split in SPLITS}
     return Rows(some=some, number=number, simulations=wanted, prior=simulator.prior)
+
+
+def _enough(data: Fields | Vectors) -> int:
+    """How many rows of these are enough."""
+    return min(ENOUGH, max(1, VALUES // int(np.prod(data.shape))))
 
 
 def beside(one: Rows, other: Rows) -> Rows:

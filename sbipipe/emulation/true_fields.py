@@ -68,11 +68,24 @@ def held_out(rows: Dataset, prior: Prior, rng: Generator) -> tuple[Array, Array]
 def one_at_a_time(prior: Prior) -> Array:
     """The fiducial theta, then those with one parameter moved, with shape (V, D)."""
     D = len(prior.names)
-    q = np.full((1 + min(D, VARIED) * len(QUANTILES), D), 0.5)
+    q = np.full((varied(D), D), 0.5)
     for row, (i, quantile) in enumerate(itertools.product(range(min(D, VARIED)), QUANTILES), 1):
         q[row, i] = quantile
     theta = prior.from_unit(q)
     return np.where(q == 0.5, theta[0], theta)
+
+
+def varied(parameters: int) -> int:
+    """How many theta there are with one of so many parameters moved, and the fiducial one."""
+    return 1 + min(parameters, VARIED) * len(QUANTILES)
+
+
+def number(simulator: Simulator, parameters: int, fields: int) -> int:
+    """How many simulations `find` runs, if none fails."""
+    each = -(-TRUE // len(kept(simulator)))
+    held_out = THETAS * each * (1 if simulator.maps >= TRUE else 2)
+    many = 2 * _simulations(simulator, fields)[0] if fields else 0
+    return held_out + 2 * each * varied(parameters) + many
 
 
 def find(
@@ -97,13 +110,13 @@ def find(
     if true.shape[1] < LEAST:
         few = "one field" if true.shape[1] == 1 else f"{true.shape[1]} fields"
         return Unchecked(f"simulations of {of} have {few} each; it takes {LEAST} at one theta")
-    varied = one_at_a_time(prior)
+    moved = one_at_a_time(prior)
     if runs:
         control, again = _at_each(runs, theta, root, of, "control")
-        response, more = _respond(runs, varied, root, of)
+        response, more = _respond(runs, moved, root, of)
         failed += again + more
     if runs and fields:
-        many, again = sampled(runs, varied[0], fields, root, of)
+        many, again = sampled(runs, moved[0], fields, root, of)
         failed += again
     return Truth(
         simulator=of,
@@ -112,17 +125,17 @@ def find(
         theta=theta,
         true=true,
         control=control,
-        varied=varied,
+        varied=moved,
         response=response,
         sample=many,
         failed=failed,
     )
 
 
-def _respond(simulator: Simulator, varied: Array, root: int, of: str) -> tuple[TrueResponse, int]:
+def _respond(simulator: Simulator, theta: Array, root: int, of: str) -> tuple[TrueResponse, int]:
     """The response of a simulator, and how many seeds failed on the way."""
     labels = [("emulate", of, "response"), ("emulate", of, "response control")]
-    (true, failed), (control, again) = simulated_for_each(simulator, [varied, varied], root, labels)
+    (true, failed), (control, again) = simulated_for_each(simulator, [theta, theta], root, labels)
     each = len(kept(simulator))
     return TrueResponse(true=true, control=control, each=each), failed + again
 
@@ -145,10 +158,15 @@ def sampled(
     Args:
         of: The simulator's name.
     """
-    rows = apart(simulator.maps, max(1, fields // FEWEST))
-    count = max(FEWEST, -(-fields // len(rows)))
+    count, rows = _simulations(simulator, fields)
     (true, failed), (control, again) = (
         simulations(simulator, theta, count, rows, root, "emulate", of, what)
         for what in ("sample", "sample control")
     )
     return TrueSample(theta=theta, true=true, control=control), failed + again
+
+
+def _simulations(simulator: Simulator, fields: int) -> tuple[int, Index]:
+    """How many simulations give so many fields, and which fields of each are kept."""
+    rows = apart(simulator.maps, max(1, fields // FEWEST))
+    return max(FEWEST, -(-fields // len(rows))), rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +12,18 @@ import yaml
 
 from sbipipe.check import check
 from sbipipe.config import Params
+from sbipipe.costs import emulators, fits
 from sbipipe.costs.before import before
 from sbipipe.costs.judging import judging
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.sets import of_simulator
-from sbipipe.costs.stage import Stage
+from sbipipe.costs.stage import STARTING, Stage
 from sbipipe.costs.stages import ENDS, stages, training_seconds
 from sbipipe.costs.typical import WIDTH, typical
-from sbipipe.interfaces import SPLITS, Array
+from sbipipe.emulators.diffusion import Diffusion
+from sbipipe.interfaces import SPLITS, Array, Dataset, History, Vectors
 from sbipipe.learning.portfolio import GROWTH, RUNG
+from sbipipe.learning.schedules import Cosine
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Conditioned, Prior
 from sbipipe.sampling.condition import condition
@@ -45,6 +49,39 @@ STUDY = {
 }
 
 
+QUICK_DIFFUSION = {**Diffusion.quick(), "choose": "loss", "refine": 0}
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: float = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A kind of emulator that takes as long as it says."""
+
+    clock: Clock
+    optimisation: Cosine = field(default_factory=lambda: Cosine(epochs=20, batch=64))
+
+    def fit(self, train: Dataset, *_: Any) -> tuple[Any, History]:
+        epochs = self.optimisation.epochs_of(len(train))
+        training = epochs * (2 + 0.1 * len(train))
+        self.clock.now += 1 + 0.01 * len(train) + training
+        return None, History(seconds=training)
+
+
+def linear_rows() -> Dataset:
+    """Rows of nothing in particular."""
+    x = np.zeros((600, 1))
+    return Dataset(data=Vectors(components=("x",)), theta=x, x=x, group=np.arange(600))
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -54,7 +91,8 @@ def lines_of(params: Params) -> list[Stage]:
     """The lines of all stages after the first."""
     sets = {name: of_simulator(params, name, {}) for name in params.simulate}
     last = before(params, Path("params.yaml"))
-    return [*stages(params, sets, last), *judging(params, sets)]
+    found = [*stages(params, sets, last)]
+    return [*found, *judging(params, sets, {one.name: one.seconds for one in found})]
 
 
 def test_every_stage_has_a_line() -> None:
@@ -69,21 +107,49 @@ def test_every_stage_has_a_line() -> None:
     assert all(one.seconds is not None and one.seconds > 0 for one in lines)
 
 
-def test_what_emulators_take_is_not_estimated() -> None:
-    maps = {"kind": "lognormal", "simulations": STUDY["simulate"]["v"]["simulations"]}
+def test_what_is_made_of_emulators_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A diffusion model that scores, one that begins from it, and what has no network."""
+    monkeypatch.setattr(emulators, "judge", lambda *_: None)
+    maps = {
+        "kind": "lognormal",
+        "simulations": STUDY["simulate"]["v"]["simulations"],
+        "config": {"pixels": 8},
+    }
     study = {
         "simulate": {"maps": maps},
-        "emulate": {"d": {"kind": "diffusion", "of": "maps"}},
-        "train": {"s": {"kind": "surface", "of": "d"}},
+        "emulate": {
+            "fine": {"kind": "diffusion", "of": "coarse", "score": [], "config": QUICK_DIFFUSION},
+            "coarse": {"kind": "diffusion", "of": "maps", "config": QUICK_DIFFUSION},
+            "again": {"kind": "replay", "of": "maps"},
+        },
+        "train": {"s": {"kind": "surface", "of": "coarse"}},
         "recalibrate": {"s+tempered": {"kind": "tempered", "of": "s"}},
         "draw": {"draws": 100},
+        "judge": {"fields": 0},
     }
     Path("params.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     found = check()
     assert found.params
     seconds = {one.name: one.seconds for one in lines_of(found.params)}
-    unknown = {"emulate@d", "score@d", "train@s", "recalibrate@s+tempered"}
-    assert unknown <= {name for name, took in seconds.items() if took is None}
+    every = {
+        f"{stage}@{name}" for stage in ("emulate", "draw_fields", "judge", "score")
+        for name in ("fine", "coarse", "again")
+    }  # fmt: skip
+    assert every | {"truth@maps", "train@s", "draw@s", "recalibrate@s+tempered"} <= set(seconds)
+    assert None not in seconds.values()
+    assert seconds["score@fine"] == seconds["score@again"] == STARTING
+
+
+def test_a_fit_takes_as_long_as_its_rows_and_epochs_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a fit moves by 1 + 0.01 n seconds, and its training by 2 + 0.1 n an epoch."""
+    clock = Clock()
+    monkeypatch.setattr(fits, "time", clock)
+    rows = Rows(
+        some=linear_rows(), number={"train": 5_000, "valid": 500},
+        simulations={"train": 5_000, "valid": 500}, prior=uniform_prior(a=(0.0, 1.0)),
+    )  # fmt: skip
+    found = fits.fit(Slow(clock=clock), rows, "cpu", None)
+    assert found.seconds == pytest.approx(1 + 0.01 * 5_000 + 20 * (2 + 0.1 * 5_000))
 
 
 def test_simulations_made_elsewhere_are_split_as_the_stage_splits_them() -> None:
