@@ -327,7 +327,7 @@ def _stages(
     params: Params, brought: Mapping[str, Dataset], costs: Mapping[str, Cost], path: Path
 ) -> Iterator[Stage]:
     """What the stages will take, as far as it can be known."""
-    from sbipipe.costs import before, judging, sets, stages
+    from sbipipe.costs import before, emulators, judging, sets, stages
     from sbipipe.costs.stage import STARTING, Stage
 
     for name, one in costs.items():
@@ -335,7 +335,9 @@ def _stages(
         yield Stage(name=f"simulate@{name}", seconds=took, of=f"{one.rows} rows")
     simulated = {name: sets.of_simulator(params, name, brought) for name in params.simulate}
     each = {name: one.each for name, one in costs.items()}
-    found = [*stages.stages(params, simulated, before.before(params, path), each)]
+    emulated, scored = emulators.emulated(params, simulated, each)
+    last = before.before(params, path)
+    found = [*stages.stages(params, {**simulated, **scored}, last, emulated)]
     yield from found
     yield from judging.judging(params, simulated, {one.name: one.seconds for one in found})
 

@@ -13,7 +13,7 @@ two sets are not estimated.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,8 +22,6 @@ import numpy as np
 from sbipipe import plugins, runtime
 from sbipipe.config import Imitate, Params
 from sbipipe.costs.before import Before
-from sbipipe.costs.emulators import emulated, judging, surfaces, truth
-from sbipipe.costs.fits import Fitted
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.sets import beside
 from sbipipe.costs.stage import STARTING, Stage
@@ -33,7 +31,7 @@ from sbipipe.interfaces import Run, Vectors
 from sbipipe.learning import guide
 from sbipipe.learning.portfolio import GROWTH, RUNG
 from sbipipe.posteriors.drawing import draw
-from sbipipe.protocols import Posterior, Recalibration, Scores, Targeted
+from sbipipe.protocols import Posterior, Recalibration, Targeted
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 
@@ -51,24 +49,21 @@ MENDED = 40
 
 
 def stages(
-    params: Params,
-    simulated: Mapping[str, Rows],
-    last: Before,
-    each: Mapping[str, float | None] | None = None,
+    params: Params, made: Mapping[str, Rows], last: Before, emulated: Iterable[Stage] = ()
 ) -> Iterator[Stage]:
     """What makes summaries, emulators and estimators, and draws from these, in the order of
     `params.yaml`.
 
     Args:
-        simulated: The sets of the entries of `simulate:`, by name.
+        made: The sets of the entries of `simulate:`, and the surfaces of emulators, by name.
         last: What stages took before.
-        each: The seconds of one simulation, by entry of `simulate:`, as far as they are known.
+        emulated: The stages of emulators (`emulators`).
     """
-    sets = dict(simulated)
+    sets = dict(made)
     took = last.stages({name: rows.simulations["test"] for name, rows in sets.items()})
     names = [*_names(params)]
-    tried = () if took.keys() >= set(names) else _tried(params, sets, each or {})
-    found = {one.name: one for one in tried}
+    tried = () if took.keys() >= set(names) else _tried(params, sets)
+    found = {one.name: one for one in (*emulated, *tried)}
     for name in dict.fromkeys([*names, *found]):
         if name in took:
             yield Stage(name=name, seconds=STARTING + took[name], of="as it took the last time")
@@ -90,12 +85,9 @@ def _names(params: Params) -> Iterator[str]:
             yield from (f"judge@{name}" for name in names)
 
 
-def _tried(
-    params: Params, sets: dict[str, Rows], each: Mapping[str, float | None]
-) -> Iterator[Stage]:
-    """All that a trial can be made of."""
+def _tried(params: Params, sets: dict[str, Rows]) -> Iterator[Stage]:
+    """All else that a trial can be made of."""
     device = runtime.device(params.runtime)
-    yield from _emulators(params, sets, device, each)
     sets |= {name: _imitated(entry, sets[entry.of]) for name, entry in params.imitate.items()}
     yield from _summaries(params, sets, device)
     for name, entry in params.join.items():
@@ -120,34 +112,6 @@ def _summaries(params: Params, sets: dict[str, Rows], device: str) -> Iterator[S
         seconds = STARTING + found.seconds + found.each * every / shared
         yield Stage(name=f"summarise@{name}", seconds=seconds, of=f"{every} rows")
         sets[name] = _vectors(rows, found)
-
-
-def _emulators(
-    params: Params, sets: dict[str, Rows], device: str, each: Mapping[str, float | None]
-) -> Iterator[Stage]:
-    """The emulators, whose surfaces become sets."""
-    fitted: dict[str, Fitted] = {}
-    judged: dict[tuple[str, tuple[int, ...]], tuple[float, int]] = {}
-    for name in sorted(params.emulate, key=lambda name: _depth(params, name)):
-        simulator = params.simulator_of(name)
-        yield from emulated(params, name, sets[simulator], device, fitted)
-        data = fitted[name].emulator.data
-        like = simulator, data.shape
-        if like not in judged:
-            judged[like] = judging(params, simulator, sets[simulator], data)
-        seconds, fields = judged[like]
-        yield Stage(name=f"judge@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
-    for name in dict.fromkeys(params.simulator_of(name) for name in params.emulate):
-        yield truth(params, name, sets[name], each.get(name))
-    for name, one in fitted.items():
-        if isinstance(one.emulator, Scores):
-            sets[name] = surfaces(sets[params.simulator_of(name)], one.emulator)
-
-
-def _depth(params: Params, name: str) -> int:
-    """How many emulators an emulator follows."""
-    of = params.emulate[name].of
-    return 1 + _depth(params, of) if of in params.emulate else 0
 
 
 def _imitated(entry: Imitate, rows: Rows) -> Rows:

@@ -12,8 +12,9 @@ import yaml
 
 from sbipipe.check import check
 from sbipipe.config import Params
-from sbipipe.costs import emulators, fits
+from sbipipe.costs import fits
 from sbipipe.costs.before import before
+from sbipipe.costs.emulators import emulated
 from sbipipe.costs.judging import judging
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.sets import of_simulator
@@ -91,7 +92,8 @@ def lines_of(params: Params) -> list[Stage]:
     """The lines of all stages after the first."""
     sets = {name: of_simulator(params, name, {}) for name in params.simulate}
     last = before(params, Path("params.yaml"))
-    found = [*stages(params, sets, last)]
+    made, scored = emulated(params, sets, dict.fromkeys(sets, 0.1))
+    found = [*stages(params, {**sets, **scored}, last, made)]
     return [*found, *judging(params, sets, {one.name: one.seconds for one in found})]
 
 
@@ -107,9 +109,8 @@ def test_every_stage_has_a_line() -> None:
     assert all(one.seconds is not None and one.seconds > 0 for one in lines)
 
 
-def test_what_is_made_of_emulators_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_made_of_emulators_has_a_line() -> None:
     """A diffusion model that scores, one that begins from it, and what has no network."""
-    monkeypatch.setattr(emulators, "judge", lambda *_: None)
     maps = {
         "kind": "lognormal",
         "simulations": STUDY["simulate"]["v"]["simulations"],
