@@ -5,27 +5,24 @@ falls into cells, and chi-squared compares the two samples' counts in these (Lem
 arXiv:2402.04355). For independent points of one distribution its mean is the number of references
 less one. Nothing is assumed of the dimension; a point may be a whole field, or its statistics.
 
-The chi-squared is that of the package `pqm`, the mean over `TESSELLATIONS`. Its own p takes points
-to be independent, which the fields of one simulation are not. So p is by exchange of simulations
-(`exchanges`), of the mean chi-squared in cells that stay the same under exchange: with n_1 of n
-points in the first sample, and in cell r the counts O_r of it and A_r of both,
+With n_1 of n points in the first sample, and in cell r the counts O_r of it and A_r of both,
 
-    chi^2 = n^2 / (n_1 n_2) sum_r (O_r - n_1 A_r / n)^2 / A_r.
+    chi^2 = n^2 / (n_1 n_2) sum_r (O_r - n_1 A_r / n)^2 / A_r,
+
+the mean over `TESSELLATIONS`. The p of the package `pqm` takes points to be independent, which the
+fields of one simulation are not, and its chi-squared is infinite where that p is too small for a
+number. So p is by exchange of simulations (`exchanges`), in cells that stay the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
-from pqm import pqm_chi2
 
 from sbipipe.emulation.exchanges import divisions, p_values
 from sbipipe.emulation.sampled import Mass
 from sbipipe.interfaces import Array, Index
-from sbipipe.seeds import number, stream, torch_scope
+from sbipipe.seeds import stream
 
 REFERENCES = 100
 """References, at most; fewer where there would be less than `POINTS` points for each."""
@@ -42,24 +39,19 @@ def mass(a: Array, b: Array, seed: int) -> Mass:
     points = np.concatenate([a, b]).astype(np.float32)
     signs = divisions(len(a), stream(seed, "judge", "mass", "exchanges"))
     found = [_under_exchange(points, signs, references, seed, i) for i in range(TESSELLATIONS)]
+    mean = np.mean([values for values, _ in found], 0)
     return Mass(
-        chi_squared=float(np.mean(list(_chi_squared(points, references, seed)))),
-        expected=references - 1.0,
-        p=float(p_values(np.mean(found, 0))),
+        chi_squared=float(mean[0]),
+        expected=float(np.mean([cells for _, cells in found])) - 1,
+        p=float(p_values(mean)),
     )
 
 
-def _chi_squared(points: Array, references: int, seed: int) -> Iterator[float]:
-    """By the package, one for each tessellation."""
-    flat = torch.from_numpy(points.reshape(2, -1, points.shape[-1]))
-    roots = (number(seed, "judge", "mass", library) for library in ("torch", "numpy"))
-    with torch_scope(next(roots)), _numpy_scope(next(roots)):
-        for _ in range(TESSELLATIONS):
-            yield float(pqm_chi2(flat[0], flat[1], num_refs=references))
-
-
-def _under_exchange(points: Array, signs: Index, references: int, seed: int, i: int) -> Array:
-    """Of points (2 G, e, D) under every division, in the i-th tessellation, (1 + count,)."""
+def _under_exchange(
+    points: Array, signs: Index, references: int, seed: int, i: int
+) -> tuple[Array, int]:
+    """Of points (2 G, e, D) under every division, the actual one first, (1 + count,), and the
+    number of cells that hold any, in the i-th tessellation."""
     groups, each = points.shape[:2]
     order = stream(seed, "judge", "mass", "cells", i).permutation(groups * each)
     chosen, others = order[:references], order[references:]
@@ -67,7 +59,8 @@ def _under_exchange(points: Array, signs: Index, references: int, seed: int, i: 
     cell = torch.cdist(flat[others], flat[chosen]).argmin(1).numpy()
     counts = np.zeros((groups, references))
     np.add.at(counts, (others // each, cell), 1)
-    return chi_squared((signs > 0) @ counts, counts.sum(0))
+    both = counts.sum(0)
+    return chi_squared((signs > 0) @ counts, both), int((both > 0).sum())
 
 
 def chi_squared(first: Array, both: Array) -> Array:
@@ -77,17 +70,6 @@ def chi_squared(first: Array, both: Array) -> Array:
     n, n1 = both.sum(), first.sum(-1, keepdims=True)
     squares = ((first - n1 * both / n) ** 2 / both).sum(-1)
     return np.asarray(n**2 / (n1 * (n - n1))[..., 0] * squares)
-
-
-@contextmanager
-def _numpy_scope(seed: int) -> Iterator[None]:
-    """Inside, numpy's global generator starts from `seed`; after, it is as it was."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed % 2**32)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
 
 
 __all__ = ["TESSELLATIONS", "chi_squared", "mass"]
