@@ -44,11 +44,9 @@ def verdict(results: Results) -> str:
     """The whole run in a few sentences."""
     out = [e.name for e in results.distinct if e.verdict.published]
     sentences = [_opening(out, len(results.distinct))]
-    sentences += [_withheld(e) for e in results.distinct if not e.verdict.published]
-    sentences += [
-        f"{name} changed nothing worth having of {of}: it stands in the tables alone."
-        for name, of in results.idle.items()
-    ]
+    sentences += _withheld([e for e in results.distinct if not e.verdict.published])
+    if results.idle:
+        sentences.append(_idle(results.idle))
     passed = [e for e in results.estimators if all(t.passed for t in e.verdict.tests.values())]
     missed = [e.name for e in passed if not all(c.found for c in e.verdict.controls.values())]
     if missed:
@@ -73,11 +71,21 @@ def _opening(out: Sequence[str], total: int) -> str:
     return f"{share} posteriors may be published: {listed(out)}."
 
 
-def _withheld(estimator: Judged) -> str:
-    """Why, in the first of the reasons."""
-    reason = estimator.verdict.reasons[0]
-    outcome = estimator.verdict.verdict
-    return f"{estimator.name} is withheld as {outcome}: {reason[:1].lower()}{reason[1:]}."
+def _withheld(estimators: Sequence[Judged]) -> Iterator[str]:
+    """Why, in the first of the reasons, a sentence for all that share it."""
+    sharing: dict[tuple[str, str], list[str]] = {}
+    for one in estimators:
+        sharing.setdefault((one.verdict.verdict, one.verdict.reasons[0]), []).append(one.name)
+    for (outcome, reason), names in sharing.items():
+        are = "is" if len(names) == 1 else "are"
+        yield f"{listed(names)} {are} withheld as {outcome}: {reason[:1].lower()}{reason[1:]}."
+
+
+def _idle(idle: Mapping[str, str]) -> str:
+    """Which recalibrations stand in tables alone."""
+    (first, of), *others = idle.items()
+    each = listed([f"{first} changed nothing worth having of {of}", *map(" of ".join, others)])
+    return f"{each}: {'they stand' if others else 'it stands'} in the tables alone."
 
 
 # Tables for DVC

@@ -118,6 +118,9 @@ def test_the_verdict_in_words(run_results: Results) -> None:
     words = report.verdict(replace(run_results, estimators=(npe, nre)))
     assert words.startswith("1 of 2 posteriors may be published: npe. ")
     assert "nre is withheld as overconfident: too narrow: it is." in words
+    three = (npe, nre, replace(nre, name="nle"))
+    words = report.verdict(replace(run_results, estimators=three))
+    assert "nre and nle are withheld as overconfident: too narrow: it is." in words
     assert report.verdict(replace(run_results, estimators=(nre,))).startswith(
         "The posterior may not be published."
     )
