@@ -61,11 +61,11 @@ class Scoring:
 
 @plugin
 class Student:
-    """A student of another entry, its teacher, which draws in far fewer passes
-    (`diffusion.student`).
+    """How a student draws in a few passes what its teacher draws in many (`diffusion.student`).
 
     Attributes:
-        steps: The passes in which it draws: 1, 2 or 4.
+        steps: The passes in which it draws. An entry that is `of` another of this kind, its
+            teacher, is a student where `student:` is written, if only as `{}`.
         paths: The fields of its teacher that it learns from.
         passes: The passes of the teacher for each of them.
     """
