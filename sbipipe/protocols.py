@@ -315,7 +315,7 @@ class Informed(Protocol):
 
 @runtime_checkable
 class GoesOn(Protocol):
-    """A kind of emulator that can begin with another of its kind, fitted to coarser fields."""
+    """A kind of emulator that can begin with another of its kind."""
 
     def go_on(
         self, begun: Emulator, train: Dataset, valid: Dataset, prior: Prior, run: Run

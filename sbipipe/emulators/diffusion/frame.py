@@ -77,7 +77,8 @@ class Frame:
         constant = -sigma / 2 * gains[..., -1:]
         half = float(self.linear.log_snr[1] - self.linear.log_snr[0]) / 2
         right = [one + half * own[:-1], half * (constant[:-1] + constant[1:])]
-        return torch.linalg.solve(one - half * own[1:], torch.cat(right, -1))
+        steps: Tensor = torch.linalg.solve(one - half * own[1:], torch.cat(right, -1))
+        return steps
 
 
 __all__ = ["Frame"]

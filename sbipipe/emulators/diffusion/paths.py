@@ -62,9 +62,11 @@ def follow(
         own = s[start : start + TOGETHER]
         generator = torch.Generator().manual_seed(number(run.seed, "paths", "noise", start))
         noise = torch.randn(len(own), *shape, generator=generator)
-        w = _one_part(teacher, sampler, noise, own, run.device)
-        cuts = cuts or _cuts(w, teacher.linear.bands, parts).tolist()
-        found.append(w[:, [*cuts, -1]])
+        w = _one_part(teacher, sampler, noise, own, run.device, cuts or list(range(passes)))
+        if not cuts:
+            cuts = _cuts(w, teacher.linear.bands, parts).tolist()
+            w = w[:, [*cuts, -1]]
+        found.append(w)
     return Paths(levels=_levels(teacher, passes)[cuts], w=torch.cat(found), s=s)
 
 
@@ -72,8 +74,10 @@ def _levels(teacher: Model, passes: int) -> Tensor:
     return torch.linspace(*teacher.linear.drawing, passes, dtype=torch.float64)
 
 
-def _one_part(teacher: Model, sampler: Sampler, noise: Tensor, s: Tensor, device: str) -> Tensor:
-    """w at every level of the sampler, and the field: (n, steps + 1, C, *space)."""
+def _one_part(
+    teacher: Model, sampler: Sampler, noise: Tensor, s: Tensor, device: str, which: list[int]
+) -> Tensor:
+    """w at these levels of the sampler, and the field: (n, len(which) + 1, C, *space)."""
     seen: list[Tensor] = []
 
     def watched(z: Tensor, log_snr: Tensor, s: Tensor) -> Tensor:
@@ -83,8 +87,8 @@ def _one_part(teacher: Model, sampler: Sampler, noise: Tensor, s: Tensor, device
 
     linear = teacher.linear
     x = sampler.sample(watched, noise.to(device), s.to(device), linear.drawing)
-    levels = _levels(teacher, sampler.steps).tolist()
-    w = Frame(linear).along(seen, levels, linear.basis(s))
+    levels = _levels(teacher, sampler.steps)[which].tolist()
+    w = Frame(linear).along([seen[i] for i in which], levels, linear.basis(s))
     return torch.stack([*w, x.cpu()], 1)
 
 
