@@ -21,7 +21,7 @@ from sbipipe.costs.cost import Cost
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries, unnamed
-from sbipipe.protocols import HasLikelihood, Reader, Simulator
+from sbipipe.protocols import GoesOn, HasLikelihood, Reader, Simulator
 from sbipipe.records import InputError, parse, read_yaml
 from sbipipe.seeds import number, stream
 from sbipipe.sets import brought
@@ -81,6 +81,7 @@ def check(path: Path = Path("params.yaml")) -> Checked:
     if params and not broken:
         problems += [*_contradicting(params), *_unmendable(params, made["recalibrate"])]
         problems += [*_unlearned(params, made["train"])]
+        problems += [*_ill_begun(params, made["emulate"])]
         problems += [*_unscored(params, made["emulate"], made["train"])]
     return Checked(
         problems=tuple(dict.fromkeys(problems)),
@@ -195,6 +196,15 @@ def _unlearned(params: Params, estimators: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in params.budget.items():
         if entry.of in estimators and not estimators[entry.of].learns:
             yield learns_nothing(name, entry.of)
+
+
+def _ill_begun(params: Params, emulators: Mapping[str, Any]) -> Iterator[str]:
+    """Emulators that cannot begin with what they are of."""
+    for name, kind in emulators.items():
+        of = params.emulate[name].of
+        if isinstance(kind, GoesOn) and (of in emulators or of not in params.emulate):
+            lines = kind.obstacles(emulators.get(of))
+            yield from (f"emulate.{name}.{line}" for line in lines)
 
 
 def _unscored(

@@ -111,8 +111,8 @@ class Emulate:
     """An entry of `emulate:`.
 
     Attributes:
-        of: A simulator, or an emulator of the same kind on coarser fields, written above it, with
-            which it begins.
+        of: A simulator, or an emulator of the same kind, written above it, with which it begins:
+            one of coarser fields, or a teacher.
         kind: The emulator.
         config: The settings of the kind.
         score: The splits whose fields it scores, if it can: what estimators that are `of` it need.

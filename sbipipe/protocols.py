@@ -7,7 +7,7 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sbipipe.interfaces import (
@@ -315,12 +315,16 @@ class Informed(Protocol):
 
 @runtime_checkable
 class GoesOn(Protocol):
-    """A kind of emulator that can begin with another of its kind, fitted to coarser fields."""
+    """A kind of emulator that can begin with another of its kind."""
 
     def go_on(
         self, begun: Emulator, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Emulator, History]:
         """`EmulatorKind.fit`, with what `begun` has learned."""
+
+    def obstacles(self, begun: object | None) -> Sequence[str]:
+        """Why it cannot begin with an emulator of this kind, or with none: lines without the name
+        of the entry."""
 
 
 class Estimator(Protocol):

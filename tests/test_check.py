@@ -94,6 +94,20 @@ def test_a_set_without_likelihood_has_no_exact_posterior():
     )
 
 
+def test_an_emulator_begins_with_one_that_it_can_begin_with():
+    base = {"kind": "diffusion", "of": "sims", "score": []}
+    fast = {"kind": "diffusion", "of": "base", "score": [], "config": {"student": {"steps": 2}}}
+    assert not checked(emulate={"base": base, "fast": fast}).problems
+    assert checked(emulate={"fast": {**fast, "of": "sims"}}).problems == (
+        "emulate.fast.config.student: given a student without a teacher; allowed: an entry that is "
+        "of another of kind diffusion",
+    )
+    coarse = {**base, "config": {"coarsen": 2}}
+    assert checked(emulate={"base": coarse, "fast": fast}).problems == (
+        "emulate.fast.config.coarsen: given 1; allowed: that of the emulator it is of, 2",
+    )
+
+
 def test_what_is_to_be_recalibrated_needs_simulations_for_it():
     maps = {"kind": "lognormal", "simulations": COUNTS}
     given = {

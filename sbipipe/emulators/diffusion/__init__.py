@@ -11,7 +11,9 @@ learns the rest. Every field is scored in a standard position (`physics.position
 reflections and right-angle rotations change nothing. `docs/diffusion.md` is the guide.
 
 An entry may be `of` another diffusion entry, whose fields are coarser: then its network begins with
-the weights of that one (the progressive start of Mudur et al. 2023).
+the weights of that one (the progressive start of Mudur et al. 2023). With `student:` it is a
+student of that one, on the same grid, which draws in 1, 2 or 4 passes (`student`) and scores as its
+teacher.
 """
 
 from __future__ import annotations
@@ -30,9 +32,13 @@ from sbipipe.emulators.diffusion.film import Film
 from sbipipe.emulators.diffusion.learning import learn, spectral_score
 from sbipipe.emulators.diffusion.linear import LinearDenoiser, LinearModel, Model, fit_linear
 from sbipipe.emulators.diffusion.network import UNet
+from sbipipe.emulators.diffusion.paths import follow
 from sbipipe.emulators.diffusion.refinement import refine
 from sbipipe.emulators.diffusion.schedule import Density
 from sbipipe.emulators.diffusion.settings import Settings
+from sbipipe.emulators.diffusion.settings import Student as Asked
+from sbipipe.emulators.diffusion.student import Student, amplify
+from sbipipe.emulators.diffusion.student import learn as learn_paths
 from sbipipe.emulators.diffusion.surface import informative
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
@@ -44,6 +50,15 @@ from sbipipe.protocols import Emulator, Prior
 from sbipipe.records import InputError, plugin
 from sbipipe.seeds import number, torch_scope
 from sbipipe.storage import check_same
+
+ALIKE = ("conditioning", "degree", "fields", "network")
+"""Settings that are those of the entry that another is `of`."""
+
+ANOTHER_KIND = "of: given an emulator of another kind; allowed: kind diffusion"
+NO_TEACHER = (
+    "config.student: given a student without a teacher; allowed: an entry that is of another of "
+    "kind diffusion"
+)
 
 TRIAL_FIELDS, TRIAL_LEVELS = 64, 32
 """With which the levels of the bound are placed."""
@@ -86,27 +101,45 @@ class Diffusion(Settings):
             InputError: For vectors, fields that do not wrap around, or sides that do not halve
                 often enough.
         """
+        problems = self.obstacles(None)
+        if problems:
+            raise InputError(*problems)
         return self._fit(train, valid, prior, run, None)
 
     def go_on(
         self, begun: Emulator, train: Dataset, valid: Dataset, prior: Prior, run: Run
     ) -> tuple[Emulator, History]:
-        """The same, with the network of a model of coarser fields to begin with.
+        """The same, with the network of a model of coarser fields to begin with; or a student of
+        `begun`, which learns its fields.
 
         Raises:
-            InputError: Also where `begun` is no diffusion model with an equal network.
+            InputError: Also where `begun` is no diffusion model with an equal network, or, of a
+                student, is on another grid or a student itself.
         """
         if not isinstance(begun, DiffusionEmulator):
-            raise InputError("of: given an emulator of another kind; allowed: kind diffusion")
-        unlike = [
-            f"config.{name}: given {getattr(self, name)!r}; allowed: that of the emulator it is "
-            f"of, {getattr(begun.settings, name)!r}"
-            for name in ("conditioning", "degree", "fields", "network")
-            if getattr(self, name) != getattr(begun.settings, name)
-        ]
-        if unlike:
-            raise InputError(*unlike)
+            raise InputError(ANOTHER_KIND)
+        problems = self.obstacles(begun.settings)
+        if problems:
+            raise InputError(*problems)
+        if self.student:
+            return self._taught(self.student, begun, train, prior, run)
         return self._fit(train, valid, prior, run, begun.model)
+
+    def obstacles(self, begun: object | None) -> list[str]:
+        """Why it cannot begin with an emulator of this kind, or with none."""
+        if begun is None:
+            return [NO_TEACHER] if self.student else []
+        if not isinstance(begun, Settings):
+            return [ANOTHER_KIND]
+        problems = [
+            f"config.{name}: given {getattr(self, name)!r}; allowed: that of the emulator it is "
+            f"of, {getattr(begun, name)!r}"
+            for name in (*ALIKE, *(("coarsen", "pixels") if self.student else ()))
+            if getattr(self, name) != getattr(begun, name)
+        ]
+        if self.student and begun.student:
+            problems.append("of: given a student; allowed for a student: an entry that is none")
+        return problems
 
     def _fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run, begun: Model | None
@@ -144,6 +177,22 @@ class Diffusion(Settings):
         )  # fmt: skip
         return emulator, history
 
+    def _taught(
+        self, asked: Asked, teacher: DiffusionEmulator, train: Dataset, prior: Prior, run: Run
+    ) -> tuple[Emulator, History]:
+        """The teacher with a student that draws in its place."""
+        model, shape = teacher.model, teacher.data.shape
+        with torch_scope(number(run.seed, "student", "weights")):
+            student = self._student(model.linear, shape, asked.steps)
+        ways = follow(model, shape, asked.steps, asked.paths, asked.passes, run)
+        history = learn_paths(student, ways, self.optimisation, run, "student")
+        x, s = coarsened(train.x, self.coarsen), scaled(prior.to_unit(train.theta))
+        true, y = torch.from_numpy(x), torch.from_numpy(teacher.pixels(x))
+        amplify(
+            student, true, y, s, lambda w: torch.from_numpy(teacher.pixels.inverse(w.numpy())), run
+        )
+        return replace(teacher, settings=self, student=student), history
+
     def restore(self, weights: Weights, prior: Prior, *, device: str = "cpu") -> Emulator:
         """The emulator that gave these weights, on this device."""
         check_same(weights, self.trained)
@@ -159,11 +208,16 @@ class Diffusion(Settings):
         )
         model = self._model(linear, shape)
         load_named(model, arrays, "model/")
+        student = None
+        if self.student:
+            student = self._student(linear, shape, self.student.steps)
+            load_named(student, arrays, "student/")
+            student = student.to(device).eval()
         return DiffusionEmulator(
             prior=prior, settings=self, model=model.to(device).eval(), source=source,
             seed=weights.meta["seed"], device=device,
             pixels=Pixels(arrays["pixels/value"], arrays["pixels/level"]),
-            density=Density(arrays["density/log_snr"], arrays["density/share"]),
+            density=Density(arrays["density/log_snr"], arrays["density/share"]), student=student,
         )  # fmt: skip
 
     def _linear(
@@ -185,11 +239,22 @@ class Diffusion(Settings):
         if self.conditioning == "linear":
             return LinearModel(linear)
         film = self.conditioning == "film"
+        outputs = channels if film else self.basis_fields * channels
+        network = self._network(shape, outputs, linear.basis.dimensions if film else 0)
+        if film:
+            return Film(linear, network)
+        return Factorised(linear, network, self.basis_fields, channels)
+
+    def _student(self, linear: LinearDenoiser, shape: Sequence[int], steps: int) -> Student:
+        network = self._network(shape, shape[0], linear.basis.dimensions)
+        return Student(linear, network, shape[0], steps)
+
+    def _network(self, shape: Sequence[int], outputs: int, conditions: int) -> UNet:
         network = UNet(
-            channels=channels,
-            outputs=channels if film else self.basis_fields * channels,
+            channels=shape[0],
+            outputs=outputs,
             dimensions=len(shape) - 1,
-            conditions=linear.basis.dimensions if film else 0,
+            conditions=conditions,
             width=self.network.width,
             multipliers=self.network.multipliers,
             blocks=self.network.blocks,
@@ -197,9 +262,7 @@ class Diffusion(Settings):
         )
         if self.network.compile:
             network.compile()
-        if film:
-            return Film(linear, network)
-        return Factorised(linear, network, self.basis_fields, channels)
+        return network
 
 
 __all__ = ["Diffusion"]

@@ -13,6 +13,7 @@ from torch import Tensor
 from sbipipe.emulators.diffusion.linear import LinearModel, Model
 from sbipipe.emulators.diffusion.schedule import SUBSETS, Density, Discrete, Levels
 from sbipipe.emulators.diffusion.settings import Settings
+from sbipipe.emulators.diffusion.student import Student
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, field_names, surfaces
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import scaled
@@ -35,6 +36,7 @@ class DiffusionEmulator:
         density: The density of the levels of the bound.
         source: What the simulator's fields are, before they are coarsened.
         seed: The seed of the noise with which fields are scored.
+        student: What draws in the place of the model; None where it draws itself.
     """
 
     prior: Prior
@@ -45,6 +47,7 @@ class DiffusionEmulator:
     source: Fields
     seed: int
     device: str
+    student: Student | None = None
 
     @property
     def data(self) -> Fields:
@@ -121,12 +124,19 @@ class DiffusionEmulator:
         for start in range(0, len(theta), CHUNK):
             rows = slice(start, start + CHUNK)
             generator = torch.Generator().manual_seed(seed + 1 + (0 if same_noise else start))
-            part = self.settings.sampler.sample(
-                self.model, noise[rows].to(self.device), s[rows].to(self.device),
-                self.model.linear.drawing, generator, same_noise,
-            )  # fmt: skip
+            part = self._sample(
+                noise[rows].to(self.device), s[rows].to(self.device), generator, same_noise
+            )
             parts.append(part.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))
+
+    def _sample(self, noise: Tensor, s: Tensor, generator: torch.Generator, shared: bool) -> Tensor:
+        """Fields as the network sees them, of this noise."""
+        if self.student is not None:
+            fields: Tensor = self.student(noise, s)
+            return fields
+        drawing = self.model.linear.drawing
+        return self.settings.sampler.sample(self.model, noise, s, drawing, generator, shared)
 
     @property
     def weights(self) -> Weights:
@@ -140,6 +150,8 @@ class DiffusionEmulator:
             "density/log_snr": self.density.log_snr,
             "density/share": self.density.share,
         }
+        if self.student is not None:
+            arrays |= named_arrays(self.student, "student/")
         source = TypeAdapter(Fields).dump_python(self.source, mode="json")
         meta = {"config": self.settings.trained, "source": source, "seed": self.seed}
         return Weights(arrays=arrays, meta=meta)

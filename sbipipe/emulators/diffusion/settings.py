@@ -59,6 +59,22 @@ class Scoring:
             raise ValueError(f"most: given {self.most}; allowed: at least draws, {self.draws}")
 
 
+@plugin
+class Student:
+    """How a student draws in a few passes what its teacher draws in many (`diffusion.student`).
+
+    Attributes:
+        steps: The passes in which it draws. An entry that is `of` another of this kind, its
+            teacher, is a student where `student:` is written, if only as `{}`.
+        paths: The fields of its teacher that it learns from.
+        passes: The passes of the teacher for each of them.
+    """
+
+    steps: Literal[1, 2, 4] = 1
+    paths: Annotated[int, Field(ge=2)] = 1024
+    passes: Annotated[int, Field(ge=4)] = 20
+
+
 def default_optimisation() -> Cosine:
     """How a network on a laptop is trained."""
     return Cosine(epochs=20, patience=20, batch=64, learning_rate=2e-3, ema=0.995)
@@ -87,6 +103,9 @@ class Settings:
             "factorised" alone; 0 keeps those of gradient descent, None takes 4.
         scoring: How fields are scored.
         sampler: How fields are drawn.
+        student: What an entry that is `of` another diffusion entry draws with in its place; None
+            for a model of its own. Of the other settings, `optimisation` is the student's; it
+            scores as its teacher.
     """
 
     conditioning: Literal["factorised", "film", "linear"] = "factorised"
@@ -103,8 +122,12 @@ class Settings:
     refine: Count | None = None
     scoring: Scoring = Field(default_factory=Scoring)
     sampler: Sampler = Field(default_factory=Sampler)
+    student: Student | None = None
 
     def __post_init__(self) -> None:
+        if self.student and self.sampler != Sampler():
+            given = f"{self.sampler.kind} in {self.sampler.steps} steps"
+            raise ValueError(f"sampler: given {given}; allowed with student: none")
         for name in ("fields", "refine"):
             if getattr(self, name) and self.conditioning != "factorised":
                 raise ValueError(
@@ -114,7 +137,9 @@ class Settings:
 
     @property
     def seen(self) -> dict[str, str]:
-        """The statistic of the score, where that chooses."""
+        """The statistic of the score, where that chooses; a student is given the true power."""
+        if self.student:
+            return {"power_spectrum": "trained"}
         chooses = self.choose == "score" and self.conditioning != "linear"
         return {"power_spectrum": "chosen"} if chooses else {}
 
@@ -132,7 +157,8 @@ class Settings:
     def trained(self) -> dict[str, Any]:
         """The settings that weights depend on; the others may change after training."""
         plain = TypeAdapter(Settings).dump_python(self, mode="json")
-        return {name: value for name, value in plain.items() if name not in ("scoring", "sampler")}
+        later = {"scoring", "sampler"} | ({"student"} if self.student is None else set())
+        return {name: value for name, value in plain.items() if name not in later}
 
 
-__all__ = ["Network", "Scoring", "Settings", "default_optimisation"]
+__all__ = ["Network", "Scoring", "Settings", "Student", "default_optimisation"]
