@@ -88,17 +88,19 @@ def fit(kind: Any, rows: Rows, device: str, begun: Emulator | None) -> Fitted:
 
 
 def _epochs(kind: Any, number: int, trial: Trial) -> float:
-    """Of a network that is trained for some epochs."""
-    schedule = kind.optimisation
+    """Of a network that is trained for some epochs; a student's rows are those that it makes."""
+    schedule, student = kind.optimisation, getattr(kind, "student", None)
+    number = student.paths if student else number
     batch, epochs = schedule.batch_of(number), schedule.epochs_of(number)
     sizes = [min(number, count * batch) for count in BATCHES]
     few = min(EPOCHS, epochs)
 
-    def of(count: int) -> Any:
-        return replace(kind, optimisation=replace(schedule, epochs=count, batch=batch))
+    def of(count: int, rows: int) -> Any:
+        own = {"student": replace(student, paths=rows)} if student else {}
+        return replace(kind, optimisation=replace(schedule, epochs=count, batch=batch), **own)
 
-    trial(of(1), sizes[0])
-    whole, training = np.array([trial(of(few), size) for size in sizes]).T
+    trial(of(1, sizes[0]), sizes[0])
+    whole, training = np.array([trial(of(few, size), size) for size in sizes]).T
     each = line(sizes, training, number) / few
     return float(each * epochs + line(sizes, whole - training, number))
 
