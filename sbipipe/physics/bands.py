@@ -92,6 +92,11 @@ class Bands:
         out[:, 0, -1, -1] = self.pixels
         return out
 
+    def power(self, fields: Tensor) -> Tensor:
+        """The mean |X_c|^2 over the modes of each band, (N, b, C), of fields (N, C, *space)."""
+        sums: Tensor = self.moments(fields).diagonal(dim1=-2, dim2=-1)[..., :-1]
+        return sums / torch.from_numpy(self.modes)[:, None]
+
     def membership(self, like: Tensor) -> Tensor:
         """One where a mode (pixels,) lies in a band (b,), else zero; of the kind of `like`."""
         onto = like.new_zeros(self.pixels, len(self))

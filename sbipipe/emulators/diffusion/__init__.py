@@ -185,7 +185,9 @@ class Diffusion(Settings):
         with torch_scope(number(run.seed, "student", "weights")):
             student = self._student(model.linear, shape, asked.steps)
         ways = follow(model, shape, asked.steps, asked.paths, asked.passes, run)
-        history = learn_paths(student, ways, self.optimisation, run, "student")
+        history = learn_paths(
+            student, ways.levels, ways.w, ways.s, self.optimisation, run, "student"
+        )
         x, s = coarsened(train.x, self.coarsen), scaled(prior.to_unit(train.theta))
         true, y = torch.from_numpy(x), torch.from_numpy(teacher.pixels(x))
         amplify(

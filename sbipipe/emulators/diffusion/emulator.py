@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from pydantic import TypeAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 from sbipipe.emulators.diffusion.linear import LinearModel, Model
 from sbipipe.emulators.diffusion.schedule import SUBSETS, Density, Discrete, Levels
 from sbipipe.emulators.diffusion.settings import Settings
-from sbipipe.emulators.diffusion.student import Student
 from sbipipe.emulators.diffusion.surface import CHUNK, Surfaces, field_names, surfaces
 from sbipipe.interfaces import Array, Fields, Generator, Scored, Weights
 from sbipipe.learning.chebyshev import scaled
@@ -36,7 +35,8 @@ class DiffusionEmulator:
         density: The density of the levels of the bound.
         source: What the simulator's fields are, before they are coarsened.
         seed: The seed of the noise with which fields are scored.
-        student: What draws in the place of the model; None where it draws itself.
+        student: What draws in the place of the model (`student.Student`); None where it draws
+            itself.
     """
 
     prior: Prior
@@ -47,7 +47,7 @@ class DiffusionEmulator:
     source: Fields
     seed: int
     device: str
-    student: Student | None = None
+    student: nn.Module | None = None
 
     @property
     def data(self) -> Fields:

@@ -94,9 +94,9 @@ def _one_part(
 
 def _cuts(w: Tensor, bands: Bands, parts: int) -> Index:
     """Where the parts of the ways w (n, L + 1, C, *space) begin."""
-    scatter = power(w[:, -1], bands).mean(0)
+    scatter = bands.power(w[:, -1]).mean(0)
     moved = torch.stack([
-        (power(after - before, bands).mean(0) / scatter)[1:].mean().sqrt()
+        (bands.power(after - before).mean(0) / scatter)[1:].mean().sqrt()
         for before, after in _pairs(w)
     ])  # fmt: skip
     length = np.concatenate([[0.0], np.cumsum(moved.numpy())])
@@ -111,10 +111,4 @@ def _pairs(w: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield w[:, i], w[:, i + 1]
 
 
-def power(fields: Tensor, bands: Bands) -> Tensor:
-    """Of each band and channel, (n, b, C)."""
-    sums: Tensor = bands.moments(fields).diagonal(dim1=-2, dim2=-1)[..., :-1]
-    return sums / torch.from_numpy(bands.modes)[:, None]
-
-
-__all__ = ["Paths", "follow", "power"]
+__all__ = ["Paths", "follow"]

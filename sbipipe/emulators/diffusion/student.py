@@ -36,7 +36,6 @@ from torch import Tensor, nn
 from sbipipe.emulators.diffusion.frame import Frame
 from sbipipe.emulators.diffusion.linear import LinearDenoiser
 from sbipipe.emulators.diffusion.network import UNet
-from sbipipe.emulators.diffusion.paths import Paths, power
 from sbipipe.interfaces import History, Run
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.schedules import Cosine
@@ -99,16 +98,22 @@ class Student(nn.Module):
         return self.linear.bands.filter(w, torch.cat([factors.diag_embed(), nothing], -1).to(w))
 
 
-def learn(student: Student, ways: Paths, settings: Cosine, run: Run, label: str) -> History:
-    """Train the network of `student` in place on the ways of its teacher's fields."""
-    student.levels.copy_(ways.levels)
-    held_out = max(1, len(ways.w) // HELD_OUT)
-    rows = ways.w, ways.s.float()
+def learn(
+    student: Student, levels: Tensor, w: Tensor, s: Tensor, settings: Cosine, run: Run, label: str
+) -> History:
+    """Train the network of `student` in place on the ways of its teacher's fields.
+
+    Args:
+        levels, w, s: Of `paths.Paths`.
+    """
+    student.levels.copy_(levels)
+    held_out = max(1, len(w) // HELD_OUT)
+    rows = w, s.float()
     train, valid = (tuple(row[part] for row in rows) for part in (
         slice(held_out, None), slice(held_out)
     ))  # fmt: skip
     bands = student.linear.bands
-    weights = power(ways.w[:, -1], bands).mean(0) ** -0.5
+    weights = bands.power(w[:, -1]).mean(0) ** -0.5
     weights = weights / torch.einsum("bc,b->", weights, torch.from_numpy(bands.modes))
     loss = partial(path_loss, student, weights.float().to(run.device))
     return optimise(student, loss, train, valid, settings, run, label, _augment)
@@ -179,7 +184,7 @@ def _excluding_mean(log_ratio: Tensor) -> Tensor:
 def log_power(fields: Tensor, s: Tensor, linear: LinearDenoiser) -> Tensor:
     """a, the logarithm of the mean power of fields (N, C, *space) in every band as a polynomial of
     s (N, D), with shape (b, C, M)."""
-    terms, p = linear.basis(s.double()), power(fields, linear.bands)
+    terms, p = linear.basis(s.double()), linear.bands.power(fields)
     flat = p.flatten(1)
     gram = torch.linalg.cholesky(terms.T @ terms)
     a = torch.zeros(terms.shape[1], flat.shape[1], dtype=torch.float64)
