@@ -225,6 +225,52 @@ def test_a_set_of_imitated_rows_is_judged_on_true_ones() -> None:
     )
 
 
+def asked(name: str) -> dict[str, Any]:
+    """What an emulator that has drawn is told by the exact posterior, which is published."""
+    linear_run.stage("train", "exact")
+    linear_run.stage("draw", "exact")
+    linear_run.stage("diagnose")
+    verdict = storage.load_json(paths.DIAGNOSES / "exact.json")
+    storage.save_json(paths.COVERAGE, {"estimators": {"exact": verdict | {"published": True}}})
+    linear_run.stage("ask", name)
+    found: dict[str, Any] = storage.load_json(paths.asked_path(name))
+    return found
+
+
+EXACT = {"join": {}, "train": {"exact": {"kind": "exact", "of": "maps"}}}
+
+
+@pytest.mark.usefixtures("only_draws")
+def test_a_published_estimator_is_asked_about_emulated_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = {"emulate": {"toy": {"kind": "diffusion", "of": "maps"}}, **EXACT}
+    linear_run.write_params(Path(), **{**PARAMS, **changed})
+    monkeypatch.setattr(OnlyDraws, "restore", lambda *_, **__: LognormalEmulator(1.15))
+    linear_run.stage("summarise", "moments")
+    linear_run.stage("truth", "maps")
+    linear_run.stage("draw_fields", "toy")
+    found = asked("toy")
+    assert (found["fields"], found["why"], found["left_out"]) == (60, "", {})
+    said = found["readings"]["exact"]
+    draws = storage.load_draws(paths.DRAWS / "exact.safetensors")
+    for sort in ("generated", "control"):
+        assert said[sort]["nats"]["true"] == pytest.approx(draws.log_prob_truth.mean())
+    masses = found["masses"]["moments"]
+    assert said["generated"]["nats"]["p"] < 0.001 < 0.01 < said["control"]["nats"]["p"]
+    assert masses["generated"]["p"] < 0.01 < masses["control"]["p"]
+
+
+def test_no_estimator_is_asked_about_coarser_fields(folder: Path) -> None:
+    linear_run.stage("emulate", "coarse")
+    linear_run.write_params(folder, **{**PARAMS, **EXACT})
+    linear_run.stage("truth", "maps")
+    linear_run.stage("draw_fields", "coarse")
+    found = asked("coarse")
+    assert found["why"] == "its fields have 8 x 8 pixels, and estimators of maps read 16 x 16"
+    assert found["readings"] == found["masses"] == {}
+
+
 def test_equal_seeds_give_equal_files(folder: Path) -> None:
     files = (paths.emulation_path("coarse"), paths.judgement_path("coarse"))
     linear_run.stage("emulate", "coarse")

@@ -18,7 +18,9 @@ from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.posteriors.price import idle
 from sbipipe.records import load
+from sbipipe.results import asked as asked_results
 from sbipipe.results import emulation as emulation_results
+from sbipipe.results.asked import Hearing
 from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.ladder import Ladder, ladders
@@ -54,6 +56,7 @@ class Results:
         stages: The times of the stages.
         emulations: The emulators, beside the truth.
         unchecked: Those of them that could not be checked, with the reason.
+        asked: The emulators before the published estimators, by name.
         sources: The law that each diagnostic tests, with its source, by the name of its entry.
     """
 
@@ -76,6 +79,7 @@ class Results:
     stages: tuple[Stage, ...]
     emulations: tuple[Emulation, ...]
     unchecked: Mapping[str, str]
+    asked: Mapping[str, Hearing]
     sources: Mapping[str, str]
 
     @property
@@ -120,7 +124,8 @@ def read() -> Results:
     comparison = load(Comparison, storage.load_json(paths.COMPARISON), paths.COMPARISON)
     draws = {n: storage.load_draws(paths.DRAWS / f"{n}.safetensors") for n in params.estimators}
     fits, tested = histories(params), params.tested_on
-    emulations, unchecked = emulation_results.read(params)
+    asked = asked_results.read(params)
+    emulations, unchecked = emulation_results.read(params, asked)
     return Results(
         params=params,
         text=Path("params.yaml").read_text(),
@@ -149,6 +154,7 @@ def read() -> Results:
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,
+        asked=asked,
         sources={
             name: plugins.description("diagnostics", entry.kind)
             for name, entry in params.diagnose.items()
