@@ -1,9 +1,9 @@
 """What a posterior in closed form finds in fields that are wrong by a known amount.
 
-theta ~ N(0, 1) and x = theta + s n with n ~ N(0, 1), where true fields have s = 1. The posterior of
-these is q = N(x / 2, 1 / 2), for which theta - x / 2 ~ N(0, (1 + s^2) / 4). So the nats at the truth
-differ by -(s^2 - 1) / 4, and a region of mass a holds theta with the probability that a normal
-variable of the variance (1 + s^2) / 2 lies where one of the variance 1 does with probability a.
+theta ~ N(0, 1) and x = theta + s n with n ~ N(0, 1), where true fields have s = 1. The posterior
+of these is q = N(x / 2, 1 / 2), for which theta - x / 2 ~ N(0, (1 + s^2) / 4). So the nats at the
+truth differ by -(s^2 - 1) / 4, and a region of mass a holds theta with the probability that a
+normal variable of variance (1 + s^2) / 2 lies where one of variance 1 does with probability a.
 """
 
 from __future__ import annotations
