@@ -150,7 +150,7 @@ def test_fields_of_other_seeds_lie_at_parameters_of_test_simulations(found: Trut
     assert found.again is not None
     np.testing.assert_array_equal(found.again.theta, rows.theta[evenly(60, 20)])
     assert found.again.fields.shape == (20, 1, 16, 16)
-    assert not np.isin(found.again.fields, rows.x).any()
+    assert (found.again.fields != rows.x[evenly(60, 20)]).mean() > 0.99
     theta = np.array([[1.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
     one, failed = simulating.one_at_each(Noise(15, 0.5), theta, 3, "noise")
     assert failed > 0
