@@ -16,8 +16,8 @@ from sbipipe.emulation.sampled import Masses
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
+from sbipipe.results import asked as asked_results
 from sbipipe.results import sampled
-from sbipipe.results.asked import Hearing
 from sbipipe.results.headline import Headline
 
 MAPS = 2
@@ -96,18 +96,13 @@ class Emulation:
         return tuple(sampled.lines(found, self.judgement.seen, self.masses))
 
 
-def read(
-    params: Params, asked: Mapping[str, Hearing]
-) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
+def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
     """The emulators of a run, and those that could not be checked with the reason.
-
-    Args:
-        asked: The emulators before the published estimators, by name.
 
     Raises:
         InputError: If what is said of one is missing.
     """
-    found = judgements(params)
+    found, asked = judgements(params), asked_results.read(params)
     unchecked = {name: str(one["unchecked"]) for name, one in found.items() if "unchecked" in one}
     checked = (name for name in found if name not in unchecked)
     read = (_read(params, name, found[name], asked[name].asked.masses) for name in checked)

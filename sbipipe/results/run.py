@@ -124,8 +124,7 @@ def read() -> Results:
     comparison = load(Comparison, storage.load_json(paths.COMPARISON), paths.COMPARISON)
     draws = {n: storage.load_draws(paths.DRAWS / f"{n}.safetensors") for n in params.estimators}
     fits, tested = histories(params), params.tested_on
-    asked = asked_results.read(params)
-    emulations, unchecked = emulation_results.read(params, asked)
+    emulations, unchecked = emulation_results.read(params)
     return Results(
         params=params,
         text=Path("params.yaml").read_text(),
@@ -154,7 +153,7 @@ def read() -> Results:
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,
-        asked=asked,
+        asked=asked_results.read(params),
         sources={
             name: plugins.description("diagnostics", entry.kind)
             for name, entry in params.diagnose.items()
