@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 
 from sbipipe import plugins, statistics
+from sbipipe.emulation.birthday import birthdays
 from sbipipe.emulation.classifier import classified
 from sbipipe.emulation.distributions import departures
 from sbipipe.emulation.emulated import Drawn
@@ -102,6 +103,7 @@ def at_one_theta(truth: Truth, drawn: Drawn, seed: int) -> Sampled | str:
             "summary": _masses(summary(found), seed),
         },
         classifiers=_classifiers(summary(found), seed),
+        birthdays=birthdays(drawn.features, truth.sample, truth.data),
     )
 
 

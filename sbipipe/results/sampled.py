@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sbipipe.emulation.sampled import Departure, Masses, Sampled
+from sbipipe.emulation.sampled import Birthday, Departure, Masses, Sampled
 from sbipipe.results.headline import Headline
 
 WORDS = {"pixels": "pixels", "summary": "statistics"}
@@ -40,6 +40,23 @@ def lines(
         se=found.classifiers.generated.se,
         control_se=found.classifiers.control.se,
         seen=known,
+    )
+    for what, birthday in found.birthdays.items():
+        yield from _of_birthday(what, birthday)
+
+
+def _of_birthday(what: str, one: Birthday) -> Iterator[Headline]:
+    yield Headline(
+        what=f"Birthday test in {what}: pairs nearer than one of true fields would be",
+        generated=one.generated.near,
+        control=one.control.near,
+        ideal="about 1",
+    )
+    yield Headline(
+        what="… p",
+        generated=one.generated.p,
+        control=one.control.p,
+        ideal="above 0.01",
     )
 
 
