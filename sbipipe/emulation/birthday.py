@@ -42,7 +42,7 @@ from sbipipe.protocols import Emulator
 SIDE = 8
 """Pixels along an axis of a field in a standard position, at most."""
 
-NEAREST = 100
+NEAREST = 400
 """m, at most; fewer where there would be less than ten pairs for each."""
 
 MARGIN = 10.0
