@@ -12,7 +12,7 @@ from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.emulation import emulated, truth
 from sbipipe.emulation.judgement import Against, Judgement, Nearness
-from sbipipe.emulation.sampled import Masses
+from sbipipe.emulation.sampled import Masses, Pairs
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
@@ -76,11 +76,22 @@ class Emulation:
     @property
     def remembers(self) -> str:
         """In what its fields come too near to be new, in words; empty where in nothing."""
-        found = self.nearness
-        level = LEVEL / len(found)
-        return "; ".join(
-            f"{what} (p = {one.p:.2g})" for what, one in found.items() if one.p <= level
-        )
+        found, birthdays = self.nearness, self.birthdays
+        level = LEVEL / (len(found) + len(birthdays))
+        near = [f"{what} (p = {one.p:.2g})" for what, one in found.items() if one.p <= level]
+        return "; ".join(near + [
+            f"{one.near:,} pairs of {one.fields:,} fields are alike in {what}, as if there were "
+            f"{one.different:,.0f} different ones"
+            for what, one in birthdays.items() if one.p <= level
+        ])  # fmt: skip
+
+    @property
+    def birthdays(self) -> dict[str, Pairs]:
+        """The pairs that are alike among many of its fields at one theta, by feature."""
+        found = self.judgement.at_one_theta
+        if isinstance(found, str):
+            return {}
+        return {what: one.generated for what, one in found.birthdays.items()}
 
     @property
     def headlines(self) -> tuple[Headline, ...]:

@@ -46,8 +46,9 @@ def lines(
 
 
 def _of_birthday(what: str, one: Birthday) -> Iterator[Headline]:
+    fields = f"{one.generated.fields:,} fields"
     yield Headline(
-        what=f"Birthday test in {what}: pairs nearer than one of true fields would be",
+        what=f"Birthday test of {fields} in {what}: pairs nearer than one of true fields would be",
         generated=one.generated.near,
         control=one.control.near,
         ideal="about 1",
@@ -56,7 +57,13 @@ def _of_birthday(what: str, one: Birthday) -> Iterator[Headline]:
         what="… p",
         generated=one.generated.p,
         control=one.control.p,
-        ideal="above 0.01",
+        ideal="1",
+    )
+    yield Headline(
+        what="… different fields that would give as many",
+        generated=one.generated.different,
+        control=one.control.different,
+        ideal="unknown (no pair), or very many",
     )
 
 
