@@ -11,7 +11,7 @@ from sbipipe.emulators.diffusion.schedule import Learned, Schedule, Terms
 from sbipipe.learning.schedules import Cosine
 from sbipipe.records import Count, Positive, beside, plugin
 
-DRAWN = 9_000
+DRAWN = 6_000
 """Fields of the birthday test, times steps, at most."""
 
 
