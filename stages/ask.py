@@ -84,7 +84,8 @@ def read(
     true = storage.load_draws(paths.DRAWS / f"{estimator}.safetensors")
     said = {"true": {figure: one[chosen] for figure, one in figures(params, "true", true).items()}}
     for sort, rows in sorts.items():
-        rng = stream(params.seed, "ask", sort, name, estimator)
+        by = name if sort == "generated" else simulator  # one control for all emulators
+        rng = stream(params.seed, "ask", sort, by, estimator)
         with phase(f"{estimator}, {sort}"):
             drawn = drawing.draw(posterior, rows, prior, params.draw, rng)
         said[sort] = figures(params, sort, drawn)
