@@ -220,9 +220,16 @@ class Judge:
         fields: The fields at one theta, in the middle of the prior, whose distributions are tested:
             so many that an emulator draws, and twice as many that its simulator makes; 0 leaves
             these tests out. Rounded up to whole simulations.
+        posteriors: The test simulations at whose parameters an emulator draws a field, of which
+            each published estimator then gives the posterior, as its simulator makes another one;
+            0 leaves these out.
+        birthday: The fields that an emulator draws at one theta for the birthday test, at most:
+            its kind may set a bound, where drawing is slow; 0 leaves it out, and so does `fields`.
     """
 
     fields: Annotated[int, Field(ge=0)] = 200
+    posteriors: Annotated[int, Field(ge=0)] = 200
+    birthday: Annotated[int, Field(ge=0)] = 10_000
 
     def __post_init__(self) -> None:
         if 0 < self.fields < FEWEST_FIELDS:

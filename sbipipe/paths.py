@@ -14,6 +14,7 @@ EMULATORS = Path("data/emulators")
 TRUTHS = Path("data/truths")
 EMULATIONS = Path("data/emulations")
 JUDGEMENTS = Path("data/judgements")
+ASKED = Path("data/asked")
 BUDGETS = Path("data/budgets")
 DIAGNOSES = Path("data/diagnoses")
 LOOKS = Path("data/looks.json")
@@ -62,6 +63,11 @@ def emulation_path(name: str) -> Path:
 def judgement_path(name: str) -> Path:
     """Where lies what is said of the fields that an emulator drew."""
     return JUDGEMENTS / f"{name}.json"
+
+
+def asked_path(name: str) -> Path:
+    """Where lies what published estimators find in the fields that an emulator drew."""
+    return ASKED / f"{name}.json"
 
 
 def budget_path(name: str) -> Path:

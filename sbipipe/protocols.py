@@ -314,6 +314,15 @@ class Informed(Protocol):
 
 
 @runtime_checkable
+class Slow(Protocol):
+    """A kind of emulator that takes long to draw."""
+
+    @property
+    def birthday(self) -> int:
+        """Fields of the birthday test, at most."""
+
+
+@runtime_checkable
 class GoesOn(Protocol):
     """A kind of emulator that can begin with another of its kind."""
 

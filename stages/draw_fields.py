@@ -5,7 +5,7 @@ from sbipipe import paths, plugins, project, runtime
 from sbipipe.config import read_params
 from sbipipe.emulation import drawing, emulated, truth
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.protocols import Informed
+from sbipipe.protocols import Informed, Slow
 
 
 def main(name: str) -> None:
@@ -14,7 +14,10 @@ def main(name: str) -> None:
     if not isinstance(true, Unchecked):
         kind = plugins.emulator(params, name)
         seen = kind.seen if isinstance(kind, Informed) else {}
-        drawn = drawing.draw(project.emulator(params, name), true, name, params.seed, seen)
+        most = params.judge.birthday
+        many = min(most, kind.birthday) if isinstance(kind, Slow) else most
+        emulator = project.emulator(params, name)
+        drawn = drawing.draw(emulator, true, name, params.seed, seen, many)
     emulated.save(paths.emulation_path(name), true if isinstance(true, Unchecked) else drawn)
 
 

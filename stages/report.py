@@ -10,6 +10,7 @@ from sbipipe.config import read_params
 from sbipipe.figures.gallery import draw_all
 from sbipipe.figures.style import Drawing
 from sbipipe.paths import EMULATION, REPORTS
+from sbipipe.records import dump
 from sbipipe.results import run as results
 from sbipipe.results.emulation import judgements
 
@@ -19,7 +20,9 @@ def main() -> None:
     with runtime.parallel(read_params().runtime):
         gallery = draw_all(found)
     save_figures(chain.from_iterable(gallery.values()), REPORTS / "figures")
-    storage.save_json(EMULATION, {"emulators": judgements(found.params)})
+    said = judgements(found.params)
+    emulators = {name: one | {"asked": dump(found.asked[name].asked)} for name, one in said.items()}
+    storage.save_json(EMULATION, {"emulators": emulators})
     storage.save_json(REPORTS / "metrics.json", report.metrics(found))
     save_text(REPORTS / "plots" / "coverage.csv", report.coverage_csv(found))
     save_text(REPORTS / "plots" / "learning.csv", report.learning_csv(found))

@@ -16,7 +16,7 @@ def main(name: str) -> None:
         truth.save(path, Unchecked(f"no emulator is of {name}"))
         return
     code = fingerprint.of_code(true_fields.__name__)
-    asked = str(params.judge.fields)
+    asked = f"{params.judge.fields} {params.judge.posteriors}"
     identity = storage.joint_hash(project.identity(params, name), asked, *code.values())
     if path.exists() and storage.load_weights(path).meta.get("identity") == identity:
         return
@@ -34,7 +34,8 @@ def find(params: Params, name: str) -> Truth | Unchecked:
     test = project.rows(params, name, "test")
     with runtime.parallel(params.runtime):
         prior = plugins.prior_of(params, name)
-        return true_fields.find(simulator, prior, test, name, params.seed, params.judge.fields)
+        asked = params.judge.fields, params.judge.posteriors
+        return true_fields.find(simulator, prior, test, name, params.seed, *asked)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from sbipipe.diagnostics.coverage import Coverage
 from sbipipe.diagnostics.regions import Regions
 from sbipipe.diagnostics.sbc import Sbc
 from sbipipe.diagnostics.tarp import Tarp
-from sbipipe.emulation import emulated, true_fields, truth
+from sbipipe.emulation import asking, emulated, true_fields, truth
+from sbipipe.emulation.asked import Asked
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge as judge_fields
 from sbipipe.emulation.sample import TrueSample
@@ -99,6 +100,7 @@ def write(
     storage.save_json(paths.COVERAGE, dump(Verdicts(estimators=verdicts)))
     _comparison(found, prior, widths)
     _emulation(emulator)
+    _asked(emulator, found)
     _budget()
 
 
@@ -291,6 +293,25 @@ def _emulation(name: str) -> None:
         storage.finish_set(paths.SETS / name, {"monte_carlo": {"test": noise}})
         training = np.concatenate(true.true)
         storage.save_json(paths.judgement_path(name), dump(judge_fields(true, drawn, training, 0)))
+
+
+def _asked(name: str, found: Mapping[str, PosteriorDraws]) -> None:
+    """Fields of which each estimator says what it says of other simulations."""
+    if name:
+        readings = {}
+        for estimator, draws in found.items():
+            said = asking.figures(draws, stream(0, "ranks"))
+            moved = {figure: np.roll(values, 1) for figure, values in said.items()}
+            readings[estimator] = asking.reading(said, moved, moved, 0)
+        whole = Asked(
+            simulator="cdm",
+            fields=len(draws.theta),
+            why="",
+            readings=readings,
+            left_out={"surface": "reads surfaces, for which mine would have to score every field"},
+            masses={},
+        )
+        storage.save_json(paths.asked_path(name), dump(whole))
 
 
 def emulated_fields() -> tuple[Truth, Drawn]:

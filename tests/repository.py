@@ -37,7 +37,7 @@ def repository(folder: Path, params: Mapping[str, Any]) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=ignore, symlinks=True)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("raw", "emulations", "judgements", "budgets"):
+    for name in ("raw", "emulations", "judgements", "asked", "budgets"):
         (folder / "data" / name).mkdir(parents=True)
         (folder / "data" / name / ".gitkeep").touch()
     (folder / "params.yaml").write_text(yaml.safe_dump(dict(params), sort_keys=False))

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 import linear_run
-from lognormal_emulator import LognormalEmulator, held_out, write_set
+from lognormal_emulator import SIMULATOR, LognormalEmulator, held_out, write_set
 from sbipipe import check, paths, plugins, project, storage
 from sbipipe.config import read_params
 from sbipipe.emulation import emulated, true_fields, truth
 from sbipipe.emulation.emulated import Drawn
-from sbipipe.emulation.truth import Truth
+from sbipipe.emulation.sample import TrueSample
+from sbipipe.emulation.truth import TrueAgain, Truth
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.interfaces import SPLITS, Vectors
+from sbipipe.interfaces import SPLITS, Array, Vectors
 from sbipipe.posteriors import infer
 from sbipipe.records import InputError
+from sbipipe.seeds import stream
 
 LINEAR = {"conditioning": "linear", "degree": 2, "sampler": {"steps": 8}}
 PARAMS: dict[str, Any] = {
@@ -223,6 +225,65 @@ def test_a_set_of_imitated_rows_is_judged_on_true_ones() -> None:
     np.testing.assert_allclose(
         project.test_rows(params, "moments").x, project.observe(params, "moments", test.x)
     )
+
+
+def many(factor: float, label: str) -> Array:
+    """Fields at the middle of the prior, two of each simulation, (25, 2, 1, 16, 16)."""
+    middle = SIMULATOR.prior.from_unit(np.full((50, 2), 0.5))
+    return LognormalEmulator(factor).draw(middle, stream(0, label)).reshape(25, 2, 1, 16, 16)
+
+
+@pytest.mark.usefixtures("only_draws")
+def test_a_published_estimator_is_asked_about_emulated_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    power = {"kind": "field_statistics", "of": "maps", "config": {"statistics": ["power_spectrum"]}}
+    changed = {
+        "emulate": {"toy": {"kind": "diffusion", "of": "maps"}},
+        "summarise": {"power": power},
+        "join": {},
+        "train": {"exact": {"kind": "exact", "of": "maps"}},
+    }
+    linear_run.write_params(Path(), **{**PARAMS, **changed})
+    theta = project.test_rows(read_params(), "maps").theta
+    again = LognormalEmulator().draw(theta, stream(0, "again"))
+    sample = TrueSample(theta=theta[0], true=many(1, "true"), control=many(1, "control"))
+    zeros = np.zeros((1, 1, 1, 16, 16))
+    truth.save(
+        paths.truth_path("maps"),
+        Truth(
+            simulator="maps",
+            parameters=SIMULATOR.prior.names,
+            data=SIMULATOR.data,
+            theta=theta[:1],
+            true=zeros,
+            control=zeros,
+            varied=theta[:1],
+            response=None,
+            sample=sample,
+            again=TrueAgain(theta=theta, fields=again),
+        ),
+    )
+    drawn = Drawn(
+        data=SIMULATOR.data, generated=zeros, response=zeros, sample=many(1.15, "generated")
+    )
+    emulated.save(paths.emulation_path("toy"), drawn)
+    monkeypatch.setattr(OnlyDraws, "restore", lambda *_, **__: LognormalEmulator(1.15))
+    for stage, name in (("summarise", "power"), ("train", "exact"), ("draw", "exact")):
+        linear_run.stage(stage, name)
+    linear_run.stage("diagnose")
+    verdict = storage.load_json(paths.DIAGNOSES / "exact.json")
+    storage.save_json(paths.COVERAGE, {"estimators": {"exact": verdict | {"published": True}}})
+    linear_run.stage("ask", "toy")
+
+    found = storage.load_json(paths.asked_path("toy"))
+    assert (found["fields"], found["why"], found["left_out"]) == (60, "", {})
+    said, masses = found["readings"]["exact"], found["masses"]["power"]
+    draws = storage.load_draws(paths.DRAWS / "exact.safetensors")
+    for sort in ("generated", "control"):
+        assert said[sort]["nats"]["true"] == pytest.approx(draws.log_prob_truth.mean())
+    assert said["generated"]["nats"]["p"] < 0.001 < 0.01 < said["control"]["nats"]["p"]
+    assert masses["generated"]["p"] < 0.01 < masses["control"]["p"]
 
 
 def test_equal_seeds_give_equal_files(folder: Path) -> None:

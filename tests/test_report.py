@@ -14,11 +14,13 @@ import pytest
 
 import finished_run
 from sbipipe import report, storage, writing
+from sbipipe.emulation.asked import Asked
 from sbipipe.figures.gallery import Gallery, draw_all
 from sbipipe.gate.sharpness import estimate
 from sbipipe.gate.verdict import Advice, Estimate
 from sbipipe.records import dump, load
 from sbipipe.results import run as results
+from sbipipe.results.asked import Hearing
 from sbipipe.results.learning import Learning
 from sbipipe.results.mended import Recalibrated
 from sbipipe.results.posteriors import EXAMPLES
@@ -203,10 +205,35 @@ def test_without_an_emulator_there_is_no_trace(run_results: Results, run_gallery
 def test_an_emulator_that_could_not_be_checked_says_why(
     run_results: Results, run_gallery: Gallery
 ) -> None:
-    bare = replace(run_results, emulations=(), unchecked={"nle": "vectors, not <fields>"})
+    mute = Asked(simulator="cdm", fields=0, why="none <yet>", readings={}, left_out={}, masses={})
+    bare = replace(
+        run_results,
+        emulations=(),
+        unchecked={"nle": "vectors, not <fields>"},
+        asked={"nle": Hearing(asked=mute)},
+    )
     text = report.page(bare, run_gallery)
+    assert "No published estimator was asked about the fields of nle: none &lt;yet&gt;." in text
+    assert "From generated fields" not in text
     assert "beside true ones: vectors, not &lt;fields&gt;." in text
     assert "reduced chi-squared" not in text
+
+
+def test_what_published_estimators_found_is_said(
+    run_results: Results, run_page: str, run_gallery: Gallery
+) -> None:
+    assert "None of them tells these fields from true ones." in run_page
+    assert "Not asked: surface reads surfaces" in run_page
+    found = run_results.asked["model"]
+    assert len(found.lines) == 3 * len(run_results.estimators)
+    npe = found.asked.readings["npe"]
+    nats = npe.generated["nats"]
+    seen = replace(npe, generated=npe.generated | {"nats": replace(nats, p=1e-4)}, control={})
+    asked = replace(found.asked, readings=found.asked.readings | {"npe": seen})
+    changed = replace(run_results, asked={"model": Hearing(asked=asked)})
+    text = report.page(changed, run_gallery)
+    assert "They tell these fields from true ones: npe (nats at the truth)." in text
+    assert "no true fields of other seeds" in text
 
 
 def test_how_well_a_spectrum_is_predicted_is_said(

@@ -32,6 +32,7 @@ OF_KIND = {
     "recalibrate": "recalibrations",
     "truth": "simulators",
     "draw_fields": "emulators",
+    "ask": "emulators",
 }
 """The family that the entries of a stage name a kind of."""
 
@@ -48,6 +49,7 @@ SHARED = {
     "compare": ("summaries", "emulators"),
     "budget": ("estimators",),
     "imitate": ("emulators",),
+    "ask": ("estimators", "recalibrations", "summaries"),
 }
 """Families of which a stage uses a kind that is named elsewhere: the weights that it reads change
 with the kind's own code (`project.stamped`), but not with what the kind imports. Estimators of

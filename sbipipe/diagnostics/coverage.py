@@ -48,7 +48,7 @@ class Coverage:
     def __call__(self, draws: PosteriorDraws, rng: Generator) -> tuple[Result, ...]:
         """One result, "hpd", whose `statistic` is the Kolmogorov-Smirnov distance."""
         failed = uniformity.failed(draws)
-        u = self._ranks(draws, failed, rng)
+        u = uniformity.outward_ranks(draws, rng)
         distance, p_value = uniformity.kolmogorov_smirnov(u)
         held = float(np.mean(u <= 0.68))
         why = f"68 % regions hold the truth in {100 * held:.0f} % of {len(u)} simulations"
@@ -65,12 +65,6 @@ class Coverage:
                 outwards=True,
             ),
         )
-
-    def _ranks(self, draws: PosteriorDraws, failed: Mask, rng: Generator) -> Array:
-        size = uniformity.effective_draws(draws)
-        u = uniformity.pit(-draws.log_prob, -draws.log_prob_truth, size, rng)
-        u[failed | np.isneginf(draws.log_prob_truth)] = 1.0
-        return u
 
     def _curve(self, u: Array) -> Curve:
         lower, upper = uniformity.simultaneous_band(len(u), self.level)

@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 
 from sbipipe import plugins, statistics
+from sbipipe.emulation.birthday import birthdays
 from sbipipe.emulation.classifier import classified
 from sbipipe.emulation.distributions import departures
 from sbipipe.emulation.emulated import Drawn
@@ -25,6 +26,7 @@ from sbipipe.emulation.truth import Truth
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Fields
 from sbipipe.physics.fields import at_most
+from sbipipe.protocols import Summariser
 from sbipipe.seeds import stream
 from sbipipe.statistics import Axis, Resolution, Statistic
 
@@ -101,6 +103,7 @@ def at_one_theta(truth: Truth, drawn: Drawn, seed: int) -> Sampled | str:
             "summary": _masses(summary(found), seed),
         },
         classifiers=_classifiers(summary(found), seed),
+        birthdays=birthdays(drawn.features, truth.sample, truth.data),
     )
 
 
@@ -151,10 +154,14 @@ def summary(found: Mapping[str, Found]) -> Trio:
     parts = [
         [statistics.stabilised(values, one.axes) for values in one.values] for one in found.values()
     ]
-    true, generated, control = (np.concatenate(one, -1) for one in zip(*parts, strict=True))
-    middle, scatter = true.mean((0, 1)), true.std((0, 1))
+    return _in_scatter(Trio(*(np.concatenate(one, -1) for one in zip(*parts, strict=True))))
+
+
+def _in_scatter(found: Trio) -> Trio:
+    """Each component that varies over true fields in units of its scatter there."""
+    middle, scatter = found.true.mean((0, 1)), found.true.std((0, 1))
     vary = scatter > 0
-    return Trio(*((x - middle)[..., vary] / scatter[vary] for x in (true, generated, control)))
+    return Trio(*((x - middle)[..., vary] / scatter[vary] for x in found))
 
 
 def pixels(sample: TrueSample, generated: Array, data: Fields) -> Trio:
@@ -184,6 +191,21 @@ def _masses(points: Trio, seed: int) -> Masses:
     return Masses(generated=mass(generated, true, seed), control=mass(control, true, seed))
 
 
+def masses_in(summarise: Summariser, sample: TrueSample, generated: Array, seed: int) -> Masses:
+    """PQMass in the components of a summary, each in units of its scatter over true fields.
+
+    Args:
+        generated: Fields with shape (G, e, C, *space), as many as true ones.
+        seed: The root of the random streams.
+    """
+    space = sample.true.shape[2:]
+    found = (
+        np.asarray(summarise(one.reshape(-1, *space)), np.float64).reshape(*one.shape[:2], -1)
+        for one in (sample.true, generated, sample.control)
+    )
+    return _masses(_in_scatter(Trio(*found)), seed)
+
+
 def _classifiers(vectors: Trio, seed: int) -> Classifiers:
     true, generated, control = vectors
     return Classifiers(
@@ -191,4 +213,4 @@ def _classifiers(vectors: Trio, seed: int) -> Classifiers:
     )
 
 
-__all__ = ["TESTED", "Found", "Trio", "at_one_theta", "measured", "pixels", "summary"]
+__all__ = ["TESTED", "Found", "Trio", "at_one_theta", "masses_in", "measured", "pixels", "summary"]

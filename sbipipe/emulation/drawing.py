@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sbipipe.emulation.birthday import drawn
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.simulating import TRUE
@@ -22,13 +23,19 @@ from sbipipe.seeds import stream
 
 
 def draw(
-    emulator: Emulator, truth: Truth, name: str, root: int, seen: Mapping[str, str] | None = None
+    emulator: Emulator,
+    truth: Truth,
+    name: str,
+    root: int,
+    seen: Mapping[str, str] | None = None,
+    birthday: int = 0,
 ) -> Drawn:
     """What an emulator of this name draws.
 
     Args:
         root: The seed of the run.
         seen: How it has seen a statistic before, by name.
+        birthday: The number of fields of the birthday test, where there is a sample.
     """
     rows = [
         emulator.draw(truth.varied, stream(root, "emulate", name, "response", i), same_noise=True)
@@ -36,11 +43,16 @@ def draw(
     ]
     rng = stream(root, "emulate", name, "held out")
     generated = at_each(emulator, truth.theta, DRAWN, rng)
+    features = {}
+    if truth.sample is not None and birthday:
+        theta = truth.sample.theta
+        features = drawn(emulator, theta, birthday, stream(root, "emulate", name, "birthday"))
     return Drawn(
         data=emulator.data,
         generated=generated,
         response=np.stack(rows),
         sample=None if truth.sample is None else _sample(emulator, truth.sample, name, root),
+        features=features,
         seen=seen or {},
     )
 

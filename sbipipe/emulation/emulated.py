@@ -12,6 +12,8 @@ from sbipipe import storage
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Fields, Weights
 
+FEATURES = "features/"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
@@ -23,6 +25,8 @@ class Drawn:
         response: Fields at its `varied`, one noise a row, with shape (R, V, C, *space).
         sample: As many fields as its `sample` has, in parts as large as a simulation, with shape
             (G, e, C, *space); None where it has none.
+        features: The features of many more fields there (`birthday`), each with shape (N, L); empty
+            where none were asked for.
         seen: How the emulator has seen a statistic before ("trained", "chosen", or "trained and
             chosen" by it), by the statistic's name.
     """
@@ -31,6 +35,7 @@ class Drawn:
     generated: Array
     response: Array
     sample: Array | None = None
+    features: Mapping[str, Array] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,6 +49,7 @@ def save(path: Path, found: Drawn | Unchecked) -> None:
         for name in ("generated", "response", "sample")
         if (values := getattr(found, name)) is not None
     }
+    arrays |= {f"{FEATURES}{name}": values for name, values in found.features.items()}
     meta = {"seen": dict(found.seen), **storage.describe(found.data)}
     storage.save_weights(path, Weights(arrays=arrays, meta=meta))
 
@@ -55,4 +61,10 @@ def load(path: Path) -> Drawn | Unchecked:
         return Unchecked(weights.meta["unchecked"])
     data = storage.described(weights.meta)
     assert isinstance(data, Fields)
-    return Drawn(data=data, seen=weights.meta["seen"], **weights.arrays)
+    arrays = {name: values for name, values in weights.arrays.items() if "/" not in name}
+    features = {
+        name.removeprefix(FEATURES): values
+        for name, values in weights.arrays.items()
+        if name.startswith(FEATURES)
+    }
+    return Drawn(data=data, seen=weights.meta["seen"], features=features, **arrays)

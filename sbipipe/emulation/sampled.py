@@ -6,7 +6,9 @@ other seeds, the control, beside the same true ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import field
 
 from sbipipe.records import Values, record
 
@@ -95,6 +97,36 @@ class Classifiers:
 
 
 @record
+class Pairs:
+    """The pairs of fields that are nearer than one of true fields would be.
+
+    Attributes:
+        fields: The number of fields.
+        radius: The distance that one pair would be nearer than, in units of their scatter.
+        near: The number of pairs that are.
+        p: The probability of so many, were the fields true ones.
+    """
+
+    fields: int
+    radius: float
+    near: int
+    p: float
+
+    @property
+    def different(self) -> float:
+        """The number of different fields that would give so many pairs."""
+        return self.fields**2 / (2 * self.near) if self.near else math.inf
+
+
+@record
+class Birthday:
+    """Pairs of generated fields, and of true ones, by one feature."""
+
+    generated: Pairs
+    control: Pairs
+
+
+@record
 class Sampled:
     """Many fields at one theta.
 
@@ -106,6 +138,8 @@ class Sampled:
         distributions: The distributions of components, by the statistic.
         masses: PQMass, in "pixels" and in the "summary".
         classifiers: Classifiers that read the summary.
+        birthdays: The birthday test by each feature, "pixels" and "power"; empty where none was
+            asked for.
     """
 
     theta: Values
@@ -115,14 +149,17 @@ class Sampled:
     distributions: Mapping[str, Distributions]
     masses: Mapping[str, Masses]
     classifiers: Classifiers
+    birthdays: Mapping[str, Birthday] = field(default_factory=dict)
 
 
 __all__ = [
+    "Birthday",
     "Classified",
     "Classifiers",
     "Departure",
     "Distributions",
     "Mass",
     "Masses",
+    "Pairs",
     "Sampled",
 ]

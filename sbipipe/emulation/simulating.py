@@ -23,6 +23,9 @@ TRUE = 15
 EACH = 3
 """Fields kept of one simulation where a set is simulated: those of one box are not independent."""
 
+RETRIES = 10
+"""Seeds that may fail at one theta where a single field is simulated."""
+
 
 def simulated(
     simulator: Simulator, theta: Array, root: int, *labels: str | int
@@ -41,10 +44,27 @@ def simulated(
     """
     rows = kept(simulator)
     needed = -(-TRUE // len(rows))
+    return _seeds(simulator, theta, rows, needed, needed, root, labels)
+
+
+def _seeds(
+    simulator: Simulator,
+    theta: Array,
+    rows: Index,
+    needed: int,
+    most: int,
+    root: int,
+    labels: tuple[str | int, ...],
+) -> tuple[Array, int]:
+    """Fields of the first seeds that do not fail, (needed * rows, V, C, *space), and how many did.
+
+    Args:
+        most: Seeds that may fail.
+    """
     done: list[Array] = []
     failed: list[str] = []
     for number in itertools.count():
-        _stop(failed, needed, labels)
+        _stop(failed, most, labels)
         found = _attempt(simulator, theta, rows, root, labels, number)
         if isinstance(found, str):
             failed.append(found)
@@ -92,6 +112,23 @@ def simulations(
     return np.stack(done), len(failed)
 
 
+def one_at_each(
+    simulator: Simulator, theta: Array, root: int, *labels: str | int
+) -> tuple[Array, int]:
+    """A field of a simulation of its own at each theta (N, D), (N, C, *space), in parallel, and how
+    many seeds failed on the way.
+
+    Raises:
+        InputError: If more than `RETRIES` seeds fail at one theta.
+    """
+    first = apart(simulator.maps, 1)
+    found: list[tuple[Array, int]] = joblib.Parallel()(
+        joblib.delayed(_seeds)(simulator, one[None], first, 1, RETRIES, root, (*labels, i))
+        for i, one in enumerate(theta)
+    )
+    return np.concatenate([done[:, 0] for done, _ in found]), sum(failed for _, failed in found)
+
+
 def kept(simulator: Simulator) -> Index:
     """Fields of one simulation that are kept, far from each other."""
     return apart(simulator.maps, EACH)
@@ -136,4 +173,13 @@ def _row(simulator: Simulator, theta: Array, rows: Index, rng: Generator) -> Arr
     return found
 
 
-__all__ = ["EACH", "TRUE", "apart", "kept", "simulated", "simulated_for_each", "simulations"]
+__all__ = [
+    "EACH",
+    "TRUE",
+    "apart",
+    "kept",
+    "one_at_each",
+    "simulated",
+    "simulated_for_each",
+    "simulations",
+]

@@ -10,6 +10,8 @@ true fields of other seeds at the same theta, which are what a perfect emulator 
 phases, so that what differs is theta's doing.
 
 **Sample.** In the middle of the prior, many fields, twice, in whole simulations.
+
+**Again.** At the parameters of some test simulations, evenly chosen, one field of another seed.
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ import numpy as np
 
 from sbipipe.emulation.chi_squared import FEWEST as LEAST
 from sbipipe.emulation.sample import FEWEST, TrueSample
-from sbipipe.emulation.simulating import TRUE, apart, kept, simulated_for_each, simulations
-from sbipipe.emulation.truth import TrueResponse, Truth
+from sbipipe.emulation.simulating import (
+    TRUE,
+    apart,
+    kept,
+    one_at_each,
+    simulated_for_each,
+    simulations,
+)
+from sbipipe.emulation.truth import TrueAgain, TrueResponse, Truth
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, Fields, Generator, Index
 from sbipipe.protocols import Prior, Simulator
 from sbipipe.seeds import stream
@@ -89,7 +99,13 @@ def number(simulator: Simulator, parameters: int, fields: int) -> int:
 
 
 def find(
-    simulator: object, prior: Prior, test: Dataset, of: str, root: int, fields: int = 0
+    simulator: object,
+    prior: Prior,
+    test: Dataset,
+    of: str,
+    root: int,
+    fields: int = 0,
+    posteriors: int = 0,
 ) -> Truth | Unchecked:
     """The truth about a simulator.
 
@@ -99,12 +115,14 @@ def find(
         of: The simulator's name.
         root: The seed of the run.
         fields: How many there are in the sample at the fiducial theta, at least; 0 for none.
+        posteriors: The number of test simulations, at most, at whose theta there is one field of
+            another seed.
     """
     if not isinstance(test.data, Fields):
         return Unchecked(f"{of} gives vectors, not fields")
     runs = simulator if isinstance(simulator, Simulator) else None
     theta, true = held_out(test, prior, stream(root, "emulate", of, "held out"))
-    failed, control, response, many = 0, None, None, None
+    failed, control, response, many, other = 0, None, None, None, None
     if runs and runs.maps < TRUE:
         true, failed = _at_each(runs, theta, root, of, "true")
     if true.shape[1] < LEAST:
@@ -118,6 +136,9 @@ def find(
     if runs and fields:
         many, again = sampled(runs, moved[0], fields, root, of)
         failed += again
+    if runs and posteriors:
+        other, again = _again(runs, test, posteriors, root, of)
+        failed += again
     return Truth(
         simulator=of,
         parameters=prior.names,
@@ -128,6 +149,7 @@ def find(
         varied=moved,
         response=response,
         sample=many,
+        again=other,
         failed=failed,
     )
 
@@ -147,6 +169,16 @@ def _at_each(
     labels = [("emulate", of, what, t) for t in range(len(theta))]
     found = simulated_for_each(simulator, list(theta[:, None]), root, labels)
     return np.stack([fields[:, 0] for fields, _ in found]), sum(failed for _, failed in found)
+
+
+def _again(
+    simulator: Simulator, test: Dataset, count: int, root: int, of: str
+) -> tuple[TrueAgain, int]:
+    """A field of another seed at the theta of so many test simulations, and failures."""
+    _, first = np.unique(test.group, return_index=True)
+    theta = test.theta[first][evenly(len(first), count)]
+    fields, failed = one_at_each(simulator, theta, root, "emulate", of, "again")
+    return TrueAgain(theta=theta, fields=fields), failed
 
 
 def sampled(

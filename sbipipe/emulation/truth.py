@@ -31,6 +31,19 @@ class TrueResponse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrueAgain:
+    """True fields of other seeds at the parameters of test simulations.
+
+    Attributes:
+        theta: The parameters, with shape (N, D).
+        fields: One field at each, with shape (N, C, *space).
+    """
+
+    theta: Array
+    fields: Array
+
+
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """True fields of one simulator.
 
@@ -46,6 +59,7 @@ class Truth:
         response: True fields at `varied`; None where there is no simulator to ask.
         sample: Many true fields at the fiducial theta; None where there is no simulator to ask, and
             where none are asked for.
+        again: Fields of other seeds at the parameters of test simulations; None in the same cases.
         failed: The number of simulations that failed and were replaced by others.
     """
 
@@ -58,6 +72,7 @@ class Truth:
     varied: Array
     response: TrueResponse | None
     sample: TrueSample | None = None
+    again: TrueAgain | None = None
     failed: int = 0
 
     def like(self, drawn: Fields) -> Truth:
@@ -77,6 +92,7 @@ class Truth:
             control=None if self.control is None else _blocks(self.control, cells),
             response=response,
             sample=self.sample and self.sample.mapped(lambda x: _blocks(x, cells)),
+            again=self.again and replace(self.again, fields=average(self.again.fields, cells)),
         )
 
 
@@ -106,6 +122,9 @@ def save(path: Path, found: Truth | Unchecked, identity: str = "") -> None:
         if value is not None
     }
     written |= found.sample.arrays if found.sample else {}
+    if found.again:
+        fields = np.asarray(found.again.fields, np.float32)
+        written |= {"again/theta": found.again.theta, "again/fields": fields}
     meta = {
         "simulator": found.simulator,
         "parameters": found.parameters,
@@ -130,6 +149,9 @@ def load(path: Path) -> Truth | Unchecked:
         response = TrueResponse(
             true=arrays["response/true"], control=arrays["response/control"], each=meta["each"]
         )
+    again = None
+    if "again/theta" in arrays:
+        again = TrueAgain(theta=arrays["again/theta"], fields=arrays["again/fields"])
     return Truth(
         simulator=meta["simulator"],
         parameters=tuple(meta["parameters"]),
@@ -140,5 +162,6 @@ def load(path: Path) -> Truth | Unchecked:
         varied=arrays["varied"],
         response=response,
         sample=TrueSample.restored(arrays),
+        again=again,
         failed=meta["failed"],
     )

@@ -90,6 +90,17 @@ def pit(values: Array, truth: Array, size: Index, rng: Generator) -> Array:
     return np.asarray((rank + rng.random(len(truth))) / (size + 1))
 
 
+def outward_ranks(draws: PosteriorDraws, rng: Generator) -> Array:
+    """The mass of the smallest highest-density region that holds the truth, u with shape (B,):
+    uniform for an exact posterior.
+
+    A failed observation and a truth of zero density lie outside every region: u = 1.
+    """
+    u = pit(-draws.log_prob, -draws.log_prob_truth, effective_draws(draws), rng)
+    u[failed(draws) | np.isneginf(draws.log_prob_truth)] = 1.0
+    return u
+
+
 def ecdf(u: Array) -> Array:
     """Share of u at or below each point of the grid, with shape (K + 1,)."""
     return np.asarray(np.searchsorted(np.sort(u), GRID, side="right") / len(u))

@@ -12,9 +12,11 @@ from sbipipe import paths, storage
 from sbipipe.config import Params
 from sbipipe.emulation import emulated, truth
 from sbipipe.emulation.judgement import Against, Judgement, Nearness
+from sbipipe.emulation.sampled import Masses, Pairs
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
+from sbipipe.results import asked as asked_results
 from sbipipe.results import sampled
 from sbipipe.results.headline import Headline
 
@@ -49,6 +51,7 @@ class Emulation:
             where it scores none, or scores without noise.
         spectrum: How its predicted spectrum and the bars of that do on held-out simulations, by
             name; nothing where it predicts none.
+        masses: PQMass of many fields at one theta in the study's own summaries, by name.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Emulation:
     maps: tuple[Maps, ...]
     noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     spectrum: Mapping[str, float] = field(default_factory=dict)
+    masses: Mapping[str, Masses] = field(default_factory=dict)
 
     @property
     def nearness(self) -> dict[str, Nearness]:
@@ -72,11 +76,22 @@ class Emulation:
     @property
     def remembers(self) -> str:
         """In what its fields come too near to be new, in words; empty where in nothing."""
-        found = self.nearness
-        level = LEVEL / len(found)
-        return "; ".join(
-            f"{what} (p = {one.p:.2g})" for what, one in found.items() if one.p <= level
-        )
+        found, birthdays = self.nearness, self.birthdays
+        level = LEVEL / (len(found) + len(birthdays))
+        near = [f"{what} (p = {one.p:.2g})" for what, one in found.items() if one.p <= level]
+        return "; ".join(near + [
+            f"{one.near:,} pairs of {one.fields:,} fields are alike in {what}, as if there were "
+            f"{one.different:,.0f} different ones"
+            for what, one in birthdays.items() if one.p <= level
+        ])  # fmt: skip
+
+    @property
+    def birthdays(self) -> dict[str, Pairs]:
+        """The pairs that are alike among many of its fields at one theta, by feature."""
+        found = self.judgement.at_one_theta
+        if isinstance(found, str):
+            return {}
+        return {what: one.generated for what, one in found.birthdays.items()}
 
     @property
     def headlines(self) -> tuple[Headline, ...]:
@@ -87,7 +102,9 @@ class Emulation:
     def sampled(self) -> tuple[Headline, ...]:
         """What is found of many fields at one theta; empty where there are none."""
         found = self.judgement.at_one_theta
-        return () if isinstance(found, str) else tuple(sampled.lines(found, self.judgement.seen))
+        if isinstance(found, str):
+            return ()
+        return tuple(sampled.lines(found, self.judgement.seen, self.masses))
 
 
 def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
@@ -96,10 +113,11 @@ def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
     Raises:
         InputError: If what is said of one is missing.
     """
-    found = judgements(params)
+    found, asked = judgements(params), asked_results.read(params)
     unchecked = {name: str(one["unchecked"]) for name, one in found.items() if "unchecked" in one}
     checked = (name for name in found if name not in unchecked)
-    return tuple(_read(params, name, found[name]) for name in checked), unchecked
+    read = (_read(params, name, found[name], asked[name].asked.masses) for name in checked)
+    return tuple(read), unchecked
 
 
 def judgements(params: Params) -> dict[str, Any]:
@@ -107,7 +125,7 @@ def judgements(params: Params) -> dict[str, Any]:
     return {name: storage.load_json(paths.judgement_path(name)) for name in params.emulate}
 
 
-def _read(params: Params, name: str, plain: Any) -> Emulation:
+def _read(params: Params, name: str, plain: Any, masses: Mapping[str, Masses]) -> Emulation:
     judgement = load(Judgement, plain, paths.judgement_path(name))
     drawn = emulated.load(paths.emulation_path(name))
     true = truth.load(paths.truth_path(params.simulator_of(name)))
@@ -118,7 +136,7 @@ def _read(params: Params, name: str, plain: Any) -> Emulation:
     found = emulation(name, judgement, true.like(drawn.data).true, drawn.generated)
     scored = about.get("monte_carlo", {}).items()
     noise = {split: one for split, one in scored if one["mean_draws"]}
-    return replace(found, noise=noise, spectrum=notes.get("spectrum", {}))
+    return replace(found, noise=noise, spectrum=notes.get("spectrum", {}), masses=masses)
 
 
 def emulation(name: str, judgement: Judgement, true: Array, generated: Array) -> Emulation:

@@ -18,7 +18,9 @@ from sbipipe.config import Params, read_params
 from sbipipe.posteriors.comparison import Comparison, Pair
 from sbipipe.posteriors.price import idle
 from sbipipe.records import load
+from sbipipe.results import asked as asked_results
 from sbipipe.results import emulation as emulation_results
+from sbipipe.results.asked import Hearing
 from sbipipe.results.calibration import Judged, judged
 from sbipipe.results.emulation import Emulation
 from sbipipe.results.ladder import Ladder, ladders
@@ -54,6 +56,7 @@ class Results:
         stages: The times of the stages.
         emulations: The emulators, beside the truth.
         unchecked: Those of them that could not be checked, with the reason.
+        asked: The emulators before the published estimators, by name.
         sources: The law that each diagnostic tests, with its source, by the name of its entry.
     """
 
@@ -76,6 +79,7 @@ class Results:
     stages: tuple[Stage, ...]
     emulations: tuple[Emulation, ...]
     unchecked: Mapping[str, str]
+    asked: Mapping[str, Hearing]
     sources: Mapping[str, str]
 
     @property
@@ -149,6 +153,7 @@ def read() -> Results:
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,
+        asked=asked_results.read(params),
         sources={
             name: plugins.description("diagnostics", entry.kind)
             for name, entry in params.diagnose.items()

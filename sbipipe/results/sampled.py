@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sbipipe.emulation.sampled import Departure, Masses, Sampled
+from sbipipe.emulation.sampled import Birthday, Departure, Masses, Sampled
 from sbipipe.results.headline import Headline
 
 WORDS = {"pixels": "pixels", "summary": "statistics"}
@@ -13,11 +13,14 @@ RATE = 0.05
 """The share of components of true fields whose p is below it."""
 
 
-def lines(found: Sampled, seen: Mapping[str, str]) -> Iterator[Headline]:
+def lines(
+    found: Sampled, seen: Mapping[str, str], own: Mapping[str, Masses] | None = None
+) -> Iterator[Headline]:
     """Every test, for the generated fields and for the control.
 
     Args:
         seen: How the emulator has seen a statistic before, by the statistic.
+        own: PQMass in the study's own summaries, by name.
     """
     for statistic, one in found.distributions.items():
         for test, generated in one.generated.items():
@@ -25,8 +28,10 @@ def lines(found: Sampled, seen: Mapping[str, str]) -> Iterator[Headline]:
             yield from _of_test(f"{statistic.capitalize()}, {test}", *pair, seen.get(statistic, ""))
     known = ", ".join(f"{name}: {how}" for name, how in seen.items() if name in found.summary)
     for what, masses in found.masses.items():
-        own = known if what == "summary" else ""
-        yield from _of_masses(f"PQMass in {WORDS[what]}", masses, own)
+        how = known if what == "summary" else ""
+        yield from _of_masses(f"PQMass in {WORDS[what]}", masses, how)
+    for name, masses in (own or {}).items():
+        yield from _of_masses(f"PQMass in the summary {name}", masses, "")
     yield Headline(
         what="Classifier that reads statistics: area under its ROC curve",
         generated=found.classifiers.generated.auc,
@@ -35,6 +40,30 @@ def lines(found: Sampled, seen: Mapping[str, str]) -> Iterator[Headline]:
         se=found.classifiers.generated.se,
         control_se=found.classifiers.control.se,
         seen=known,
+    )
+    for what, birthday in found.birthdays.items():
+        yield from _of_birthday(what, birthday)
+
+
+def _of_birthday(what: str, one: Birthday) -> Iterator[Headline]:
+    fields = f"{one.generated.fields:,} fields"
+    yield Headline(
+        what=f"Birthday test of {fields} in {what}: pairs nearer than one of true fields would be",
+        generated=one.generated.near,
+        control=one.control.near,
+        ideal="about 1",
+    )
+    yield Headline(
+        what="… p",
+        generated=one.generated.p,
+        control=one.control.p,
+        ideal="1",
+    )
+    yield Headline(
+        what="… different fields that would give as many",
+        generated=one.generated.different,
+        control=one.control.different,
+        ideal="unknown (no pair), or very many",
     )
 
 

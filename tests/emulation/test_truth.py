@@ -15,6 +15,7 @@ from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.sample import FEWEST
 from sbipipe.emulation.truth import Truth
 from sbipipe.emulation.unchecked import Unchecked
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Generator
 from sbipipe.priors.as_drawn import AsDrawn
 from sbipipe.priors.prior import uniform_prior
@@ -139,9 +140,23 @@ def test_simulations_of_a_sample_that_fail_are_replaced_and_counted() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> Truth:
-    one = true_fields.find(SIMULATOR, SIMULATOR.prior, held_out(), "maps", 3, 50)
+    one = true_fields.find(SIMULATOR, SIMULATOR.prior, held_out(), "maps", 3, 50, 20)
     assert isinstance(one, Truth)
     return one
+
+
+def test_fields_of_other_seeds_lie_at_parameters_of_test_simulations(found: Truth) -> None:
+    rows = held_out()
+    assert found.again is not None
+    np.testing.assert_array_equal(found.again.theta, rows.theta[evenly(60, 20)])
+    assert found.again.fields.shape == (20, 1, 16, 16)
+    assert (found.again.fields != rows.x[evenly(60, 20)]).mean() > 0.99
+    theta = np.array([[1.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
+    one, failed = simulating.one_at_each(Noise(15, 0.5), theta, 3, "noise")
+    assert failed > 0
+    assert len(np.unique(one)) == one.size == 3 * 64
+    with pytest.raises(InputError, match="11 seeds failed: ArithmeticError: an empty pixel"):
+        simulating.one_at_each(Noise(1, 1.0), theta, 0, "noise")
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +203,8 @@ def test_coarser_fields_have_the_same_means_on_fewer_pixels(found: Truth) -> Non
     assert coarse.data.geometry.pixels == (4, 4)
     assert coarse.sample is not None
     assert coarse.sample.control.shape == (50, 1, 1, 4, 4)
+    assert coarse.again is not None
+    assert coarse.again.fields.shape == (20, 1, 4, 4)
     assert coarse.true.shape == (10, 15, 1, 4, 4)
     np.testing.assert_allclose(coarse.true.mean((-2, -1)), found.true.mean((-2, -1)), atol=1e-5)
     np.testing.assert_allclose(
@@ -214,6 +231,10 @@ def test_what_is_saved_comes_back(found: Truth, tmp_path: Path, has_simulator: b
         for name in ("theta", "true", "control"):
             expected = np.asarray(getattr(one.sample, name), np.float32)
             np.testing.assert_allclose(getattr(back.sample, name), expected)
+    assert (back.again is None) == (one.again is None) == (not has_simulator)
+    if back.again and one.again:
+        np.testing.assert_array_equal(back.again.theta, one.again.theta)
+        np.testing.assert_array_equal(back.again.fields, one.again.fields)
     plain = ("simulator", "parameters", "data", "failed")
     assert all(getattr(back, name) == getattr(one, name) for name in plain)
     truth.save(tmp_path / "none.safetensors", Unchecked("why"))

@@ -11,6 +11,9 @@ from sbipipe.emulators.diffusion.schedule import Learned, Schedule, Terms
 from sbipipe.learning.schedules import Cosine
 from sbipipe.records import Count, Positive, beside, plugin
 
+DRAWN = 6_000
+"""Fields of the birthday test, times steps, at most."""
+
 
 @plugin
 class Network:
@@ -134,6 +137,11 @@ class Settings:
                     f"{name}: given {getattr(self, name)}; allowed with conditioning "
                     f"{self.conditioning}: none"
                 )
+
+    @property
+    def birthday(self) -> int:
+        """Fields of the birthday test, at most; those of many steps are drawn slowly."""
+        return DRAWN // self.sampler.steps
 
     @property
     def seen(self) -> dict[str, str]:
