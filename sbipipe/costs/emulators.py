@@ -22,7 +22,7 @@ from sbipipe.emulation.simulating import TRUE
 from sbipipe.emulation.true_fields import DRAWN, THETAS, number, varied
 from sbipipe.interfaces import SPLITS, Fields
 from sbipipe.learning.chebyshev import surface_data
-from sbipipe.protocols import Scores, Simulator
+from sbipipe.protocols import Scores, Simulator, Slow
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
 from sbipipe.statistics import Resolution
@@ -75,8 +75,11 @@ def _stages(params: Params, name: str, rows: Rows, fitted: Fitted) -> Iterator[S
     fields = sum(_scored(params, name, rows, s) for s in SPLITS if isinstance(emulator, Scores))
     seconds = fields * _score(cast(Scores, emulator), rows) if fields else 0.0
     yield Stage(name=f"score@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
+    kind, theta = plugins.emulator(params, name), rows.part(0, FEW).theta
+    many = params.judge.birthday
+    many = min(many, kind.birthday) if isinstance(kind, Slow) else many
     held_out, moved = THETAS * DRAWN, TRUE * varied(len(rows.prior.names))
-    fields, theta = held_out + moved + params.judge.fields, rows.part(0, FEW).theta
+    fields = held_out + moved + params.judge.fields + many
     seconds = fields * once_warm(lambda: emulator.draw(theta, stream(0, "trial"))) / FEW
     yield Stage(name=f"draw_fields@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
     yield _judged(params, name, emulator.data)
@@ -94,7 +97,8 @@ def _truth(params: Params, name: str, rows: Rows, each: float | None) -> Stage:
     simulator = plugins.simulator(params, name)
     seconds, of = 0.0, "nothing to simulate"
     if isinstance(simulator, Simulator) and each is not None:
-        count = number(simulator, len(rows.prior.names), params.judge.fields)
+        posteriors = min(params.judge.posteriors, rows.simulations["test"])
+        count = number(simulator, len(rows.prior.names), params.judge.fields, posteriors)
         seconds, of = count * each / params.runtime.workers, f"{count} simulations"
     return Stage(name=f"truth@{name}", seconds=STARTING + seconds, of=of)
 

@@ -8,7 +8,7 @@ which takes about as long as drawing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -18,6 +18,7 @@ from sbipipe import plugins
 from sbipipe.config import Params
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.stage import STARTING, Stage
+from sbipipe.emulation.readers import sets_behind
 from sbipipe.gate.controls import control_draws, controls
 from sbipipe.gate.testing import run_tests
 from sbipipe.interfaces import Array, PosteriorDraws
@@ -43,14 +44,36 @@ def judging(
             compared += few * _timed(compare_pair, "a", some, "b", some, stream(0, "trial"))[1]
         pairs += few
         if set(names) & set(params.exact):
-            others = set(names) - set(params.exact)
-            drawn = [f"draw@{n}" if n in params.train else f"recalibrate@{n}" for n in others]
-            compared += sum(before.get(stage) or 0.0 for stage in drawn)
+            compared += _drawing(params, set(names) - set(params.exact), before)
     of = f"{len(params.estimators)} estimators and their controls"
     seconds = STARTING + tested / min(params.runtime.workers, len(params.estimators))
     yield Stage(name="diagnose", seconds=seconds, of=of)
     of = f"{pairs} pair{'s' if pairs != 1 else ''} of estimators"
     yield Stage(name="compare", seconds=STARTING + compared, of=of)
+    yield from _asked(params, sets, before)
+
+
+def _asked(
+    params: Params, sets: Mapping[str, Rows], before: Mapping[str, float | None]
+) -> Iterator[Stage]:
+    """What estimators find in emulated fields, and in as many true ones, if all are published."""
+    for name in params.emulate:
+        simulator = params.simulator_of(name)
+        n = sets[simulator].simulations["test"]
+        asked = min(n, params.judge.posteriors)
+        names = [
+            one for one in params.tested_on.get(simulator, ())
+            if not params.emulate.keys() & set(sets_behind(params, one))
+        ]  # fmt: skip
+        seconds = 2 * asked / n * _drawing(params, names, before)
+        of = f"{len(names)} estimators, {2 * asked} fields"
+        yield Stage(name=f"ask@{name}", seconds=STARTING + seconds, of=of)
+
+
+def _drawing(params: Params, names: Iterable[str], before: Mapping[str, float | None]) -> float:
+    """The seconds in which these estimators are drawn from for all test simulations."""
+    stages = (f"draw@{n}" if n in params.train else f"recalibrate@{n}" for n in names)
+    return sum(before.get(stage) or 0.0 for stage in stages)
 
 
 def _tests(params: Params, some: PosteriorDraws) -> None:

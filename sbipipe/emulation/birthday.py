@@ -4,7 +4,8 @@ Of N fields that are each one of K different ones, N^2 / (2 K) pairs are the sam
 paradox: Arora, Risteski & Zhang 2018, arXiv:1706.08224). So many fields are drawn at one theta, and
 pairs are counted that are nearer than true fields would be, which may have been moved and made a
 little noisy. A field is looked at in two ways: by its pixels, brought into a standard position
-(`physics.position`) and averaged to at most `SIDE` pixels along each axis, and by its log P(k).
+(`physics.position`) and averaged to at most `SIDE` pixels along each axis, and by its log P(k), in
+bands (`physics.bands`).
 
 **How near true fields would come** is known of as many pairs as there are true fields, and of N
 fields extrapolated. Of M pairs of true fields of different simulations, let r_1 <= ... <= r_m be
@@ -29,12 +30,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import torch
 from scipy import stats
 
-from sbipipe.emulation import spectra
 from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.sampled import Birthday, Pairs
 from sbipipe.interfaces import Array, Fields, Generator, Index
+from sbipipe.physics.bands import bands_of
 from sbipipe.physics.fields import at_most
 from sbipipe.physics.position import standard_position
 from sbipipe.protocols import Emulator
@@ -58,7 +60,7 @@ CHUNK = 2_000
 def features(fields: Array, data: Fields) -> dict[str, Array]:
     """What is compared of fields (N, C, *space), each with shape (N, L)."""
     small = at_most(standard_position(fields), SIDE)
-    power = spectra.power(fields[None], data)[0]
+    power = bands_of(data.shape).power(torch.from_numpy(fields))[:, 1:].flatten(1).numpy()
     return {
         "pixels": small.reshape(len(fields), -1).astype(np.float32),
         "power": np.log(np.maximum(power, np.finfo(float).tiny)).astype(np.float32),

@@ -90,12 +90,12 @@ def varied(parameters: int) -> int:
     return 1 + min(parameters, VARIED) * len(QUANTILES)
 
 
-def number(simulator: Simulator, parameters: int, fields: int) -> int:
+def number(simulator: Simulator, parameters: int, fields: int, posteriors: int) -> int:
     """How many simulations `find` runs, if none fails."""
     each = -(-TRUE // len(kept(simulator)))
     held_out = THETAS * each * (1 if simulator.maps >= TRUE else 2)
     many = 2 * _simulations(simulator, fields)[0] if fields else 0
-    return held_out + 2 * each * varied(parameters) + many
+    return held_out + 2 * each * varied(parameters) + many + posteriors
 
 
 def find(

@@ -16,7 +16,6 @@ from sbipipe.emulation.sampled import Masses, Pairs
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError, load
-from sbipipe.results import asked as asked_results
 from sbipipe.results import sampled
 from sbipipe.results.headline import Headline
 
@@ -107,17 +106,21 @@ class Emulation:
         return tuple(sampled.lines(found, self.judgement.seen, self.masses))
 
 
-def read(params: Params) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
+def read(
+    params: Params, masses: Mapping[str, Mapping[str, Masses]]
+) -> tuple[tuple[Emulation, ...], Mapping[str, str]]:
     """The emulators of a run, and those that could not be checked with the reason.
+
+    Args:
+        masses: PQMass in the study's own summaries, by emulator.
 
     Raises:
         InputError: If what is said of one is missing.
     """
-    found, asked = judgements(params), asked_results.read(params)
+    found = judgements(params)
     unchecked = {name: str(one["unchecked"]) for name, one in found.items() if "unchecked" in one}
     checked = (name for name in found if name not in unchecked)
-    read = (_read(params, name, found[name], asked[name].asked.masses) for name in checked)
-    return tuple(read), unchecked
+    return tuple(_read(params, name, found[name], masses[name]) for name in checked), unchecked
 
 
 def judgements(params: Params) -> dict[str, Any]:

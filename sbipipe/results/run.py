@@ -124,7 +124,9 @@ def read() -> Results:
     comparison = load(Comparison, storage.load_json(paths.COMPARISON), paths.COMPARISON)
     draws = {n: storage.load_draws(paths.DRAWS / f"{n}.safetensors") for n in params.estimators}
     fits, tested = histories(params), params.tested_on
-    emulations, unchecked = emulation_results.read(params)
+    asked = asked_results.read(params)
+    masses = {name: one.asked.masses for name, one in asked.items()}
+    emulations, unchecked = emulation_results.read(params, masses)
     return Results(
         params=params,
         text=Path("params.yaml").read_text(),
@@ -153,7 +155,7 @@ def read() -> Results:
         stages=tuple(stages(fits, draws)),
         emulations=emulations,
         unchecked=unchecked,
-        asked=asked_results.read(params),
+        asked=asked,
         sources={
             name: plugins.description("diagnostics", entry.kind)
             for name, entry in params.diagnose.items()

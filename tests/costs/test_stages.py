@@ -133,7 +133,7 @@ def test_what_is_made_of_emulators_has_a_line() -> None:
     assert found.params
     seconds = {one.name: one.seconds for one in lines_of(found.params)}
     every = {
-        f"{stage}@{name}" for stage in ("emulate", "draw_fields", "judge", "score")
+        f"{stage}@{name}" for stage in ("emulate", "draw_fields", "judge", "score", "ask")
         for name in ("fine", "coarse", "again")
     }  # fmt: skip
     assert every | {"truth@maps", "train@s", "draw@s", "recalibrate@s+tempered"} <= set(seconds)

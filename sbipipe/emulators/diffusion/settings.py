@@ -141,7 +141,7 @@ class Settings:
     @property
     def birthday(self) -> int:
         """Fields of the birthday test, at most; those of many steps are drawn slowly."""
-        return DRAWN // self.sampler.steps
+        return DRAWN // (self.student or self.sampler).steps
 
     @property
     def seen(self) -> dict[str, str]:
