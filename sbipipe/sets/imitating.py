@@ -86,7 +86,8 @@ def borrowed(
 
 def check_alike(where: str, entry: Imitate, own: Data, other: Data) -> None:
     """Raise InputError where what imitates gives other rows than what is imitated."""
-    known, given = _known(own), _known(other)
+    both = {one.quantity for one in (own, other) if isinstance(one, Fields)}
+    known, given = (_known(one, Fields.quantity not in both) for one in (own, other))
     if known != given:
         raise InputError(
             f"{where}.by: given {entry.by!r}, whose rows are {given}; allowed: rows like those of "
@@ -94,15 +95,20 @@ def check_alike(where: str, entry: Imitate, own: Data, other: Data) -> None:
         )
 
 
-def _known(data: Data) -> str:
-    """What rows are, in words."""
+def _known(data: Data, told: bool) -> str:
+    """What rows are, in words.
+
+    Args:
+        told: Whether to say what a pixel holds, which simulations made elsewhere do not say.
+    """
     if not isinstance(data, Fields):
         return f"vectors of {', '.join(data.components)}"
     geometry = data.geometry
     size = "" if geometry.box is None else f" over {geometry.box:g} {geometry.unit}"
     edges = "periodic" if geometry.periodic else "not periodic"
     pixels = " x ".join(map(str, geometry.pixels))
-    return f"fields of {', '.join(data.channels)} on {pixels} pixels{size}, {edges}"
+    holds = f" ({data.quantity})" if told else ""
+    return f"fields of {', '.join(data.channels)}{holds} on {pixels} pixels{size}, {edges}"
 
 
 def check_same_prior(where: str, entry: Imitate, own: Prior, other: Prior) -> None:

@@ -59,7 +59,8 @@ class Lognormal:
         box: The side of the map [Mpc/h].
         thickness: The thickness of the slab [Mpc/h].
         pixels: The number of pixels along each side.
-        output: What a pixel holds: "log" for log(1 + delta), "delta" for delta.
+        output: What a pixel holds: "log" for ln(1 + delta), "log10" for log10(1 + delta), which
+            maps of `particle_mesh` hold, "delta" for delta.
     """
 
     prior: cosmology.CosmologyPrior = Field(default_factory=cosmology.default_prior)
@@ -69,7 +70,7 @@ class Lognormal:
     box: Annotated[float, Field(gt=0)] = 250.0
     thickness: Annotated[float, Field(gt=0)] = 25.0
     pixels: Annotated[int, Field(ge=2, le=1024)] = 32
-    output: Literal["log", "delta"] = "log"
+    output: Literal["log", "log10", "delta"] = "log"
 
     @staticmethod
     def quick() -> dict[str, Any]:
@@ -86,8 +87,8 @@ class Lognormal:
     @property
     def data(self) -> Fields:
         geometry = Geometry(pixels=(self.pixels,) * 2, box=self.box)
-        quantity = "ln(1 + delta)" if self.output == "log" else "delta"
-        return Fields(geometry=geometry, channels=("density",), quantity=quantity)
+        quantity = {"log": "ln(1 + delta)", "log10": "log10(1 + delta)", "delta": "delta"}
+        return Fields(geometry=geometry, channels=("density",), quantity=quantity[self.output])
 
     def power(self, theta: Array) -> Array:
         """P_g at every length of k that the grid has, (N, 2) -> (N, K) [(Mpc/h)^2]."""
@@ -109,7 +110,7 @@ class Lognormal:
             g = fields.gaussian_field(noise, power[modes.of_mode], self.box)
             logs.append(g - (modes.modes @ power) / self.box**2 / 2)
         y = np.stack(logs)[:, None]
-        return (y if self.output == "log" else np.expm1(y)).astype(np.float32)
+        return (np.expm1(y) if self.output == "delta" else y / self._unit).astype(np.float32)
 
     def log_likelihood(self, theta: Array, x: Array) -> Array:
         """log p(x | theta) in nats, (n, B, 2) and (B, 1, pixels, pixels) -> (n, B).
@@ -127,8 +128,9 @@ class Lognormal:
 
     def _block(self, theta: Array, x: Array) -> Array:
         """`log_likelihood` of a few observations."""
-        possible = np.full(len(x), self.output == "log") | (x > -1).all((1, 2, 3))
-        y = x if self.output == "log" else np.log1p(np.where(x > -1, x, 0.0))
+        delta = self.output == "delta"
+        possible = np.full(len(x), not delta) | (x > -1).all((1, 2, 3))
+        y = np.log1p(np.where(x > -1, x, 0.0)) if delta else x * self._unit
         sums, mean_mode = self._sufficient(y)
         log_omega, variance, inside = self._coordinates(theta)
         t, N = self._table, self.pixels**2
@@ -140,8 +142,13 @@ class Lognormal:
             + np.sqrt(N) * mean_mode * t.mean_shift(log_omega)
             + variance * N * t.squared_shift(log_omega)
         )
-        jacobian = 0.0 if self.output == "log" else np.sqrt(N) * mean_mode
+        jacobian = np.sqrt(N) * mean_mode if delta else -N * np.log(self._unit)
         return np.where(inside & possible, -0.5 * minus_two_log_p - jacobian, -np.inf)
+
+    @property
+    def _unit(self) -> float:
+        """ln(1 + delta) of a pixel with the value 1, where that is a logarithm."""
+        return float(np.log(10)) if self.output == "log10" else 1.0
 
     def _sufficient(self, y: Array) -> tuple[Array, Array]:
         """S with shape (B, K), and Y_0 with shape (B,)."""

@@ -1,6 +1,7 @@
 """Sets whose rows to learn from another forward model gives: whose rows they are, and refusals."""
 
 from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,13 @@ def test_rows_of_another_sort_are_refused(other: Any, words: str) -> None:
     ) as told:
         check_alike("imitate.mock", ENTRY, maps(64), other)
     assert words in str(told.value)
+
+
+def test_another_quantity_is_refused_where_both_are_told() -> None:
+    logs, delta = (replace(maps(64), quantity=what) for what in ("ln(1 + delta)", "delta"))
+    check_alike("imitate.mock", ENTRY, logs, maps(64))
+    with pytest.raises(InputError, match=r"of density \(delta\) on 64 x 64 pixels"):
+        check_alike("imitate.mock", ENTRY, logs, delta)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def covariance(simulator, theta):
     return phase @ power / box**2
 
 
-@pytest.mark.parametrize("output", ["log", "delta"])
+@pytest.mark.parametrize("output", ["log", "log10", "delta"])
 def test_likelihood_is_the_density_of_a_multivariate_normal(output):
     simulator = Lognormal(output=output, **TINY)
     rng = stream(0, "likelihood")
@@ -34,8 +34,9 @@ def test_likelihood_is_the_density_of_a_multivariate_normal(output):
     x = simulator.simulate(theta[0], rng).astype(np.float64)
     found = simulator.log_likelihood(theta, x)
     for b in range(2):
-        y = (np.log1p(x[b]) if output == "delta" else x[b]).ravel()
-        jacobian = -y.sum() if output == "delta" else 0.0
+        logs = {"log": x[b], "log10": x[b] * np.log(10), "delta": np.log1p(np.maximum(x[b], -0.9))}
+        y = logs[output].ravel()
+        jacobian = {"log": 0.0, "log10": y.size * np.log(np.log(10)), "delta": -y.sum()}[output]
         for i in range(3):
             C = covariance(simulator, theta[i, b])
             mean = np.full(16, -C[0, 0] / 2)
@@ -76,12 +77,12 @@ def test_mode_zero_has_the_power_of_the_fundamental_mode():
     assert power[0] == power[1]
 
 
-@pytest.mark.parametrize("output", ["log", "delta"])
+@pytest.mark.parametrize("output", ["log", "log10", "delta"])
 def test_simulated_fields_have_their_power_and_mean(output):
     simulator = Lognormal(pixels=16, output=output)
     theta, n = np.array([0.4, 0.7]), 1500
     x = simulator.simulate(np.tile(theta, (n, 1)), stream(2, "power")).astype(np.float64)
-    y = np.log1p(x) if output == "delta" else x
+    y = np.log1p(x) if output == "delta" else x * {"log": 1.0, "log10": np.log(10)}[output]
     shells = fields.shells(16, 2, simulator.box)
     squares = np.abs(np.fft.fft2(y[:, 0])) ** 2 * (simulator.box / 16**2) ** 2
     found = np.bincount(shells.of_mode.ravel(), squares.mean(0).ravel())[1:] / shells.modes[1:]
