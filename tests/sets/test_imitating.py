@@ -1,7 +1,7 @@
 """Sets whose rows to learn from another forward model gives: whose rows they are, and refusals."""
 
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
