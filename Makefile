@@ -16,11 +16,12 @@ repro: $(STAMP)  ## Run the whole pipeline on params.yaml; the page is reports/i
 	dvc repro
 	@echo "Read reports/index.html"
 
+# Two files of tests at a time, with a thread each: threads that share small steps wait for each other.
 test: $(STAMP)  ## Lint, check types and run every test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, disk and memory
 	sbipipe check
