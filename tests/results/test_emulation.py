@@ -47,7 +47,7 @@ def test_how_well_a_spectrum_is_predicted_is_read_off_the_history(
         path = paths.history_path("emulate", "model")
         notes = {"spectrum": {"covered_68": 0.7}}
         storage.save_history(path, replace(storage.load_history(path), notes=notes))
-        (found,), _ = emulation_results.read(read_params())
+        (found,), _ = emulation_results.read(read_params(), {"model": {}})
     assert found.spectrum == notes["spectrum"]
 
 
