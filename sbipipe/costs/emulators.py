@@ -1,7 +1,7 @@
 """What it takes to fit an emulator, to let it draw and score, and to judge what it draws.
 
-Fields are drawn and scored by the model that a trial of the fit left behind. What the judge takes
-most of its time for is measured on noise.
+Fields are drawn and scored by the model that a trial of the fit left behind. What the judge
+measures is measured on noise.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from sbipipe.statistics import Resolution
 
 FEW = 32
 """The fields that are drawn or scored."""
+
+MEASURING = 0.5
+"""The share of its time for which the judge measures statistics; the rest compares them."""
 
 
 def emulated(
@@ -111,8 +114,8 @@ def _judged(params: Params, name: str, data: Fields) -> Stage:
     """
     simulates = isinstance(plugins.simulator(params, params.simulator_of(name)), Simulator)
     fields = (DRAWN + 2 * TRUE) * THETAS + 3 * params.judge.fields * simulates
-    seconds = STARTING + fields * _measured(data)
-    return Stage(name=f"judge@{name}", seconds=seconds, of=f"{fields} fields")
+    seconds = fields * _measured(data) / MEASURING
+    return Stage(name=f"judge@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
 
 
 def _measured(data: Fields) -> float:
