@@ -6,7 +6,6 @@ since the first may compile.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from sbipipe import plugins, project
 from sbipipe.budgets.curve import learns_nothing
 from sbipipe.config import Params, Simulate, Simulations
 from sbipipe.costs.cost import Cost
+from sbipipe.costs.timing import timed
 from sbipipe.gate.planning import outlook
 from sbipipe.interfaces import SPLITS, Array, Dataset, Index
 from sbipipe.names import dangling, entries, unnamed
@@ -357,7 +357,5 @@ def measure(simulator: Simulator, theta: Array, seed: int) -> tuple[float, tuple
     rows = simulator.simulate(theta, rng)
     found: list[float] = []
     while len(found) < TIMES and sum(found) < LONG:
-        start = time.perf_counter()
-        simulator.simulate(theta, rng)
-        found.append(time.perf_counter() - start)
+        found.append(timed(lambda: simulator.simulate(theta, rng)))
     return min(found), tuple(rows.shape[1:])

@@ -3,9 +3,9 @@ known."""
 
 from sbipipe import paths, plugins, project, runtime
 from sbipipe.config import read_params
-from sbipipe.emulation import drawing, emulated, truth
+from sbipipe.emulation import birthday, drawing, emulated, truth
 from sbipipe.emulation.unchecked import Unchecked
-from sbipipe.protocols import Informed, Slow
+from sbipipe.protocols import Informed
 
 
 def main(name: str) -> None:
@@ -14,8 +14,7 @@ def main(name: str) -> None:
     if not isinstance(true, Unchecked):
         kind = plugins.emulator(params, name)
         seen = kind.seen if isinstance(kind, Informed) else {}
-        most = params.judge.birthday
-        many = min(most, kind.birthday) if isinstance(kind, Slow) else most
+        many = birthday.number(kind, params.judge.birthday)
         emulator = project.emulator(params, name)
         drawn = drawing.draw(emulator, true, name, params.seed, seen, many)
     emulated.save(paths.emulation_path(name), true if isinstance(true, Unchecked) else drawn)

@@ -18,14 +18,15 @@ from sbipipe.costs.fits import Fitted, fit
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.stage import STARTING, Stage
 from sbipipe.costs.timing import once_warm
+from sbipipe.emulation import birthday
+from sbipipe.emulation.measured import RESOLUTION
 from sbipipe.emulation.simulating import TRUE
 from sbipipe.emulation.true_fields import DRAWN, THETAS, number, varied
 from sbipipe.interfaces import SPLITS, Fields
 from sbipipe.learning.chebyshev import surface_data
-from sbipipe.protocols import Scores, Simulator, Slow
+from sbipipe.protocols import EmulatorKind, Scores, Simulator
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
-from sbipipe.statistics import Resolution
 
 FEW = 32
 """The fields that are drawn or scored."""
@@ -50,12 +51,13 @@ def emulated(
         rows = simulated[params.simulator_of(name)]
         begun = fitted.get(params.emulate[name].of)
         begins = None if begun is None else begun.emulator
+        kind = plugins.emulator(params, name)
         try:
-            fitted[name] = fit(plugins.emulator(params, name), rows, device, begins)
+            fitted[name] = fit(kind, rows, device, begins)
         except InputError as error:
             problems = (f"emulate.{name}.{problem}" for problem in error.problems)
             raise InputError(*problems) from error
-        stages += _stages(params, name, rows, fitted[name])
+        stages += _stages(params, name, kind, rows, fitted[name])
         emulator = fitted[name].emulator
         if isinstance(emulator, Scores):
             scored[name] = _surfaces(rows, emulator)
@@ -70,7 +72,9 @@ def _depth(params: Params, name: str) -> int:
     return 1 + _depth(params, of) if of in params.emulate else 0
 
 
-def _stages(params: Params, name: str, rows: Rows, fitted: Fitted) -> Iterator[Stage]:
+def _stages(
+    params: Params, name: str, kind: EmulatorKind, rows: Rows, fitted: Fitted
+) -> Iterator[Stage]:
     """The stages of one entry, whose simulator has these rows."""
     emulator = fitted.emulator
     of = f"{rows.number['train']} fields"
@@ -78,9 +82,8 @@ def _stages(params: Params, name: str, rows: Rows, fitted: Fitted) -> Iterator[S
     fields = sum(_scored(params, name, rows, s) for s in SPLITS if isinstance(emulator, Scores))
     seconds = fields * _score(cast(Scores, emulator), rows) if fields else 0.0
     yield Stage(name=f"score@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
-    kind, theta = plugins.emulator(params, name), rows.part(0, FEW).theta
-    many = params.judge.birthday
-    many = min(many, kind.birthday) if isinstance(kind, Slow) else many
+    theta = rows.part(0, FEW).theta
+    many = birthday.number(kind, params.judge.birthday)
     held_out, moved = THETAS * DRAWN, TRUE * varied(len(rows.prior.names))
     fields = held_out + moved + params.judge.fields + many
     seconds = fields * once_warm(lambda: emulator.draw(theta, stream(0, "trial"))) / FEW
@@ -121,9 +124,8 @@ def _judged(params: Params, name: str, data: Fields) -> Stage:
 def _measured(data: Fields) -> float:
     """The seconds of all statistics of a field."""
     x = stream(0, "trial").standard_normal((FEW, *data.shape)).astype(np.float32)
-    resolution = Resolution(bands=None, thresholds=12)
     kinds = [kind for kind in plugins.statistics_of(data).values() if not kind.obstacle(data)]
-    statistics = [kind.of(x, data, resolution) for kind in kinds]
+    statistics = [kind.of(x, data, RESOLUTION) for kind in kinds]
     return once_warm(lambda: [one.measure(x, data) for one in statistics]) / FEW
 
 

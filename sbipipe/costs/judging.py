@@ -7,10 +7,9 @@ which takes about as long as drawing.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from sbipipe import plugins
 from sbipipe.config import Params
 from sbipipe.costs.rows import Rows
 from sbipipe.costs.stage import STARTING, Stage
+from sbipipe.costs.timing import timed
 from sbipipe.emulation.readers import sets_behind
 from sbipipe.gate.controls import control_draws, controls
 from sbipipe.gate.testing import run_tests
@@ -38,10 +38,10 @@ def judging(
     for simulator, names in params.tested_on.items():
         rows = sets[simulator]
         some = _normal(params, rows.prior.names, rows.simulations["test"])
-        tested += len(names) * _timed(_tests, params, some)[1]
+        tested += len(names) * timed(partial(_tests, params, some))
         few = len(list(combinations(names, 2)))
         if few:
-            compared += few * _timed(compare_pair, "a", some, "b", some, stream(0, "trial"))[1]
+            compared += few * timed(partial(compare_pair, "a", some, "b", some, stream(0, "trial")))
         pairs += few
         if set(names) & set(params.exact):
             compared += _drawing(params, set(names) - set(params.exact), before)
@@ -106,12 +106,6 @@ def _normal(params: Params, names: tuple[str, ...], n: int) -> PosteriorDraws:
         seconds=0.0,
         given={f"s{i}": column for i, column in enumerate(theta.T)},
     )
-
-
-def _timed(work: Callable[..., Any], *given: Any) -> tuple[Any, float]:
-    """What `work` returns, and the seconds that it took."""
-    start = time.perf_counter()
-    return work(*given), time.perf_counter() - start
 
 
 __all__ = ["judging"]

@@ -39,7 +39,7 @@ from sbipipe.interfaces import Array, Fields, Generator, Index
 from sbipipe.physics.bands import bands_of
 from sbipipe.physics.fields import at_most
 from sbipipe.physics.position import standard_position
-from sbipipe.protocols import Emulator
+from sbipipe.protocols import Emulator, EmulatorKind, Slow
 
 SIDE = 8
 """Pixels along an axis of a field in a standard position, at most."""
@@ -65,6 +65,11 @@ def features(fields: Array, data: Fields) -> dict[str, Array]:
         "pixels": small.reshape(len(fields), -1).astype(np.float32),
         "power": np.log(np.maximum(power, np.finfo(float).tiny)).astype(np.float32),
     }
+
+
+def number(kind: EmulatorKind, asked: int) -> int:
+    """How many fields an emulator of this kind draws, where so many are asked for."""
+    return min(asked, kind.birthday) if isinstance(kind, Slow) else asked
 
 
 def drawn(emulator: Emulator, theta: Array, count: int, rng: Generator) -> dict[str, Array]:
@@ -150,4 +155,4 @@ def _together(parts: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
     return {name: np.concatenate([part[name] for part in every]) for name in every[0]}
 
 
-__all__ = ["birthday", "birthdays", "drawn", "features", "near", "reach"]
+__all__ = ["birthday", "birthdays", "drawn", "features", "near", "number", "reach"]

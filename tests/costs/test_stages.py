@@ -28,6 +28,7 @@ from sbipipe.learning.schedules import Cosine
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Conditioned, Prior
 from sbipipe.sampling.condition import condition
+from watch import Watch
 
 QUICK = {"hidden": 8, "ensemble": 2, "optimisation": {"steps": 10}}
 STUDY = {
@@ -53,21 +54,11 @@ STUDY = {
 QUICK_DIFFUSION = {**Diffusion.quick(), "choose": "loss", "refine": 0}
 
 
-@dataclass
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now: float = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
 @dataclass(frozen=True)
 class Slow:
     """A kind of emulator that takes as long as it says."""
 
-    clock: Clock
+    clock: Watch
     optimisation: Cosine = field(default_factory=lambda: Cosine(epochs=20, batch=64))
 
     def fit(self, train: Dataset, *_: Any) -> tuple[Any, History]:
@@ -143,8 +134,8 @@ def test_what_is_made_of_emulators_has_a_line() -> None:
 
 def test_a_fit_takes_as_long_as_its_rows_and_epochs_say(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that a fit moves by 1 + 0.01 n seconds, and its training by 2 + 0.1 n an epoch."""
-    clock = Clock()
-    monkeypatch.setattr(fits, "time", clock)
+    clock = Watch()
+    monkeypatch.setattr(fits.time, "perf_counter", clock)
     rows = Rows(
         some=linear_rows(), number={"train": 5_000, "valid": 500},
         simulations={"train": 5_000, "valid": 500}, prior=uniform_prior(a=(0.0, 1.0)),

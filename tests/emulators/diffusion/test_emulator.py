@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import rows_of, simulated
 from sbipipe import storage
@@ -173,27 +174,13 @@ def test_a_coarse_model_scores_whole_fields_and_draws_coarse_ones(tmp_path: Path
         fit(make(coarsen=3))
 
 
-class InterruptedFitError(Exception):
-    """Stands for a kill."""
-
-
 @pytest.mark.parametrize("conditioning", ["factorised", "film"])
 def test_an_interrupted_fit_ends_with_the_same_weights(tmp_path, monkeypatch, conditioning):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     kind = make(conditioning=conditioning)
     expected = fit(kind).weights.arrays
-    loss, calls = learning.noise_loss, []
-
-    def interrupted(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) > 11:
-            raise InterruptedFitError
-        return loss(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(learning, "noise_loss", interrupted)
-        with pytest.raises(InterruptedFitError):
-            fit(kind, checkpoint=tmp_path)
+    with interrupted(monkeypatch, learning, "noise_loss", 11):
+        fit(kind, checkpoint=tmp_path)
     assert list(tmp_path.iterdir())
     resumed = fit(kind, checkpoint=tmp_path).weights.arrays
     for name, value in expected.items():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import simulated
 from sbipipe.emulators.diffusion import Diffusion
@@ -115,27 +116,13 @@ def test_a_student_draws_its_teachers_fields_with_the_power_of_true_ones(
     np.testing.assert_allclose(power.mean((0, 1)), expected.mean((0, 1)), rtol=0.15)
 
 
-class KilledError(Exception):
-    """Stands for a kill."""
-
-
 def test_a_student_that_was_killed_ends_with_the_same_weights(
     teacher: DiffusionEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     expected = taught(student(), teacher).weights.arrays
-    loss, calls = students.path_loss, list[int]()
-
-    def killed(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) > 4:
-            raise KilledError
-        return loss(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(students, "path_loss", killed)
-        with pytest.raises(KilledError):
-            taught(student(), teacher, checkpoint=tmp_path)
+    with interrupted(monkeypatch, students, "path_loss", 4):
+        taught(student(), teacher, checkpoint=tmp_path)
     assert list(tmp_path.iterdir())
     found = taught(student(), teacher, checkpoint=tmp_path).weights.arrays
     for name, value in expected.items():

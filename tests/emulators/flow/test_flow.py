@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import rows_of, simulated
 from sbipipe import storage
@@ -167,27 +168,13 @@ def test_weights_of_another_flow_are_an_error_but_scoring_may_change(
     assert np.isnan(sharp.surfaces(TEST.x)).all()
 
 
-class InterruptedFitError(Exception):
-    """Stands for a kill."""
-
-
 @pytest.mark.parametrize("phase", ["negative_gain", "missed"])
 def test_an_interrupted_fit_ends_with_the_same_weights(tmp_path, monkeypatch, phase: str) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     kind = make(couplings=2)
     expected = fit(kind).weights.arrays
-    loss, calls = getattr(learning, phase), []
-
-    def interrupted(*arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) > 11:
-            raise InterruptedFitError
-        return loss(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(learning, phase, interrupted)
-        with pytest.raises(InterruptedFitError):
-            fit(kind, checkpoint=tmp_path)
+    with interrupted(monkeypatch, learning, phase, 11):
+        fit(kind, checkpoint=tmp_path)
     assert list(tmp_path.iterdir())
     resumed = fit(kind, checkpoint=tmp_path).weights.arrays
     for name, value in expected.items():
