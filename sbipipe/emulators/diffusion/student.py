@@ -18,11 +18,10 @@ level, so g_i is the root of the ratio of true to drawn mean power,
 
     log g_i = (log P_true - log P_i) / 2,     log P = sum_m a_m T_m(s) in every band,
 
-with P_true from the training fields and P_i from fields that the student's first i steps draw. A
-field's power in a band of n modes scatters about P as in a gamma distribution, whatever n, so a
-solves sum (p / P - 1) T_m = 0 (McCullagh & Nelder 1989, chapter 8), by Fisher's scoring. The last
-step's powers are those of fields in the simulator's units, to which the map of pixels (`pixels`)
-leads, so their ratio is taken a few times. The mode k = 0, the field's mean, is left as it is.
+with P_true from the training fields and P_i from fields that the student's first i steps draw
+(`learning.mean_power`). The last step's powers are those of fields in the simulator's units, to
+which the map of pixels (`pixels`) leads, so their ratio is taken a few times. The mode k = 0, the
+field's mean, is left as it is.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ from sbipipe.emulators.diffusion.frame import Frame
 from sbipipe.emulators.diffusion.linear import LinearDenoiser
 from sbipipe.emulators.diffusion.network import UNet
 from sbipipe.interfaces import History, Run
+from sbipipe.learning.mean_power import log_mean_power
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.schedules import Cosine
 from sbipipe.learning.training import Rows, optimise
@@ -48,7 +48,7 @@ HELD_OUT = 8
 DRAWN, TOGETHER = 1024, 128
 """Fields from which the power of each step is measured, and those that are drawn at once."""
 
-_SCORINGS, _ROUNDS = 20, 3
+_ROUNDS = 3
 
 
 class Student(nn.Module):
@@ -182,16 +182,8 @@ def _excluding_mean(log_ratio: Tensor) -> Tensor:
 
 
 def log_power(fields: Tensor, s: Tensor, linear: LinearDenoiser) -> Tensor:
-    """a, the logarithm of the mean power of fields (N, C, *space) in every band as a polynomial of
-    s (N, D), with shape (b, C, M)."""
-    terms, p = linear.basis(s.double()), linear.bands.power(fields)
-    flat = p.flatten(1)
-    gram = torch.linalg.cholesky(terms.T @ terms)
-    a = torch.zeros(terms.shape[1], flat.shape[1], dtype=torch.float64)
-    a[0] = flat.mean(0).log()
-    for _ in range(_SCORINGS):
-        a = a + torch.cholesky_solve(terms.T @ (flat / (terms @ a).exp() - 1), gram)
-    return a.T.reshape(*p.shape[1:], -1)
+    """a of fields (N, C, *space) at s (N, D), with shape (b, C, M)."""
+    return log_mean_power(linear.bands.power(fields), linear.basis(s.double()))
 
 
 __all__ = ["Student", "amplify", "learn", "log_power", "path_loss"]

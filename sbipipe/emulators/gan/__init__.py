@@ -3,8 +3,9 @@ r"""A generative adversarial network, which draws fields in one pass.
 A generator turns noise and theta into fields; a critic learns to tell them from true ones, and the
 generator to please it (`game`). Both are `periodic`, built for fields that wrap around, or
 `cosmogan`, those of Mustafa et al. 2019. Of the generators along the way, the one is kept whose
-fields resemble held-out ones most (`score`). Such a model has no likelihood, so no estimator may be
-`of` it. `docs/gan.md` is the guide.
+fields resemble held-out ones most (`score`); that of `periodic` is given the power of true fields
+(`amplified`). Such a model has no likelihood, so no estimator may be `of` it. `docs/gan.md` is the
+guide.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter
 from torch import nn
 from torch.nn import functional
 
+from sbipipe.emulators.gan.amplified import Amplified
 from sbipipe.emulators.gan.cosmogan import LEVELS, CosmoCritic, CosmoGenerator
 from sbipipe.emulators.gan.emulator import GanEmulator
 from sbipipe.emulators.gan.game import Duel
@@ -95,8 +97,11 @@ class Gan(Settings):
             "config.optimisation",
             str(self.trained),
         )
+        drawer = self._drawer(generator, data, len(columns)).to(run.device)
+        if isinstance(drawer, Amplified):
+            drawer.match(torch.from_numpy(train.x), s, pixels, run)
         emulator = GanEmulator(
-            prior=prior, settings=self, pixels=pixels, generator=generator, data=data,
+            prior=prior, settings=self, pixels=pixels, generator=drawer, data=data,
             device=run.device,
         )  # fmt: skip
         return emulator, history
@@ -105,8 +110,9 @@ class Gan(Settings):
         """The emulator that gave these weights, on this device."""
         check_same(weights, self.trained)
         data = TypeAdapter(Fields).validate_python(weights.meta["data"])
+        conditions = len(self.told(prior.names))
         with torch_scope(0):
-            generator = self._generator(data, len(self.told(prior.names)))
+            generator = self._drawer(self._generator(data, conditions), data, conditions)
         load_named(generator, weights.arrays, "generator/")
         pixels = Pixels(weights.arrays["pixels/value"], weights.arrays["pixels/level"])
         return GanEmulator(
@@ -152,6 +158,14 @@ class Gan(Settings):
             levels=self._levels(data.geometry.pixels), maps=self.maps,
             bend=functional.silu if self.bend == "silu" else functional.relu,
         )  # fmt: skip
+
+    def _drawer(
+        self, generator: PeriodicGenerator | CosmoGenerator, data: Fields, conditions: int
+    ) -> Amplified | CosmoGenerator:
+        """What draws, once the game is over."""
+        if isinstance(generator, CosmoGenerator):
+            return generator
+        return Amplified(generator, data.shape, conditions)
 
     def _critic(self, data: Fields, conditions: int) -> PeriodicCritic | CosmoCritic:
         if self.architecture == "cosmogan":
