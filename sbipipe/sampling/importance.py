@@ -1,9 +1,11 @@
 """Draws by Pareto-smoothed importance sampling, for any number of parameters.
 
-The proposal is a multivariate t in the unbounded space u, where the prior is a standard normal,
-fitted by population Monte Carlo (`mixture`). The weights are Pareto-smoothed (Vehtari et al. 2024,
-JMLR 25:72). Where the Pareto shape k-hat exceeds 0.5 a mixture of many t takes over, and an
-observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
+The proposal is a mixture in the unbounded space u, where the prior is a standard normal. Where
+draws near the posterior are known, it is several multivariate t that are like them; where these do
+not do, or none are known, it is one that is fitted by population Monte Carlo (`mixture`). The
+weights are Pareto-smoothed (Vehtari et al. 2024, JMLR 25:72). Where their shape k-hat exceeds 0.5 a
+mixture of many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC
+(`chains`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scipy import special
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.progress import announce
 from sbipipe.sampling.chains import STEPS, TOGETHER, WALKERS, Chain, evidence, run
-from sbipipe.sampling.mixture import Mixture, adapt, like, refine, the_prior
+from sbipipe.sampling.mixture import Mixture, adapt, around, like, refine, the_prior
 from sbipipe.sampling.near import Near, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
@@ -29,7 +31,11 @@ EASIEST_K = 0.3
 """Pareto shape up to which a few particles do, if a third of them are effective."""
 
 EASY_K = 0.5
-"""Pareto shape beyond which weights have no variance, and one component does not do."""
+"""The same, if half of them are; beyond it weights have no variance, and one component does not
+do."""
+
+AROUND = 8
+"""Components that are like draws near the posterior."""
 
 _POOLS = (1.5, 2.0, 3.0, 4.0)
 """Weighted draws for each that is kept, from which a posterior takes the fewest that do."""
@@ -48,7 +54,7 @@ class ImportancePosterior(FromDensity):
     Attributes:
         particles: The number in each round of adaptation, at most, and of those that estimate the
             evidence; four times as many do where few of them are effective.
-        near: Where adaptation begins; None begins with the prior.
+        near: Draws near the posteriors, tried first; None begins with the prior.
         largest_k: Pareto shape beyond which MCMC is run; minus infinity runs it always.
         k_hat: Pareto shape of each observation, with shape (B,).
     """
@@ -68,7 +74,7 @@ class ImportancePosterior(FromDensity):
 
     @property
     def _search(self) -> float:
-        return _ROUNDS * self._adapting + self.particles
+        return (1 if self.near else _ROUNDS) * self._adapting + self.particles
 
     @property
     def _per_draw(self) -> float:
@@ -83,25 +89,36 @@ class ImportancePosterior(FromDensity):
         return lambda u, which: self._likelihood(u, x[which])
 
     def _prepare(self, rows: slice) -> Array:
-        x, rng = self.x[rows], stream(0, "adapt", rows.start)
-        start = like(begin(self.near, x)) if self.near else the_prior(len(x), self._dims)
+        x, log_evidence = self.x[rows], np.full(len(self.x[rows]), np.nan)
+        self._proposals[rows.start] = []
+        left, start = np.arange(len(x)), the_prior(len(x), self._dims)
+        if self.near:
+            draws = begin(self.near, x)
+            rng = stream(0, "near", rows.start)
+            mixture = around(draws, np.ones(draws.shape[:2]), AROUND, rng)
+            found = self._weigh(mixture, x, self.particles, rng)
+            easy, left = np.flatnonzero(self._easy(found)), np.flatnonzero(~self._easy(found))
+            log_evidence[easy] = self._keep(rows, easy, mixture.of(easy), found.of(easy))
+            start = like(draws).of(left)
+        if len(left):
+            log_evidence[left] = self._adapted(rows, left, start)
+        return log_evidence
+
+    def _adapted(self, rows: slice, which: Index, start: Mixture) -> Array:
+        """log Z (b,) of the observations `which` of a block, by one component that adapts."""
+        x, rng = self.x[rows][which], stream(0, "adapt", rows.start)
         mixture = adapt(self._given(x), start, self._adapting, rng)
-        self._proposals[rows.start] = [_Proposal(which=np.arange(len(x)), mixture=mixture)]
         found = self._weigh(mixture, x, self.particles, stream(0, "weigh", rows.start))
-        k_hat, log_evidence = found.k_hat, found.log_evidence
-        self._pools[rows] = found.pool
-        few = effective_size(relative(found.log_weight)) < self.particles / 3
-        uneasy = np.flatnonzero(~(k_hat <= min(self.largest_k, EASIEST_K)) | few)
-        if len(uneasy):
-            found = self._weigh(mixture.of(uneasy), x[uneasy], 4 * self.particles, rng)
-            k_hat[uneasy], log_evidence[uneasy] = found.k_hat, found.log_evidence
-            self._pools[rows.start + uneasy] = found.pool
-        self.k_hat[rows] = k_hat
-        largest = min(self.largest_k, EASY_K)
-        poor = np.flatnonzero(np.isfinite(log_evidence[uneasy]) & ~(k_hat[uneasy] <= largest))
-        if len(poor):
-            which = uneasy[poor]
-            log_evidence[which] = self._with_many(rows, which, found.of(poor), rng)
+        log_evidence = self._keep(rows, which, mixture, found)
+        hard = np.flatnonzero(~self._easy(found))
+        if len(hard):
+            again = self._weigh(mixture.of(hard), x[hard], 4 * self.particles, rng)
+            log_evidence[hard] = self._keep(rows, which[hard], mixture.of(hard), again)
+            largest = min(self.largest_k, EASY_K)
+            poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~(again.k_hat <= largest))
+            if len(poor):
+                found = again.of(poor)
+                log_evidence[hard[poor]] = self._with_many(rows, which[hard[poor]], found, rng)
         return log_evidence
 
     def _with_many(self, rows: slice, which: Index, found: _Weighed, rng: Generator) -> Array:
@@ -110,21 +127,30 @@ class ImportancePosterior(FromDensity):
         announce(len(x) * _ROUNDS * 4 * self.particles)
         mixture = refine(self._given(x), found.u, found.log_weight, rng)
         again = self._weigh(mixture, x, 4 * self.particles, rng)
-        better = again.k_hat <= self.largest_k
-        (first,) = self._proposals[rows.start]
-        kept = np.setdiff1d(first.which, which[better])
-        self._proposals[rows.start] = [
-            _Proposal(which=kept, mixture=first.mixture.of(kept)),
-            _Proposal(which=which[better], mixture=mixture.of(better)),
-        ]
+        better = np.flatnonzero(again.k_hat <= self.largest_k)
+        self._keep(rows, which[better], mixture.of(better), again.of(better))
         log_evidence = again.log_evidence
         self.k_hat[rows.start + which] = again.k_hat
-        self._pools[rows.start + which[better]] = again.pool[better]
-        poor = np.flatnonzero(~better)
+        poor = np.setdiff1d(np.arange(len(which)), better)
         for some in np.array_split(poor, max(1, -(-len(poor) // TOGETHER))):
             if len(some):
                 log_evidence[some] = self._run_chains(rows.start + which[some], again.of(some), rng)
         return log_evidence
+
+    def _keep(self, rows: slice, which: Index, mixture: Mixture, found: _Weighed) -> Array:
+        """Draw these observations with this proposal, and no other; returns their log Z (b,)."""
+        others = [one.without(which) for one in self._proposals[rows.start]]
+        own = _Proposal(which=which, mixture=mixture)
+        self._proposals[rows.start] = [one for one in (*others, own) if len(one.which)]
+        self.k_hat[rows.start + which] = found.k_hat
+        self._pools[rows.start + which] = found.pool
+        return found.log_evidence.copy()
+
+    def _easy(self, found: _Weighed) -> Mask:
+        """Observations (b,) for which as few particles do."""
+        share, most = effective_size(relative(found.log_weight)) / len(found.u), self.largest_k
+        some = (share >= 1 / 3) & (found.k_hat <= min(most, EASIEST_K))
+        return np.asarray(some | (share >= 1 / 2) & (found.k_hat <= min(most, EASY_K)))
 
     def _weigh(self, mixture: Mixture, x: Array, n: int, rng: Generator) -> _Weighed:
         u = mixture.sample(n, rng)
@@ -211,6 +237,10 @@ class _Proposal:
     def of(self, which: Index) -> _Proposal:
         """That of these observations among them."""
         return _Proposal(which=self.which[which], mixture=self.mixture.of(which))
+
+    def without(self, which: Index) -> _Proposal:
+        """That of all but these observations of the block."""
+        return self.of(np.flatnonzero(~np.isin(self.which, which)))
 
 
 @dataclass(frozen=True, kw_only=True)

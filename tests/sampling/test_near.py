@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from linear_posteriors import check_moments, gaussian, log_evidence, rng, whitened
 
+from closed_form import exact_posterior
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.near import begin
@@ -24,6 +25,27 @@ def test_good_and_bad_guides_lead_to_the_same_posterior(dims: int, wrong: float)
     np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
     samples = posterior.sample(N, rng(2))
     check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
+
+
+def test_draws_like_the_posterior_leave_nothing_to_adapt():
+    """Its evidence takes one set of particles; a guide elsewhere takes more."""
+    simulator, x = gaussian(5, 0.3, 10)
+    mean, covariance = exact_posterior(simulator, x)
+    noise = rng(5).standard_normal((256, len(x), 5)) @ np.linalg.cholesky(covariance).T
+    near = simulator.prior.to_unbounded(mean + noise)
+
+    def evaluations(draws: np.ndarray) -> int:
+        asked = []
+
+        def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+            asked.append(theta.shape[0] * theta.shape[1])
+            return simulator.log_likelihood(theta, x)
+
+        condition(log_density, simulator.prior, x, near=lambda x: draws)
+        return sum(asked)
+
+    assert evaluations(near) == 1024 * len(x)
+    assert evaluations(near + 2) > 2 * 1024 * len(x)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
