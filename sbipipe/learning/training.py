@@ -11,6 +11,9 @@ tensors and its history: an interrupted fit goes on from its checkpoint to the v
 have had. A checkpoint carries the fingerprint of its task (seed, settings, data, first weights);
 one of another task is not gone on from.
 
+A step of a network of vectors takes milliseconds, and threads that share one wait for each other:
+longer than they help, on a machine that has other work. So it is computed by one.
+
 Several processes (`processes`) each take a share of every batch, with noise of their own, and step
 together; the first of them writes the checkpoints.
 """
@@ -20,7 +23,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,9 @@ Score = Callable[[], float]
 """How bad the module is as it stands, where the loss does not say it."""
 
 CHECKPOINT_SECONDS = checkpoints.SECONDS
+
+VECTORS = 3
+"""Dimensions of tensors that hold some vectors for each row, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +171,8 @@ def optimise(
     )
     module.to(task.device)
     state = _begin(module, settings)
-    _train(state, task, keep)
+    with _threads(1 if all(rows.ndim <= VECTORS for rows in train) else torch.get_num_threads()):
+        _train(state, task, keep)
     module.load_state_dict(state.best)
     module.eval()
     return History(
@@ -173,6 +180,17 @@ def optimise(
         chosen={label: state.chosen + 1},
         seconds=state.seconds,
     )
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many of this process compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def tensors(*arrays: Any) -> Rows:

@@ -253,3 +253,22 @@ def test_a_kept_fit_is_not_done_again(tmp_path: Path) -> None:
     history = optimise(again, interrupted(again, 0), *line(), SETTINGS, run, keep=True)
     np.testing.assert_equal(state(again), state(whole))
     assert history.curves == expected.curves
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((8, 3), 1), ((8, 5, 3), 1), ((8, 1, 4, 4), 2)])
+def test_networks_of_vectors_learn_with_one_thread(shape: tuple[int, ...], expected: int):
+    """And networks of fields with all there are; afterwards there are as many as before."""
+    seen, before = set(), torch.get_num_threads()
+    net = nn.Linear(shape[-1], 1)
+
+    def loss(x: Tensor) -> Tensor:
+        seen.add(torch.get_num_threads())
+        return net(x).flatten(1).square().mean(1)
+
+    torch.set_num_threads(2)
+    try:
+        rows = (torch.ones(shape),)
+        optimise(net, loss, rows, rows, Cosine(epochs=1), Run(seed=1))
+        assert (seen, torch.get_num_threads()) == ({expected}, 2)
+    finally:
+        torch.set_num_threads(before)
