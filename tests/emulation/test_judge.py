@@ -224,9 +224,6 @@ def test_what_cannot_be_compared_says_why() -> None:
             truth, replace(drawn, generated=broken)
         ),
         "given 8 x 4 pixels; allowed: equal sides of at least 4": white_noise.drawn((1, 8, 4)),
-        "given fields that are not periodic; allowed: periodic ones": white_noise.drawn(
-            (1, 8, 8), periodic=False
-        ),
         "given 1 x 8 x 4 values a field; allowed: 1 x 8 x 8": (
             truth, replace(drawn, generated=drawn.generated[..., :4])
         ),
