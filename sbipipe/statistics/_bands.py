@@ -3,7 +3,7 @@ r"""The Fourier modes of a field gathered into bands of wavenumber, in any dimen
 k counts cycles along a side, k = |(i_1, ..., i_d)| with integers i, so that the fundamental mode
 has k = 1. The transform of a real field stores half of its modes; the others are their complex
 conjugates, so each stored mode counts twice, but for those of i_d = 0 and, on an even grid, of
-i_d = n/2, which are stored in full. Fields that are not periodic are tapered first (`physics.taper`).
+i_d = n/2, which are stored in full. Fields that are not periodic come tapered (`physics.taper`).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ quartic (K) ones of g = f - <f>, with D = |grad f|^2 and L the Laplacian,
     K0 = <g^4>,  K1 = <g^3 L>,  K2 = <g D L>,  K3 = <D^2>    (less their Gaussian parts),
 
 in units of the powers of sigma_0 and sigma_1 that make them pure numbers. Gradients are central
-differences over pixels. Of a map that is not periodic all but the mean are of pixels so far within that
-all differences stay on the map.
+differences over pixels. Of a map that is not periodic all but the mean are of pixels so far within
+that all differences stay on the map.
 """
 
 from __future__ import annotations

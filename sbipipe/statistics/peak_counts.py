@@ -24,6 +24,7 @@ from sbipipe.statistics import (
     middles,
     pixel_label,
 )
+from sbipipe.statistics._lenstools import HIGHEST
 
 __all__ = ["PeakCounts"]
 
@@ -62,7 +63,7 @@ class PeakCounts:
                 x=_heights(edges),
                 x_label=pixel_label(data, c),
                 y_label="peaks",
-                names=tuple(f"peaks, nu = {heights}" for heights in bins(edges, _lenstools.HIGHEST)),
+                names=tuple(f"peaks, nu = {heights}" for heights in bins(edges, HIGHEST)),
                 kinds=(Kind.COUNT,) * (len(edges) - 1),
             )
             for c, edges in enumerate(self.peaks)
@@ -80,7 +81,7 @@ def _edges(maps: Array, count: int, *, periodic: bool) -> Array:
     inner = np.empty(0)
     if len(heights):
         inner = np.unique(np.quantile(heights, np.linspace(0, 1, count + 1)[1:-1]))
-    return np.concatenate([[-_lenstools.HIGHEST], inner, [_lenstools.HIGHEST]])
+    return np.concatenate([[-HIGHEST], inner, [HIGHEST]])
 
 
 def _heights(edges: Array) -> Array:
