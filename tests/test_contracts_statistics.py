@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gaussian_maps import SIDE, grid, smooth
+from gaussian_maps import SIDE, grid, smooth, white
 from sbipipe import plugins, statistics
 from sbipipe.interfaces import Array
 from sbipipe.records import InputError
@@ -93,17 +93,47 @@ def test_every_field_has_finite_values(statistic: Statistic, field: Array) -> No
     assert np.isfinite(statistics.stabilised(values, axes)).all()
 
 
-def test_what_cannot_be_measured_is_said(kind: type[Statistic]) -> None:
-    """Fields that are not periodic have no obstacle only where nothing is taken to be periodic."""
-    assert kind.obstacle(DATA) == ""
-    shifted = np.roll(two_channels(3), SIDE // 2, -1)
-    patch = grid(channels=2, periodic=False)
-    if kind.obstacle(patch):
-        assert "periodic" in kind.obstacle(patch)
-    else:
-        made = kind.of(two_channels(3), DATA, RESOLUTION)
-        values = made.measure(two_channels(3), DATA)
-        np.testing.assert_allclose(made.measure(shifted, DATA), values)
+# Fields whose sides do not meet
+
+PATCH = grid(channels=2, box=100.0, periodic=False)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=["few", "whole"])
+def test_periodic_fields_say_the_same_where_nobody_knows(
+    kind: type[Statistic], resolution: Resolution
+) -> None:
+    """On average, of white noise; but for the modes on which the mean weighs, and for peaks on the
+    border, an eighth of all."""
+    f, g = white(150, seed=1), white(150, seed=2)
+    x = np.concatenate([np.exp(0.5 * f), np.exp(0.5 * f) + g], 1)
+    assert kind.obstacle(DATA) == kind.obstacle(PATCH) == ""
+    whole, within = (kind.of(x, data, resolution).measure(x, data) for data in (DATA, PATCH))
+    error = np.hypot(whole.std(0), within.std(0)) / np.sqrt(len(x))
+    differ = np.abs(whole.mean(0) - within.mean(0))
+    assert (differ < 4 * error + 0.13 * np.abs(whole.mean(0))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "margin"), [("peak_counts", 1), ("minkowski", 2), ("moments", 2), ("pixel_density", 0)]
+)
+def test_a_map_is_measured_where_its_surroundings_are_known(name: str, margin: int) -> None:
+    """A periodic map has the values of the same map with a margin of its other side around it."""
+    x = two_channels(5)
+    around = np.pad(x, ((0, 0), (0, 0), *[(margin, margin)] * 2), "wrap")
+    patch = grid(SIDE + 2 * margin, channels=2, periodic=False)
+    statistic = plugins.statistic(name).of(x, DATA, RESOLUTION)
+    found, expected = statistic.measure(around, patch), statistic.measure(x, DATA)
+    names = [label for axis in statistic.axes(DATA) for label in axis.names]
+    there = np.array([label != "mean" for label in names])  # the mean is that of all pixels
+    np.testing.assert_allclose(found[:, there], expected[:, there], rtol=1e-9)
+
+
+def test_nothing_is_known_of_what_lies_beyond(kind: type[Statistic]) -> None:
+    """A field that repeats is not known to: its shifted image is another field."""
+    x = two_channels(3)
+    statistic = kind.of(x, PATCH, RESOLUTION)
+    before, after = (statistic.measure(one, PATCH) for one in (x, np.roll(x, SIDE // 2, -1)))
+    assert np.allclose(before, after) == (kind.title == "pixel density")
 
 
 # The folder

@@ -5,7 +5,7 @@ paradox: Arora, Risteski & Zhang 2018, arXiv:1706.08224). So many fields are dra
 pairs are counted that are nearer than true fields would be, which may have been moved and made a
 little noisy. A field is looked at in two ways: by its pixels, brought into a standard position
 (`physics.position`) and averaged to at most `SIDE` pixels along each axis, and by its log P(k), in
-bands (`physics.bands`).
+bands (`physics.bands`), tapered where it is not periodic (`physics.taper`).
 
 **How near true fields would come** is known of as many pairs as there are true fields, and of N
 fields extrapolated. Of M pairs of true fields of different simulations, let r_1 <= ... <= r_m be
@@ -39,6 +39,7 @@ from sbipipe.interfaces import Array, Fields, Generator, Index
 from sbipipe.physics.bands import bands_of
 from sbipipe.physics.fields import at_most
 from sbipipe.physics.position import standard_position
+from sbipipe.physics.taper import tapered
 from sbipipe.protocols import Emulator, EmulatorKind, Slow
 
 SIDE = 8
@@ -59,8 +60,9 @@ CHUNK = 2_000
 
 def features(fields: Array, data: Fields) -> dict[str, Array]:
     """What is compared of fields (N, C, *space), each with shape (N, L)."""
-    small = at_most(standard_position(fields), SIDE)
-    power = bands_of(data.shape).power(torch.from_numpy(fields))[:, 1:].flatten(1).numpy()
+    small = at_most(standard_position(fields, periodic=data.geometry.periodic), SIDE)
+    waves = torch.from_numpy(tapered(fields, data.geometry))
+    power = bands_of(data.shape).power(waves)[:, 1:].flatten(1).numpy()
     return {
         "pixels": small.reshape(len(fields), -1).astype(np.float32),
         "power": np.log(np.maximum(power, np.finfo(float).tiny)).astype(np.float32),

@@ -22,7 +22,7 @@ def wavenumbers(data: Fields) -> Array:
 
 
 def rms_z(generated: Array, true: Array) -> float:
-    """The rms of z over theta, channels and wavenumbers, of the power of generated fields
+    """The rms of z over theta, channels and wavenumbers, of the power of generated periodic fields
     (T, m, C, *space) against true ones (T, n, C, *space): near 1 for a perfect emulator, and larger
     for every other.
 

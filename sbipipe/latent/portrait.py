@@ -31,6 +31,7 @@ from sbipipe.latent.geodesic import geodesic
 from sbipipe.latent.interpolation import linear, spherical
 from sbipipe.latent.metric import Map, spectrum, steps
 from sbipipe.physics.bands import Bands
+from sbipipe.physics.taper import tapered
 from sbipipe.protocols import HasLatents
 from sbipipe.records import InputError
 from sbipipe.seeds import stream
@@ -198,7 +199,7 @@ def _change(emulator: HasLatents, surface: Map, axis: Tensor) -> Array:
 def _power(emulator: HasLatents, values: Tensor) -> Array:
     """The sum of the power in each band but that of k = 0, (n, b)."""
     bands = Bands(emulator.data.geometry.pixels)
-    fields = torch.from_numpy(emulator.fields(values)[:, :1])
+    fields = torch.from_numpy(tapered(emulator.fields(values)[:, :1], emulator.data.geometry))
     return np.asarray(bands.moments(fields)[:, 1:, 0, 0].numpy())
 
 

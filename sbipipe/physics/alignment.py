@@ -36,14 +36,14 @@ def _distance(field: Array, spectra: NDArray[np.complex128], periodic: bool) -> 
     sides = field.shape[1:]
     axes = tuple(range(1, field.ndim))
     best = np.full(len(spectra), -np.inf)
-    for image in _images(field):
+    for image in images(field):
         product = (np.conj(fft.rfftn(image, axes=axes)) * spectra).mean(1)
         alike = fft.irfftn(product, sides, axes=axes).reshape(len(spectra), -1) / np.prod(sides)
         best = np.maximum(best, alike.max(1) if periodic else alike[:, 0])
     return np.asarray(np.sqrt(np.maximum(2 * (1 - best), 0)))
 
 
-def _images(field: Array) -> Iterator[Array]:
+def images(field: Array) -> Iterator[Array]:
     """A field (C, *space) under every reflection and rotation by right angles of its grid."""
     axes = tuple(range(1, field.ndim))
     for order in itertools.permutations(axes):
@@ -61,4 +61,4 @@ def _standard(fields: Array) -> Array:
     return np.asarray(centred / np.where(sd > 0, sd, 1))
 
 
-__all__ = ["distances"]
+__all__ = ["distances", "images"]

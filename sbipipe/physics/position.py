@@ -1,10 +1,14 @@
-"""A standard position for periodic fields.
+"""A standard position for fields.
 
 A universe has no origin and no axes, so a field and its image under a shift, a reflection or a
 right-angle rotation must have one likelihood. Networks keep that only nearly. Here every field is
 brought into a position that all its images share: the largest pixel of its first channel at the
 origin, and the largest of the equivalent neighbours (1, 2, ...) of it at (1, 2, ...). Sides of at
 most twice the dimension are too short to tell all neighbours apart.
+
+A field that is not periodic is mirrored and rotated, not shifted: of its images that one is taken
+whose first channel leans the most towards the end of the first axis, then of the second, and so on
+(`_lean`). Every pixel has a say in that, so a little noise seldom changes it.
 """
 
 from __future__ import annotations
@@ -14,13 +18,21 @@ import itertools
 import numpy as np
 
 from sbipipe.interfaces import Array
+from sbipipe.physics.alignment import images
 
 
-def standard_position(fields: Array) -> Array:
+def standard_position(fields: Array, *, periodic: bool = True) -> Array:
     """Fields (N, C, *space), each moved to its standard position."""
     if not len(fields):
         return fields
-    return np.stack([_settle(field) for field in fields])
+    return np.stack([_settle(one) if periodic else max(images(one), key=_lean) for one in fields])
+
+
+def _lean(field: Array) -> list[float]:
+    """sum_x f(x) (x_i - middle), of the first channel of a field (C, *space), along each axis."""
+    axes = range(field.ndim - 1)
+    profiles = (field[0].sum(tuple(a for a in axes if a != axis)) for axis in axes)
+    return [float(one @ (np.arange(len(one)) - (len(one) - 1) / 2)) for one in profiles]
 
 
 def _settle(field: Array) -> Array:

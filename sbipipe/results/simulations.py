@@ -16,6 +16,7 @@ from sbipipe import paths, plugins, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array, Dataset, Fields, Vectors
 from sbipipe.physics import fields
+from sbipipe.physics.taper import tapered
 from sbipipe.protocols import Prior
 from sbipipe.records import load
 from sbipipe.seeds import stream
@@ -227,7 +228,8 @@ def _spectra(name: str, rows: Dataset, prior: Prior) -> Spectra | None:
         return None
     geometry = _fields(rows).geometry
     box, dimensions = geometry.box, geometry.dimensions
-    found = fields.power_spectrum(rows.x[:SPECTRA, 0], box or 1.0, dimensions=dimensions)
+    shown = tapered(rows.x[:SPECTRA, 0], geometry)
+    found = fields.power_spectrum(shown, box or 1.0, dimensions=dimensions)
     return Spectra(
         simulator=name,
         parameters=prior.names,

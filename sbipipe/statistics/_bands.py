@@ -1,9 +1,9 @@
-r"""The Fourier modes of a periodic field gathered into bands of wavenumber, in any dimension.
+r"""The Fourier modes of a field gathered into bands of wavenumber, in any dimension.
 
 k counts cycles along a side, k = |(i_1, ..., i_d)| with integers i, so that the fundamental mode
 has k = 1. The transform of a real field stores half of its modes; the others are their complex
 conjugates, so each stored mode counts twice, but for those of i_d = 0 and, on an even grid, of
-i_d = n/2, which are stored in full.
+i_d = n/2, which are stored in full. Fields that are not periodic come tapered (`physics.taper`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def obstacle(data: Fields) -> str:
     if not grid.square or grid.pixels[0] < SMALLEST:
         sides = " x ".join(map(str, grid.pixels))
         return f"given {sides} pixels; allowed: equal sides of at least {SMALLEST}"
-    return "" if grid.periodic else "given fields that are not periodic; allowed: periodic ones"
+    return ""
 
 
 @cache

@@ -2,7 +2,8 @@
 
 A map of n x n pixels is given the nominal angle of 360 degrees, so that lengths are in units of
 (side / 2 pi) and wavenumbers in units of the fundamental mode. Maps are read in single precision.
-lenstools takes every map to be periodic: gradients and neighbours reach across its sides.
+lenstools takes every map to be periodic: gradients and neighbours reach across its sides. Of a map
+that is not, pixels whose neighbours lie beyond its border are left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from sbipipe.interfaces import Array, Fields
 SMALLEST = 8
 """Pixels on a side, below which bands and bins would be empty."""
 
+REACH = 2
+"""Pixels to either side that a second derivative is the difference of."""
+
+HIGHEST = float(np.finfo(np.float32).max)
+"""No pixel is higher: maps are read in single precision."""
+
 
 def obstacle(data: Fields) -> str:
     """Why lenstools cannot measure these fields; empty where it can."""
@@ -31,7 +38,7 @@ def obstacle(data: Fields) -> str:
         sort = {1: "profiles", 2: "maps", 3: "boxes"}[grid.dimensions]
         sides = " x ".join(map(str, grid.pixels))
         return f"given {sort} of {sides} pixels; allowed: square maps of at least {SMALLEST} a side"
-    return "" if grid.periodic else "given maps that are not periodic; allowed: periodic ones"
+    return ""
 
 
 def single(field: Array) -> Array:
@@ -54,28 +61,46 @@ def triangles(field: Array, edges: Array, shape: str, scale: Array) -> Array:
     return np.asarray(found[1])
 
 
-def peak_heights(field: Array, highest: float) -> Array:
-    """The heights of the peaks of a map (n, n), none of them above `highest`."""
-    return np.asarray(_map(single(field)).locatePeaks(np.array([-highest, highest]))[0])
+def peak_heights(field: Array, *, periodic: bool) -> Array:
+    """The heights of the peaks of a map (n, n)."""
+    thresholds = np.array([-HIGHEST, HIGHEST])
+    return np.asarray(_with_neighbours(field, periodic).locatePeaks(thresholds)[0])
 
 
-def peak_counts(field: Array, edges: Array) -> Array:
+def peak_counts(field: Array, edges: Array, *, periodic: bool) -> Array:
     """The number of peaks of a map (n, n) with height in [low, high) of each bin."""
-    return np.asarray(_map(single(field)).peakCount(edges)[1] * np.diff(edges))
+    return np.asarray(_with_neighbours(field, periodic).peakCount(edges)[1] * np.diff(edges))
 
 
-def minkowski_functionals(field: Array, levels: Array) -> Array:
+def minkowski_functionals(field: Array, levels: Array, *, periodic: bool) -> Array:
     """V0, V1 and V2 of a map (n, n) in bins of the level, one after the other."""
-    return np.concatenate(_map(single(field)).minkowskiFunctionals(levels)[1:])
+    return np.concatenate(_with_derivatives(field, periodic).minkowskiFunctionals(levels)[1:])
 
 
-def moments(field: Array) -> Array:
+def moments(field: Array, *, periodic: bool) -> Array:
     """sigma0, sigma1, S0, S1, S2 and the connected K0, K1, K2, K3 of a map (n, n) less its mean."""
+    found = _with_derivatives(field, periodic)
+    found.data = found.data - found.data.mean()
+    return np.asarray(found.moments(connected=True))
+
+
+def _with_neighbours(field: Array, periodic: bool) -> Any:
+    """A map whose peaks are higher than all their neighbours: one that is not periodic within walls
+    that no pixel overtops."""
     whole = single(field)
-    centred, derivatives = _map(whole - whole.mean()), _map(whole)
-    centred.gradient_x, centred.gradient_y = derivatives.gradient()
-    centred.hessian_xx, centred.hessian_yy, centred.hessian_xy = derivatives.hessian()
-    return np.asarray(centred.moments(connected=True))
+    return _map(whole if periodic else np.pad(whole, 1, constant_values=HIGHEST))
+
+
+def _with_derivatives(field: Array, periodic: bool) -> Any:
+    """A map with its gradient and its Hessian, or the inner pixels of one that is not periodic."""
+    whole = single(field)
+    derivatives = (*_map(whole).gradient(), *_map(whole).hessian())
+    inner = np.s_[:, :] if periodic else np.s_[REACH:-REACH, REACH:-REACH]
+    pixels, *kept = (np.ascontiguousarray(one[inner]) for one in (whole, *derivatives))
+    found = _map(pixels)
+    found.gradient_x, found.gradient_y, *hessian = kept
+    found.hessian_xx, found.hessian_yy, found.hessian_xy = hessian
+    return found
 
 
 def _map(field: Array) -> Any:

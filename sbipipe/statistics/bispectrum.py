@@ -1,4 +1,4 @@
-r"""The reduced bispectrum of square periodic maps, equilateral and folded.
+r"""The reduced bispectrum of square maps, equilateral and folded.
 
 Of the whitened map g_k = f_k / sqrt(R(k)), with R the mean of |f_k|^2 over the reference fields, in
 units of its band's power:
@@ -7,6 +7,9 @@ units of its band's power:
 
 equilateral (|p| ~ |q| ~ k) and folded (p ~ q ~ -k/2). lenstools rounds p to the grid towards zero
 and closes the triangle with q, so triangles of small k are only roughly so.
+
+Maps that are not periodic are tapered by w (`physics.taper`), and Q is divided by
+<w^3> / <w^2>^{3/2}, so that it is that of a periodic map.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields
+from sbipipe.physics.taper import cubed, tapered
 from sbipipe.statistics import (
     Axis,
     Kind,
@@ -55,14 +59,15 @@ class Bispectrum:
 
     @staticmethod
     def obstacle(data: Fields) -> str:
-        """Fields have to be square periodic maps."""
+        """Fields have to be square maps."""
         return _lenstools.obstacle(data)
 
     @classmethod
     def of(cls, reference: Array, data: Fields, resolution: Resolution) -> Bispectrum:
         """Half as many bands as the power spectrum has."""
         edges = triangle_edges(data.geometry.pixels[0], (resolution.bands or BANDS) // 2)
-        means = tuple(mean_squared_modes(channel) for channel in np.moveaxis(reference, 1, 0))
+        channels = np.moveaxis(tapered(reference, data.geometry), 1, 0)
+        means = tuple(mean_squared_modes(channel) for channel in channels)
         return cls(triangles=(edges,) * len(means), reference=means)
 
     def axes(self, data: Fields) -> tuple[Axis, ...]:
@@ -87,7 +92,8 @@ class Bispectrum:
         scales = [inverse(one) for one in self.reference]
         bands = [Bands.of(edges, n, 2) for edges in self.triangles]
         channels = list(zip(self.triangles, bands, scales, strict=True))
-        return each_channel(fields, channels, _reduced)
+        found = each_channel(tapered(fields, data.geometry), channels, _reduced)
+        return found / cubed(data.geometry)
 
 
 def triangle_edges(n: int, count: int) -> Array:

@@ -1,6 +1,7 @@
 r"""Cross-spectra of every pair of channels, and their coherence, on grids of any dimension.
 
-With F and G numpy's transforms of two channels, on cells of volume a,
+With F and G numpy's transforms of two channels, tapered where they are not periodic
+(`physics.taper`), on cells of volume a,
 
     P_fg(k) = <Re F_k G_k^*> a / n^d,        r(k) = P_fg / sqrt(P_ff P_gg),
 
@@ -19,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields
+from sbipipe.physics.taper import tapered
 from sbipipe.statistics import Axis, Kind, Resolution, bins, ratio
 from sbipipe.statistics._bands import Bands, inverse, modes, obstacle, squares
 from sbipipe.statistics.power_spectrum import PowerSpectrum
@@ -67,7 +69,8 @@ class CrossSpectra:
         whole = np.full(squares(n, d).shape, cell / n**d)
         scales = [np.sqrt(inverse(one) if one.size else whole) for one in self.reference]
         bands = Bands.of(self.k[0], n, d)
-        return np.stack([_of_field(field, scales, bands, data) for field in fields])
+        rows = tapered(fields, data.geometry)
+        return np.stack([_of_field(row, scales, bands, data) for row in rows])
 
 
 def pairs(data: Fields) -> Iterator[tuple[int, int]]:

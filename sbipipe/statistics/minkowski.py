@@ -1,4 +1,4 @@
-r"""Minkowski functionals of square periodic maps.
+r"""Minkowski functionals of square maps.
 
 Of the excursion set {f >= nu} per unit area (pixels), from the gradient and the Hessian by central
 differences (Lim & Simon 2012; Petri et al. 2013, arXiv:1309.4460):
@@ -7,12 +7,14 @@ differences (Lim & Simon 2012; Petri et al. 2013, arXiv:1309.4460):
     V2 = 1/(2 pi) <delta(f - nu) (2 fx fy fxy - fx^2 fyy - fy^2 fxx) / |grad f|^2>.
 
 The levels nu lie at the quantiles of the pixels of the reference fields. V0 is measured in the
-middle of their bins, V1 and V2 are averaged over them.
+middle of their bins, V1 and V2 are averaged over them. Of a map that is not periodic
+only the area is used that lies so far within that all differences stay on the map.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -53,7 +55,7 @@ class MinkowskiFunctionals:
 
     @staticmethod
     def obstacle(data: Fields) -> str:
-        """Fields have to be square periodic maps."""
+        """Fields have to be square maps."""
         return _lenstools.obstacle(data)
 
     @classmethod
@@ -81,7 +83,8 @@ class MinkowskiFunctionals:
 
     def measure(self, fields: Array, data: Fields) -> Array:
         """V0, V1 and V2 of each channel, (N, C, n, n) -> (N, L)."""
-        return each_channel(fields, self.levels, _lenstools.minkowski_functionals)
+        of = partial(_lenstools.minkowski_functionals, periodic=data.geometry.periodic)
+        return each_channel(fields, self.levels, of)
 
 
 def _levels(maps: Array, count: int) -> Array:

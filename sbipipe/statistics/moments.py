@@ -1,4 +1,4 @@
-r"""Moments of square periodic maps (Munshi et al. 2012, arXiv:1103.1876).
+r"""Moments of square maps (Munshi et al. 2012, arXiv:1103.1876).
 
 The mean, sigma_0 = sd(f) and sigma_1 = rms |grad f|; then three cubic (S) and four connected
 quartic (K) ones of g = f - <f>, with D = |grad f|^2 and L the Laplacian,
@@ -7,7 +7,8 @@ quartic (K) ones of g = f - <f>, with D = |grad f|^2 and L the Laplacian,
     K0 = <g^4>,  K1 = <g^3 L>,  K2 = <g D L>,  K3 = <D^2>    (less their Gaussian parts),
 
 in units of the powers of sigma_0 and sigma_1 that make them pure numbers. Gradients are central
-differences over pixels.
+differences over pixels. Of a map that is not periodic all but the mean are of pixels so far within
+that all differences stay on the map.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Moments:
 
     @staticmethod
     def obstacle(data: Fields) -> str:
-        """Fields have to be square periodic maps."""
+        """Fields have to be square maps."""
         return _lenstools.obstacle(data)
 
     @classmethod
@@ -52,7 +53,7 @@ class Moments:
 
     def measure(self, fields: Array, data: Fields) -> Array:
         """Ten moments of each channel, (N, C, n, n) -> (N, 10 C)."""
-        return each_channel(fields, [None] * fields.shape[1], _moments)
+        return each_channel(fields, [data.geometry.periodic] * fields.shape[1], _moments)
 
 
 def _axis(channel: int, curve: str, names: tuple[str, ...], kinds: tuple[Kind, ...]) -> Axis:
@@ -68,8 +69,8 @@ def _axis(channel: int, curve: str, names: tuple[str, ...], kinds: tuple[Kind, .
     )
 
 
-def _moments(field: Array, _: None) -> Array:
-    sigma0, sigma1, *higher = _lenstools.moments(field)
+def _moments(field: Array, periodic: bool) -> Array:
+    sigma0, sigma1, *higher = _lenstools.moments(field, periodic=periodic)
     units = [
         sigma0**3,
         sigma0 * sigma1**2,

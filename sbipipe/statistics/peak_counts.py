@@ -1,12 +1,14 @@
-"""Peaks of square periodic maps: pixels higher than their eight neighbours, in bins of height.
+"""Peaks of square maps: pixels higher than their eight neighbours, in bins of height.
 
 Inner edges lie at the quantiles of the heights in the reference fields; the outer bins hold every
-peak that is lower or higher.
+peak that is lower or higher. Pixels on the border of a map that is not periodic have fewer
+neighbours, and are no peaks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -22,11 +24,9 @@ from sbipipe.statistics import (
     middles,
     pixel_label,
 )
+from sbipipe.statistics._lenstools import HIGHEST
 
 __all__ = ["PeakCounts"]
-
-HIGHEST = float(np.finfo(np.float32).max)
-"""The outer edge of the bins: maps are read in single precision, so no peak is higher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,15 @@ class PeakCounts:
 
     @staticmethod
     def obstacle(data: Fields) -> str:
-        """Fields have to be square periodic maps."""
+        """Fields have to be square maps."""
         return _lenstools.obstacle(data)
 
     @classmethod
     def of(cls, reference: Array, data: Fields, resolution: Resolution) -> PeakCounts:
         """At most `resolution.thresholds` bins; fewer where quantiles coincide."""
+        periodic, count = data.geometry.periodic, resolution.thresholds
         channels = np.moveaxis(reference, 1, 0)
-        return cls(peaks=tuple(_edges(maps, resolution.thresholds) for maps in channels))
+        return cls(peaks=tuple(_edges(maps, count, periodic=periodic) for maps in channels))
 
     def axes(self, data: Fields) -> tuple[Axis, ...]:
         """One curve a channel; the outer bins stand at their inner edge."""
@@ -70,11 +71,13 @@ class PeakCounts:
 
     def measure(self, fields: Array, data: Fields) -> Array:
         """Counts in the bins of each channel, (N, C, n, n) -> (N, L)."""
-        return each_channel(fields, self.peaks, _lenstools.peak_counts)
+        of = partial(_lenstools.peak_counts, periodic=data.geometry.periodic)
+        return each_channel(fields, self.peaks, of)
 
 
-def _edges(maps: Array, count: int) -> Array:
-    heights = np.concatenate([_lenstools.peak_heights(field, HIGHEST) for field in maps])
+def _edges(maps: Array, count: int, *, periodic: bool) -> Array:
+    peaks = [_lenstools.peak_heights(field, periodic=periodic) for field in maps]
+    heights = np.concatenate(peaks)
     inner = np.empty(0)
     if len(heights):
         inner = np.unique(np.quantile(heights, np.linspace(0, 1, count + 1)[1:-1]))

@@ -4,8 +4,9 @@ With f(k) = a sum_x f(x) exp(-i k x) on cells of volume a, and the box V,
 
     P(k) = <|f(k)|^2> / V = <|F_k|^2> a / n^d,
 
-where F is numpy's transform; without a box the side has the length 1. Bins are as wide as the
-fundamental wavenumber, the first is centred on it, and the last on the Nyquist wavenumber.
+where F is numpy's transform, of the tapered field where it is not periodic (`physics.taper`);
+without a box the side has the length 1. Bins are as wide as the fundamental wavenumber, the first
+is centred on it, and the last on the Nyquist wavenumber.
 
 **Fewer bands** are so wide that the spectrum bends within them. Each is then the mean over its
 modes of |F_k|^2 / R(k), with R the mean of |F_k|^2 over the reference fields: dividing mode by mode
@@ -22,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from sbipipe.interfaces import Array, Fields
+from sbipipe.physics.taper import tapered
 from sbipipe.statistics import Axis, Kind, Resolution, bins, each_channel
 from sbipipe.statistics._bands import (
     Bands,
@@ -52,7 +54,7 @@ class PowerSpectrum:
 
     @staticmethod
     def obstacle(data: Fields) -> str:
-        """Fields have to be periodic, with equal sides of a few pixels."""
+        """Fields have to have equal sides of a few pixels."""
         return obstacle(data)
 
     @classmethod
@@ -62,7 +64,8 @@ class PowerSpectrum:
         if resolution.bands is None:
             return cls.whole(data)
         edges = band_edges(n, d, resolution.bands)
-        means = tuple(mean_squared_modes(channel) for channel in np.moveaxis(reference, 1, 0))
+        channels = np.moveaxis(tapered(reference, data.geometry), 1, 0)
+        means = tuple(mean_squared_modes(channel) for channel in channels)
         return cls(k=(edges,) * len(means), reference=means)
 
     @classmethod
@@ -97,7 +100,8 @@ class PowerSpectrum:
         absolute = np.full(squares(n, d).shape, cell / n**d)
         scales = [inverse(one) if one.size else absolute for one in self.reference]
         bands = [Bands.of(edges, n, d) for edges in self.k]
-        return each_channel(fields, list(zip(bands, scales, strict=True)), _power)
+        channels = list(zip(bands, scales, strict=True))
+        return each_channel(tapered(fields, data.geometry), channels, _power)
 
 
 def _power(field: Array, channel: tuple[Bands, Array]) -> Array:

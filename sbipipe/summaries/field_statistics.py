@@ -144,6 +144,7 @@ class _Measured:
             "statistics": list(self.chosen),
             "channels": len(self.data.channels),
             "pixels": list(self.data.geometry.pixels),
+            "periodic": self.data.geometry.periodic,
         }
         return Weights(arrays=arrays, meta=meta)
 
@@ -180,21 +181,23 @@ def _measurable(data: Data, chosen: Sequence[str]) -> Fields:
             for name, problem in problems.items()
             if problem
         ))  # fmt: skip
-    return _unitless(data.geometry.pixels, len(data.channels))
+    grid = data.geometry
+    return _unitless(Geometry(pixels=grid.pixels, periodic=grid.periodic), len(data.channels))
 
 
-def _unitless(pixels: tuple[int, ...], channels: int) -> Fields:
-    names = tuple(f"channel {c}" for c in range(channels))
-    return Fields(geometry=Geometry(pixels=pixels), channels=names)
+def _unitless(grid: Geometry, channels: int) -> Fields:
+    return Fields(geometry=grid, channels=tuple(f"channel {c}" for c in range(channels)))
 
 
 def _grid(weights: Weights) -> Fields:
     """What the weights are for. Those without `pixels` are of maps, and have the reference spectrum
-    on their grid."""
-    pixels = weights.meta.get("pixels")
+    on their grid; those without `periodic` are of periodic fields."""
+    meta = weights.meta
+    pixels = meta.get("pixels")
     if pixels is None:
         pixels = [len(weights.arrays["0/reference"])] * 2
-    return _unitless(tuple(pixels), int(weights.meta["channels"]))
+    grid = Geometry(pixels=tuple(pixels), periodic=meta.get("periodic", True))
+    return _unitless(grid, int(meta["channels"]))
 
 
 def _require_finite(x: Array) -> None:

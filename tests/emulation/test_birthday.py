@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,17 @@ def test_pairs_are_counted_once() -> None:
     assert birthday.near(points, 0.7) == 3
     assert birthday.near(points, 0.0) == 0
     assert Pairs(fields=5, radius=0.0, near=0, p=1.0).different == np.inf
+
+
+def test_images_of_a_field_with_edges_have_its_features() -> None:
+    """Those under mirrors and right angles; a shifted one is another field."""
+    x = fields("x", 5).astype(np.float32)
+    data = replace(SIMULATOR.data, geometry=replace(SIMULATOR.data.geometry, periodic=False))
+    turned = np.rot90(x, 1, (2, 3))[..., ::-1].copy()
+    found, same, other = (birthday.features(one, data) for one in (x, turned, np.roll(x, 8, -1)))
+    for name, values in found.items():
+        np.testing.assert_allclose(same[name], values, atol=1e-4)
+        assert not np.allclose(other[name], values, atol=0.1)
 
 
 def test_replayed_fields_are_found_wherever_they_were_moved() -> None:

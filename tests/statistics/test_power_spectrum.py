@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gaussian_maps import SIDE, grid, plane, smooth, white
-from sbipipe.interfaces import Fields, Geometry
-from sbipipe.physics.fields import power_spectrum
+from sbipipe.interfaces import Array, Fields, Geometry
+from sbipipe.physics.fields import gaussian_field, power_spectrum
 from sbipipe.statistics import Resolution
 from sbipipe.statistics._bands import Bands, squared_modes, squares
 from sbipipe.statistics.power_spectrum import PowerSpectrum, band_edges
@@ -104,10 +104,51 @@ def test_band_powers_are_nearly_sufficient() -> None:
         assert 0 <= nats < 0.03
 
 
+PATCH = grid(box=1.0, periodic=False)
+
+
+def crops(slope: float, maps: int, times: int = 4) -> Array:
+    """Of Gaussian maps four times as wide, with P = k^slope, k in waves along a crop."""
+    k, rng = plane(SIDE * times) / times, np.random.default_rng(0)
+    power = np.where(k > 0, k, np.inf) ** slope
+    wide = [gaussian_field(rng.standard_normal(k.shape), power, times) for _ in range(maps)]
+    apart = np.reshape(wide, (maps, times, SIDE, times, SIDE)).swapaxes(2, 3)
+    return apart.reshape(-1, 1, SIDE, SIDE)
+
+
+def test_the_power_of_a_crop_of_a_steep_spectrum_is_that_of_the_whole() -> None:
+    """But for n^2 / (8 k^2) of it (`physics.taper`); taken to be periodic it has much more."""
+    fields, n, maps = crops(-3.0, 40), -3.0, 40
+    k = np.sqrt(squares(SIDE, 2))
+    bands = Bands.of(np.arange(SIDE // 2 + 1) + 0.5, SIDE, 2)
+    expected = bands.mean(np.where(k > 0, k, np.inf) ** n)[3:]
+    bias = n**2 / 8 / np.arange(4, SIDE // 2 + 1) ** 2
+    measured = {
+        periodic: PowerSpectrum.whole(data).measure(fields, data)[:, 3:] / expected
+        for periodic, data in ((False, PATCH), (True, grid(box=1.0)))
+    }
+    of_maps = measured[False].reshape(maps, -1, len(expected)).mean(1)
+    error = of_maps.std(0, ddof=1) / np.sqrt(maps)
+    assert (error < 0.03).all()
+    assert (np.abs(of_maps.mean(0) - 1 - bias) < 4 * error + 0.02).all()
+    assert (measured[True].mean(0) > 1.5).all()
+
+
+def test_a_jump_between_opposite_sides_is_not_seen() -> None:
+    """A slope across the map that rises by four standard deviations."""
+    fields = crops(0.0, 5)
+    slope = 4 * fields.std() * np.arange(SIDE) / SIDE
+    statistic = PowerSpectrum.whole(PATCH)
+    flat, tilted = (statistic.measure(x, PATCH).mean(0) for x in (fields, fields + slope))
+    np.testing.assert_allclose(tilted[4:], flat[4:], rtol=0.03)
+    flat, tilted = (statistic.measure(x, grid(box=1.0)).mean(0) for x in (fields, fields + slope))
+    assert (tilted[4:8] > 1.1 * flat[4:8]).all()
+
+
 def test_grids_without_an_isotropic_spectrum_say_so() -> None:
     oblong = Fields(geometry=Geometry(pixels=(8, 4)))
     assert (
         PowerSpectrum.obstacle(oblong) == "given 8 x 4 pixels; allowed: equal sides of at least 4"
     )
-    assert "not periodic" in PowerSpectrum.obstacle(grid(periodic=False))
     assert PowerSpectrum.obstacle(grid(4)) == ""
+    assert PowerSpectrum.obstacle(grid(4, periodic=False)) == ""

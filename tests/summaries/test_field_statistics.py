@@ -119,13 +119,13 @@ def test_vectors_are_refused():
         FieldStatistics().fit(data, data, Run(seed=1))
 
 
-def test_fields_that_are_not_periodic_are_refused():
-    data = dataset(4, 1, 16, 16)
+def test_whether_sides_meet_is_kept():
+    data = dataset(8, 1, 16, 16)
     patch = replace(data, data=described(data.x, periodic=False))
-    with pytest.raises(InputError, match="power_spectrum: given fields that are not periodic"):
-        FieldStatistics().fit(patch, patch, Run(seed=1))
-    density = FieldStatistics(statistics=("pixel_density",))
-    assert density.fit(patch, patch, Run(seed=1))[0](data.x).shape == (4, 32)
+    whole, within = (FieldStatistics().fit(one, one, Run(seed=1))[0] for one in (data, patch))
+    again = FieldStatistics().restore(within.weights)
+    np.testing.assert_array_equal(again(data.x), within(data.x))
+    assert not np.allclose(whole(data.x)[:, 0], within(data.x)[:, 0])
 
 
 def test_maps_of_another_side_are_refused():
