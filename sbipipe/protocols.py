@@ -288,6 +288,14 @@ class HasLatents(Protocol):
         """Fields (n, C, *space) in the simulator's units, for such values."""
 
 
+@runtime_checkable
+class Reads(Protocol):
+    """An emulator that can tell fields apart by features of its own, those of a critic."""
+
+    def features(self, fields: Array, theta: Array) -> Array:
+        """Features (N, L) of fields (N, C, *space) in the simulator's units, at one theta (D,)."""
+
+
 class EmulatorKind(Protocol):
     """Learns to draw fields given parameters."""
 

@@ -103,7 +103,7 @@ def at_one_theta(truth: Truth, drawn: Drawn, seed: int) -> Sampled | str:
             "summary": _masses(summary(found), seed),
         },
         classifiers=_classifiers(summary(found), seed),
-        birthdays=birthdays(drawn.features, truth.sample, truth.data),
+        birthdays=birthdays(drawn.features, drawn.read, truth.sample, truth.data),
     )
 
 

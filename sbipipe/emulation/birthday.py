@@ -5,7 +5,8 @@ paradox: Arora, Risteski & Zhang 2018, arXiv:1706.08224). So many fields are dra
 pairs are counted that are nearer than true fields would be, which may have been moved and made a
 little noisy. A field is looked at in two ways: by its pixels, brought into a standard position
 (`physics.position`) and averaged to at most `SIDE` pixels along each axis, and by its log P(k), in
-bands (`physics.bands`), tapered where it is not periodic (`physics.taper`).
+bands (`physics.bands`), tapered where it is not periodic (`physics.taper`). Where an emulator has
+a critic, it is looked at in a third way, by the features from which the critic answers.
 
 **How near true fields would come** is known of as many pairs as there are true fields, and of N
 fields extrapolated. Of M pairs of true fields of different simulations, let r_1 <= ... <= r_m be
@@ -40,10 +41,13 @@ from sbipipe.physics.bands import bands_of
 from sbipipe.physics.fields import at_most
 from sbipipe.physics.position import standard_position
 from sbipipe.physics.taper import tapered
-from sbipipe.protocols import Emulator, EmulatorKind, Slow
+from sbipipe.protocols import Emulator, EmulatorKind, Reads, Slow
 
 SIDE = 8
 """Pixels along an axis of a field in a standard position, at most."""
+
+CRITIC = "critic features"
+"""What fields are compared in by an emulator's critic."""
 
 NEAREST = 400
 """m, at most; fewer where there would be less than ten pairs for each."""
@@ -78,16 +82,38 @@ def drawn(emulator: Emulator, theta: Array, count: int, rng: Generator) -> dict[
     """The features of so many fields at theta (D,), each with shape (N, L)."""
     sizes = (min(TOGETHER, count - start) for start in range(0, count, TOGETHER))
     parts = (emulator.draw(np.repeat(theta[None], size, 0), rng) for size in sizes)
-    return _together(features(part, emulator.data) for part in parts)
+    return _together(features(part, emulator.data) | read(emulator, part, theta) for part in parts)
+
+
+def read(emulator: Emulator, fields: Array, theta: Array) -> dict[str, Array]:
+    """The features, by the emulator's critic, of fields (N, C, *space), with shape (N, L); nothing
+    where it has none."""
+    if not isinstance(emulator, Reads):
+        return {}
+    return {CRITIC: emulator.features(fields, theta).astype(np.float32)}
+
+
+def read_true(emulator: Emulator, sample: TrueSample) -> dict[str, Array]:
+    """The same of the true fields and the control of a sample, by their names."""
+    shape = (-1, *emulator.data.shape)
+    parts = {"true": sample.true, "control": sample.control}
+    found = {name: read(emulator, x.reshape(shape), sample.theta) for name, x in parts.items()}
+    return {name: one[CRITIC] for name, one in found.items() if one}
 
 
 def birthdays(
-    generated: Mapping[str, Array], sample: TrueSample, data: Fields
+    generated: Mapping[str, Array], known: Mapping[str, Array], sample: TrueSample, data: Fields
 ) -> dict[str, Birthday]:
-    """The test by each feature, of generated ones (N, L), and of true fields."""
+    """The test by each feature, of generated ones (N, L), and of true fields.
+
+    Args:
+        known: What `read_true` gives.
+    """
     true, control = (
         _together(features(part, data) for part in one) for one in (sample.true, sample.control)
     )
+    if known:
+        true[CRITIC], control[CRITIC] = known["true"], known["control"]
     simulation = np.repeat(np.arange(len(sample.true)), sample.true.shape[1])
     return {
         name: birthday(points, true[name], control[name], simulation)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sbipipe.emulation.birthday import drawn
+from sbipipe.emulation.birthday import drawn, read_true
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.simulating import TRUE
@@ -43,16 +43,18 @@ def draw(
     ]
     rng = stream(root, "emulate", name, "held out")
     generated = at_each(emulator, truth.theta, DRAWN, rng)
-    features = {}
+    features, read = {}, {}
     if truth.sample is not None and birthday:
-        theta = truth.sample.theta
-        features = drawn(emulator, theta, birthday, stream(root, "emulate", name, "birthday"))
+        rng, sample = stream(root, "emulate", name, "birthday"), truth.sample
+        features = drawn(emulator, sample.theta, birthday, rng)
+        read = read_true(emulator, sample)
     return Drawn(
         data=emulator.data,
         generated=generated,
         response=np.stack(rows),
         sample=None if truth.sample is None else _sample(emulator, truth.sample, name, root),
         features=features,
+        read=read,
         seen=seen or {},
     )
 

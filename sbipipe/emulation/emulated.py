@@ -12,7 +12,7 @@ from sbipipe import storage
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Fields, Weights
 
-FEATURES = "features/"
+FEATURES, READ = "features/", "read/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Drawn:
             (G, e, C, *space); None where it has none.
         features: The features of many more fields there (`birthday`), each with shape (N, L); empty
             where none were asked for.
+        read: The features of the true fields and the control there, by the emulator's critic, each
+            with shape (n, L); empty where it has none.
         seen: How the emulator has seen a statistic before ("trained", "chosen", or "trained and
             chosen" by it), by the statistic's name.
     """
@@ -36,6 +38,7 @@ class Drawn:
     response: Array
     sample: Array | None = None
     features: Mapping[str, Array] = field(default_factory=dict)
+    read: Mapping[str, Array] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,6 +53,7 @@ def save(path: Path, found: Drawn | Unchecked) -> None:
         if (values := getattr(found, name)) is not None
     }
     arrays |= {f"{FEATURES}{name}": values for name, values in found.features.items()}
+    arrays |= {f"{READ}{name}": values for name, values in found.read.items()}
     meta = {"seen": dict(found.seen), **storage.describe(found.data)}
     storage.save_weights(path, Weights(arrays=arrays, meta=meta))
 
@@ -62,9 +66,14 @@ def load(path: Path) -> Drawn | Unchecked:
     data = storage.described(weights.meta)
     assert isinstance(data, Fields)
     arrays = {name: values for name, values in weights.arrays.items() if "/" not in name}
-    features = {
-        name.removeprefix(FEATURES): values
-        for name, values in weights.arrays.items()
-        if name.startswith(FEATURES)
+    features, read = (_named(weights.arrays, prefix) for prefix in (FEATURES, READ))
+    return Drawn(data=data, seen=weights.meta["seen"], features=features, read=read, **arrays)
+
+
+def _named(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Those whose names begin so."""
+    return {
+        name.removeprefix(prefix): values
+        for name, values in arrays.items()
+        if name.startswith(prefix)
     }
-    return Drawn(data=data, seen=weights.meta["seen"], features=features, **arrays)

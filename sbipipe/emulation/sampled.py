@@ -138,8 +138,8 @@ class Sampled:
         distributions: The distributions of components, by the statistic.
         masses: PQMass, in "pixels" and in the "summary".
         classifiers: Classifiers that read the summary.
-        birthdays: The birthday test by each feature, "pixels" and "power"; empty where none was
-            asked for.
+        birthdays: The birthday test by each feature, "pixels", "power" and, where the emulator has
+            a critic, "critic features"; empty where none was asked for.
     """
 
     theta: Values

@@ -12,7 +12,8 @@ from sbipipe import plugins
 from sbipipe.emulation import birthday
 from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.sampled import Birthday, Pairs
-from sbipipe.interfaces import Array, Dataset, Run
+from sbipipe.interfaces import Array, Dataset, Generator, Run
+from sbipipe.protocols import Emulator
 from sbipipe.seeds import stream
 
 N, L = 1000, 20
@@ -86,17 +87,32 @@ def test_images_of_a_field_with_edges_have_its_features() -> None:
         assert not np.allclose(other[name], values, atol=0.1)
 
 
-def test_replayed_fields_are_found_wherever_they_were_moved() -> None:
+class Critical:
+    """An emulator with a critic, which answers from fields as they are, less those it was told."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator, self.data = emulator, emulator.data
+
+    def draw(self, theta: Array, rng: Generator, **_: bool) -> Array:
+        return self.emulator.draw(theta, rng)
+
+    def features(self, x: Array, theta: Array) -> Array:
+        return birthday.features(x, self.data)["power"] - theta[0]
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_replayed_fields_are_found_wherever_they_were_moved(critical: bool) -> None:
     data, prior = SIMULATOR.data, SIMULATOR.prior
     theta = prior.sample(100, stream(0, "theta"))
     rows = Dataset(data=data, theta=theta, x=fields("x", 100), group=np.arange(100))
     kind = plugins.make("emulate", "replay", {}, "replay")
     emulator, _ = kind.fit(rows, rows.rows(slice(0)), prior, Run(seed=0))
+    emulator = Critical(emulator) if critical else emulator
     parts = (fields(label, 200).reshape(40, 5, 1, 16, 16) for label in ("true", "control"))
     sample = TrueSample(theta=theta[0], **dict(zip(("true", "control"), parts, strict=True)))
     drawn = birthday.drawn(emulator, sample.theta, 400, stream(0, "drawn"))
-    both = birthday.birthdays(drawn, sample, data)
-    assert list(both) == ["pixels", "power"]
+    both = birthday.birthdays(drawn, birthday.read_true(emulator, sample), sample, data)
+    assert list(both) == ["pixels", "power", *["critic features"] * critical]
     for one in both.values():
         assert one.generated.different == pytest.approx(16, rel=0.4)
         assert one.generated.p < 1e-6

@@ -101,8 +101,8 @@ class Gan(Settings):
         if isinstance(drawer, Amplified):
             drawer.match(torch.from_numpy(train.x), s, pixels, run)
         emulator = GanEmulator(
-            prior=prior, settings=self, pixels=pixels, generator=drawer, data=data,
-            device=run.device,
+            prior=prior, settings=self, pixels=pixels, generator=drawer, critic=critic.eval(),
+            data=data, device=run.device,
         )  # fmt: skip
         return emulator, history
 
@@ -113,11 +113,13 @@ class Gan(Settings):
         conditions = len(self.told(prior.names))
         with torch_scope(0):
             generator = self._drawer(self._generator(data, conditions), data, conditions)
+            critic = self._critic(data, conditions)
         load_named(generator, weights.arrays, "generator/")
+        load_named(critic, weights.arrays, "critic/")
         pixels = Pixels(weights.arrays["pixels/value"], weights.arrays["pixels/level"])
         return GanEmulator(
             prior=prior, settings=self, pixels=pixels, generator=generator.to(device).eval(),
-            data=data, device=device,
+            critic=critic.to(device).eval(), data=data, device=device,
         )  # fmt: skip
 
     @property

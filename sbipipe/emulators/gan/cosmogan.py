@@ -93,10 +93,18 @@ class CosmoCritic(nn.Module):
         return (fields,)
 
     def forward(self, read: Sequence[Tensor], s: Tensor) -> Tensor:
+        answer: Tensor = self.answer(self._layers_of(read, s).flatten(1))
+        return answer[:, 0]
+
+    def features(self, read: Sequence[Tensor], s: Tensor) -> Tensor:
+        """The mean over cells of what it answers from, (n, 512)."""
+        return self._layers_of(read, s).mean((2, 3))
+
+    def _layers_of(self, read: Sequence[Tensor], s: Tensor) -> Tensor:
         (fields,) = read
         maps = s[..., None, None].expand(-1, -1, *fields.shape[2:])
-        answer: Tensor = self.answer(self.layers(torch.cat([fields, maps], 1)).flatten(1))
-        return answer[:, 0]
+        found: Tensor = self.layers(torch.cat([fields, maps], 1))
+        return found
 
 
 def _begin(player: nn.Module) -> None:

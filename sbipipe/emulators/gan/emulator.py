@@ -33,6 +33,7 @@ class GanEmulator:
         settings: What it was trained with.
         pixels: The map of pixel values.
         generator: `(s, noise) -> fields`.
+        critic: What the generator played against, as it was at the end.
         data: What it draws.
     """
 
@@ -40,6 +41,7 @@ class GanEmulator:
     settings: Settings
     pixels: Pixels
     generator: Any
+    critic: Any
     data: Fields
     device: str
 
@@ -58,6 +60,17 @@ class GanEmulator:
             fields = self.generator(part.to(self.device), [grid.to(self.device) for grid in given])
             parts.append(fields.cpu().numpy())
         return self.pixels.inverse(np.concatenate(parts))
+
+    @torch.no_grad()
+    def features(self, fields: Array, theta: Array) -> Array:
+        """What the critic's answer is made of, (N, L), for fields (N, C, *space) in the simulator's
+        units, at one theta (D,)."""
+        s, parts = self.told(theta[None]).to(self.device), []
+        for part in torch.split(torch.from_numpy(self.pixels(fields)), TOGETHER):
+            read = self.critic.read(part.to(self.device))
+            parts.append(self.critic.features(read, s.expand(len(part), -1)).cpu())
+        found: Array = torch.cat(parts).numpy()
+        return found
 
     def told(self, theta: Array) -> Tensor:
         """What the generator is told of theta (N, D)."""
@@ -100,6 +113,7 @@ class GanEmulator:
     def weights(self) -> Weights:
         """All that `Gan.restore` needs."""
         arrays = named_arrays(self.generator, "generator/")
+        arrays |= named_arrays(self.critic, "critic/")
         arrays |= {f"pixels/{name}": value for name, value in self.pixels.arrays.items()}
         data = TypeAdapter(Fields).dump_python(self.data, mode="json")
         return Weights(arrays=arrays, meta={"config": self.settings.trained, "data": data})

@@ -154,17 +154,25 @@ class PeriodicCritic(nn.Module):
 
     def forward(self, read: Sequence[Tensor], s: Tensor) -> Tensor:
         embedded = self.embed(s)
+        hidden = self._hidden(read, embedded)
+        answer: Tensor = self.answer(hidden)[:, 0]
+        if self.project:
+            answer = answer + (hidden * self.project(embedded)).mean(1)
+        return answer
+
+    def features(self, read: Sequence[Tensor], s: Tensor) -> Tensor:
+        """What it answers from, (n, HIDDEN)."""
+        return self._hidden(read, self.embed(s))
+
+    def _hidden(self, read: Sequence[Tensor], embedded: Tensor) -> Tensor:
         fields = read[0].contiguous(memory_format=torch.channels_last)
         h = functional.silu(self.first(wrap(fields, 1)))
         found = [embedded, *read[1:], *_pooled(h)]
         for coarser, residual in zip(self.coarser, self.residual, strict=True):
             h = residual(functional.silu(coarser(h)), embedded)
             found += _pooled(h)
-        hidden = self.hidden(torch.cat(found, 1))
-        answer: Tensor = self.answer(hidden)[:, 0]
-        if self.project:
-            answer = answer + (hidden * self.project(embedded)).mean(1)
-        return answer
+        hidden: Tensor = self.hidden(torch.cat(found, 1))
+        return hidden
 
 
 def _pooled(features: Tensor) -> tuple[Tensor, Tensor]:

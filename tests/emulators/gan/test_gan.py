@@ -17,7 +17,7 @@ from sbipipe.emulators.gan import Gan
 from sbipipe.emulators.gan.settings import OWN
 from sbipipe.interfaces import Array, Dataset, Run
 from sbipipe.learning import players
-from sbipipe.protocols import Emulator
+from sbipipe.protocols import Emulator, Reads
 from sbipipe.records import InputError
 
 ROWS = held_out(90)
@@ -85,6 +85,20 @@ def test_cosmogan_draws_within_the_range_that_it_was_shown_and_is_restored() -> 
     assert TRAIN.x.min() - 1e-5 <= drawn.min() < drawn.max() <= TRAIN.x.max() + 1e-5
     restored = made.restore(emulator.weights, SIMULATOR.prior)
     np.testing.assert_array_equal(restored.draw(THETA, RNG(0)), drawn)
+
+
+@pytest.mark.parametrize("architecture", [{}, COSMOGAN])
+def test_its_critic_reads_fields_and_is_restored(architecture: Mapping[str, Any]) -> None:
+    made: Gan = quick("emulate", "gan", **architecture)
+    emulator, _ = made.fit(TRAIN, VALID, SIMULATOR.prior, Run(seed=1))
+    assert isinstance(emulator, Reads)
+    features = emulator.features(ROWS.x[:5], THETA[0])
+    assert len(features) == 5
+    assert np.isfinite(features).all()
+    restored: Any = made.restore(emulator.weights, SIMULATOR.prior)
+    np.testing.assert_array_equal(restored.features(ROWS.x[:5], THETA[0]), features)
+    alone = emulator.features(ROWS.x[3:4], THETA[0])
+    np.testing.assert_allclose(alone[0], features[3], rtol=1e-4, atol=1e-5)
 
 
 def test_several_channels_are_drawn_together() -> None:
