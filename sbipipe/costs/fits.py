@@ -79,19 +79,19 @@ def fit(kind: Any, rows: Rows, device: str, begun: Emulator | None) -> Fitted:
 
     number, simulations = rows.number["train"], rows.simulations["train"]
     if hasattr(kind, "play"):
-        seconds = _played(kind, number, trial)
+        seconds = _played(kind, rows, trial)
     elif hasattr(kind, "optimisation"):
-        seconds = _epochs(kind, number, trial)
+        seconds = _epochs(kind, rows, trial)
     else:
         seconds = _power(kind, number, max(1, number // simulations), trial)
     return Fitted(emulator=last[0], seconds=seconds)
 
 
-def _epochs(kind: Any, number: int, trial: Trial) -> float:
+def _epochs(kind: Any, rows: Rows, trial: Trial) -> float:
     """Of a network that is trained for some epochs; a student's rows are those that it makes."""
     schedule, student = kind.optimisation, getattr(kind, "student", None)
-    number = student.paths if student else number
-    batch, epochs = schedule.batch_of(number), schedule.epochs_of(number)
+    number = student.paths if student else rows.number["train"]
+    batch, epochs = rows.batch(schedule.batch_of(number)), schedule.epochs_of(number)
     sizes = [min(number, count * batch) for count in BATCHES]
     few = min(EPOCHS, epochs)
 
@@ -105,17 +105,19 @@ def _epochs(kind: Any, number: int, trial: Trial) -> float:
     return float(each * epochs + line(sizes, whole - training, number))
 
 
-def _played(kind: Any, number: int, trial: Trial) -> float:
+def _played(kind: Any, rows: Rows, trial: Trial) -> float:
     """Of two players."""
-    few, (short, long) = min(number, PLAYED), STEPS
+    few, (short, long) = min(rows.number["train"], PLAYED), STEPS
+    batch = rows.batch(kind.play.batch)
 
     def of(steps: int, every: int) -> float:
-        changed = {"steps": steps, "score_every": every, "score_last": every}
+        changed = {"steps": steps, "score_every": every, "score_last": every, "batch": batch}
         return trial(replace(kind, optimisation=replace(kind.optimisation, **changed)), few)[0]
 
     of(short, short)
     once, scored, more = of(short, short), of(short, short // 2), of(long, long)
     each, score = max(0.0, more - once) / (long - short), max(0.0, scored - once)
+    each *= kind.play.batch / batch
     return float(once + each * (kind.play.steps - short) + score * (len(kind.play.ends) - 1))
 
 

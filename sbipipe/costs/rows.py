@@ -10,6 +10,10 @@ import numpy as np
 from sbipipe.interfaces import Dataset
 from sbipipe.protocols import Prior
 
+VALUES = 2**20
+"""Numbers in a batch of a trial, at most: those of 64 maps of 128 x 128. A step of more takes as much
+longer as it has more rows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -30,6 +34,10 @@ class Rows:
     def part(self, first: int, rows: int) -> Dataset:
         """Some of the rows, from the first again where they do not suffice."""
         return self.some.rows(np.arange(first, first + rows) % len(self.some))
+
+    def batch(self, rows: int) -> int:
+        """The rows of a trial's batches in the place of so many."""
+        return min(rows, max(1, VALUES // self.some.x[:1].size))
 
 
 __all__ = ["Rows"]

@@ -1,8 +1,8 @@
 """A few steps of a fit, on rows of the right shape: what one of them takes.
 
-The fit itself is done, with its own networks and batches of its own size, but with few rows and few
-steps; twice, since whatever comes first is slow. A fit that writes checkpoints says in them how
-long each of its networks has taken.
+The fit itself is done, with its own networks and batches of its own size, or smaller ones of large
+fields, but with few rows and few steps; twice, since whatever comes first is slow. A fit that
+writes checkpoints says in them how long each of its networks has taken.
 """
 
 from __future__ import annotations
@@ -97,14 +97,15 @@ def summarise(summary: Any, rows: Rows, device: str) -> Summarised:
     schedule, number = getattr(summary, "optimisation", None), rows.number["train"]
     if schedule is None:
         return _measured(summary, rows, min(FEW, number))
-    batch = schedule.batch_of(number)
+    whole = schedule.batch_of(number)
+    batch = rows.batch(whole)
     few, held_out = _sizes(rows, batch)
     own = replace(summary, optimisation=replace(schedule, epochs=EPOCHS, batch=batch))
     for _ in range(2):
         summariser, history = own.fit(
             rows.part(0, few), rows.part(few, held_out), Run(seed=0, device=device)
         )
-    step = history.seconds / EPOCHS / steps_per_epoch(own.optimisation, few)
+    step = history.seconds / EPOCHS / steps_per_epoch(own.optimisation, few) * whole / batch
     steps = schedule.epochs_of(number) * steps_per_epoch(schedule, number)
     each = _each(summariser, rows, min(FEW, few))
     return Summarised(summariser=summariser, seconds=step * steps, each=each)
