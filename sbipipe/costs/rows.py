@@ -11,8 +11,8 @@ from sbipipe.interfaces import Dataset
 from sbipipe.protocols import Prior
 
 VALUES = 2**20
-"""Numbers in a batch of a trial, at most: those of 64 maps of 128 x 128. A step of more takes as much
-longer as it has more rows."""
+"""Numbers in a batch of a trial, at most: those of 64 maps of 128 x 128. A step of more rows takes
+as many times as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
