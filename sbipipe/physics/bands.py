@@ -21,6 +21,9 @@ from sbipipe.interfaces import Array, Index
 RATIO = 1.1
 """Of a band's edges: finer bands fit a steep spectrum better and average over fewer modes."""
 
+TOGETHER = 256
+"""Fields whose waves are held at once."""
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -94,8 +97,11 @@ class Bands:
 
     def power(self, fields: Tensor) -> Tensor:
         """The mean |X_c|^2 over the modes of each band, (N, b, C), of fields (N, C, *space)."""
-        sums: Tensor = self.moments(fields).diagonal(dim1=-2, dim2=-1)[..., :-1]
-        return sums / torch.from_numpy(self.modes)[:, None]
+        sums = [
+            self.moments(part).diagonal(dim1=-2, dim2=-1)[..., :-1]
+            for part in torch.split(fields, TOGETHER)
+        ]
+        return torch.cat(sums) / torch.from_numpy(self.modes)[:, None]
 
     def membership(self, like: Tensor) -> Tensor:
         """One where a mode (pixels,) lies in a band (b,), else zero; of the kind of `like`."""

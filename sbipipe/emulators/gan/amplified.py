@@ -91,9 +91,10 @@ class Amplified(nn.Module):
         drawn = torch.cat([self._drawn(part, source, run) for part in torch.split(own, TOGETHER)])
         log_gain = torch.zeros(self.log_gain.shape, dtype=torch.float64)
         for _ in range(ROUNDS):
-            seen = pixels.inverse(self.amplified(drawn, own, log_gain).numpy())
-            found = log_mean_power(self.bands.power(torch.from_numpy(seen)), self.terms(own))
-            log_gain += (target - found) / 2
+            parts = zip(torch.split(drawn, TOGETHER), torch.split(own, TOGETHER), strict=True)
+            seen = (self.amplified(y, at, log_gain).numpy() for y, at in parts)
+            power = [self.bands.power(torch.from_numpy(pixels.inverse(y))) for y in seen]
+            log_gain += (target - log_mean_power(torch.cat(power), self.terms(own))) / 2
             log_gain[0] = 0
         self.log_gain.copy_(log_gain)
 
