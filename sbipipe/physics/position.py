@@ -7,9 +7,9 @@ origin, and the largest of the equivalent neighbours (1, 2, ...) of it at (1, 2,
 most twice the dimension are too short to tell all neighbours apart.
 
 A field that is not periodic is mirrored and rotated, not shifted: of its images f that one is taken
-whose first channel has the largest sum_x f(x) sum_i (d + 1 - i) x_i, with x_i from the middle of the
-i-th of d axes, so that it leans towards the ends of all axes, and most along the first. Every pixel
-has a say in that, and a little noise seldom changes it.
+whose first channel has the largest sum_x f(x) sum_i (d + 1 - i) x_i, with x_i from the middle of
+the i-th of d axes, so that it leans towards the ends of all axes, and most along the first. Every
+pixel has a say in that, and a little noise seldom changes it.
 """
 
 from __future__ import annotations
