@@ -3,15 +3,15 @@
     C(l) = ((3/2) Omega_m / R^2)^2  int_0^{chi_s} dchi [(1 - chi / chi_s) / a]^2 P(l / chi, z),
 
 with R = c / H_0 and P of Takahashi et al. (2012, arXiv 1208.2701) from jax_cosmo; once as it is,
-and once through the windows of a mesh that `convergence` names. Maps are tapered, as they do not
-wrap around. Printed is the mean over boxes of the ratio, and its standard error.
+and once through the windows of a mesh that `convergence` names. Maps are tapered
+(`physics.taper`), as their sides do not meet. Printed is the mean over boxes of the ratio, and its
+standard error.
 
     python benchmarks/convergence_power.py [boxes]
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 from typing import Any
 
@@ -21,6 +21,8 @@ import numpy as np
 
 from sbipipe.interfaces import Array
 from sbipipe.physics import background
+from sbipipe.physics.fields import power_spectrum
+from sbipipe.physics.taper import tapered
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.seeds import stream
 from sbipipe.simulators.convergence import Convergence
@@ -35,15 +37,9 @@ EDGES = 2 * np.pi / SIDE * np.array([1.5, 2.5, 3.5, 5, 7, 9])
 
 def spectrum(maps: Array) -> tuple[Array, Array]:
     """Multipoles (K,), and the power of tapered maps in bands around them, (N, K)."""
-    n = maps.shape[-1]
-    edge = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-    taper = np.outer(edge, edge)
-    squares = np.abs(np.fft.fft2(maps * taper)) ** 2 * (SIDE / n**2) ** 2 / (taper**2).mean()
-    axis = 2 * np.pi * np.fft.fftfreq(n, SIDE / n)
-    length = np.hypot(*np.meshgrid(axis, axis))
-    bands = [(length >= a) & (length < b) for a, b in itertools.pairwise(EDGES)]
-    multipoles = np.array([length[band].mean() for band in bands])
-    return multipoles, np.stack([squares[:, band].mean(1) for band in bands], 1)
+    waves = tapered(maps, SIMULATOR.data.geometry)
+    multipoles, power, _ = power_spectrum(waves, SIDE, dimensions=2, edges=EDGES)
+    return multipoles, power
 
 
 def window(k: Array, side: float, exponent: int) -> Array:

@@ -6,9 +6,10 @@ brought into a position that all its images share: the largest pixel of its firs
 origin, and the largest of the equivalent neighbours (1, 2, ...) of it at (1, 2, ...). Sides of at
 most twice the dimension are too short to tell all neighbours apart.
 
-A field that is not periodic is mirrored and rotated, not shifted: of its images that one is taken
-whose first channel leans the most towards the end of the first axis, then of the second, and so on
-(`_lean`). Every pixel has a say in that, so a little noise seldom changes it.
+A field that is not periodic is mirrored and rotated, not shifted: of its images f that one is taken
+whose first channel has the largest sum_x f(x) sum_i (d + 1 - i) x_i, with x_i from the middle of
+the i-th of d axes, so that it leans towards the ends of all axes, and most along the first. Every
+pixel has a say in that, and a little noise seldom changes it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ def standard_position(fields: Array, *, periodic: bool = True) -> Array:
     return np.stack([_settle(one) if periodic else max(images(one), key=_lean) for one in fields])
 
 
-def _lean(field: Array) -> list[float]:
-    """sum_x f(x) (x_i - middle), of the first channel of a field (C, *space), along each axis."""
-    axes = range(field.ndim - 1)
-    profiles = (field[0].sum(tuple(a for a in axes if a != axis)) for axis in axes)
-    return [float(one @ (np.arange(len(one)) - (len(one) - 1) / 2)) for one in profiles]
+def _lean(field: Array) -> float:
+    """sum_x f(x) sum_i (d + 1 - i) x_i, of the first channel of a field (C, *space)."""
+    sides = field.shape[1:]
+    x = np.meshgrid(*(np.arange(side) - (side - 1) / 2 for side in sides), indexing="ij")
+    return float(sum((field[0] * one).sum() * (len(x) - i) for i, one in enumerate(x)))
 
 
 def _settle(field: Array) -> Array:

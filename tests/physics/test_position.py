@@ -12,7 +12,7 @@ from sbipipe.physics.position import standard_position
 def test_every_image_of_a_field_has_one_position(shape, periodic):
     """Only periodic fields are shifted."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(1, *shape))
+    x = rng.normal(size=(1, *shape)).astype(np.float32)
     expected = standard_position(x, periodic=periodic)
     axes = range(2, x.ndim)
     for order in itertools.permutations(axes):

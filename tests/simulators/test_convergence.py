@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from sbipipe.physics import background, cosmology
+from sbipipe.physics.fields import power_spectrum
+from sbipipe.physics.taper import tapered
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Simulator
 from sbipipe.records import InputError, parse
@@ -93,20 +95,6 @@ def limber(simulator, theta, multipole):
     return (1.5 * omega_m / R**2) ** 2 * total
 
 
-def spectrum(maps, side, edges):
-    """Of maps that do not wrap around: through a window that vanishes at their edges."""
-    n = maps.shape[-1]
-    edge = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-    taper = np.outer(edge, edge)
-    squares = np.abs(np.fft.fft2(maps * taper)) ** 2 * (side / n**2) ** 2 / (taper**2).mean()
-    axis = 2 * np.pi * np.fft.fftfreq(n, side / n)
-    length = np.hypot(*np.meshgrid(axis, axis))
-    within = [(length >= a) & (length < b) for a, b in itertools.pairwise(edges)]
-    return np.stack([squares[:, one].mean(1) for one in within], 1), [
-        length[one].mean() for one in within
-    ]
-
-
 def test_small_fluctuations_have_the_power_of_the_limber_integral():
     """Up to half the Nyquist wavenumber of the mesh at the distance where light is bent most;
     5 % for the softening of the force, the planes and the width of the bands."""
@@ -114,10 +102,10 @@ def test_small_fluctuations_have_the_power_of_the_limber_integral():
     edges = 2 * np.pi / side * np.array([1.5, 2.5, 3.5, 5.0])
     boxes = []
     for seed in range(16):
-        maps = WIDE.simulate(np.array([theta]), stream(seed, "limber"))[:, 0].astype(np.float64)
-        power, multipole = spectrum(maps, side, edges)
-        boxes.append(power.mean(0))
-    ratio = np.array(boxes) / limber(WIDE, theta, np.array(multipole))
+        maps = WIDE.simulate(np.array([theta]), stream(seed, "limber"))[:, 0]
+        found = power_spectrum(tapered(maps, WIDE.data.geometry), side, dimensions=2, edges=edges)
+        boxes.append(found.power.mean(0))
+    ratio = np.array(boxes) / limber(WIDE, theta, found.k)
     error = ratio.std(0, ddof=1) / np.sqrt(len(boxes))
     assert (error < 0.08).all()
     assert (np.abs(ratio.mean(0) - 1) < 4 * error + 0.05).all()
