@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from sbipipe.priors.flat import Flat
 from sbipipe.priors.prior import LogUniform, Normal, ProductPrior, Uniform, uniform_prior
 from sbipipe.records import InputError, parse
 
@@ -71,3 +72,17 @@ def test_bounds_and_variance() -> None:
 def test_bad_bounds_are_named() -> None:
     with pytest.raises(InputError, match=r"p\.: .*low 2 must be below high 1|p: .*low 2 must"):
         parse(Uniform, {"kind": "uniform", "low": 2, "high": 1}, "p")
+
+
+@pytest.mark.parametrize("width", [0.4, 3e-5, 0.0, -1.0])
+def test_a_flat_distribution_is_that_of_scipy_to_the_bit(width: float) -> None:
+    flat, law = Flat(0.1, width), stats.uniform(0.1, width)
+    random = np.random.default_rng(0).uniform(-1, 2, 1000)
+    places = np.concatenate([0.1 + width * random, [0.1, 0.1 + width, np.nan, np.inf, -np.inf]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(flat.logpdf(places), law.logpdf(places))
+        np.testing.assert_array_equal(flat.cdf(places), law.cdf(places))
+    quantiles = np.concatenate([random, [0.0, 1.0, np.nan]])
+    np.testing.assert_array_equal(flat.ppf(quantiles), law.ppf(quantiles))
+    if width > 0:
+        assert (flat.support(), flat.var()) == (law.support(), law.var())
