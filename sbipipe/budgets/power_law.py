@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.interfaces import Array
 
@@ -97,12 +97,12 @@ def _given(
     a, b = cov @ design.T @ precision @ mean
     left = mean - design @ [a, b]
     sd = np.sqrt(cov[1, 1])
-    positive = stats.truncnorm(-b / sd, np.inf, loc=b, scale=sd)
+    positive = scipy.stats.truncnorm(-b / sd, np.inf, loc=b, scale=sd)
     excess, spread = float(positive.mean()), float(positive.std())
     log_evidence = (
         -0.5 * left @ precision @ left
         + 0.5 * np.linalg.slogdet(cov)[1]
-        + stats.norm.logsf(0, loc=b, scale=sd)
+        + scipy.stats.norm.logsf(0, loc=b, scale=sd)
     )
     return float(log_evidence), float(a + cov[0, 1] / cov[1, 1] * (excess - b)), excess, spread
 

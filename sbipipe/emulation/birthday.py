@@ -31,8 +31,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import scipy
 import torch
-from scipy import stats
 
 from sbipipe.emulation.sample import TrueSample
 from sbipipe.emulation.sampled import Birthday, Pairs
@@ -146,7 +146,7 @@ def _in_scatter(points: Array) -> Array:
 
 
 def _pairs(fields: int, radius: float, found: int) -> Pairs:
-    p = float(stats.poisson.sf(found - 1, MARGIN))
+    p = float(scipy.stats.poisson.sf(found - 1, MARGIN))
     return Pairs(fields=fields, radius=radius, near=found, p=p)
 
 

@@ -12,8 +12,6 @@ A fold holds whole simulations, so that a classifier that knows a simulation by 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from sbipipe.emulation.sampled import Classified
@@ -28,6 +26,10 @@ TREES, LEAVES = 50, 8
 
 def classified(a: Array, b: Array, seed: int) -> Classified:
     """Of the statistics of fields a and b (G, e, L)."""
+    # Slow to import, and `ask` reads this module for none of it.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+
     groups, each, length = a.shape
     rows = np.concatenate([a, b]).reshape(-1, length)
     label = np.repeat([1, 0], groups * each)

@@ -22,7 +22,7 @@ of them: p is the share of exchanges that put generated fields at least as near.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.emulation import spectra
 from sbipipe.emulation.emulated import Drawn
@@ -103,7 +103,7 @@ def _twins(truth: Truth, drawn: Drawn) -> Nearness | None:
 
 def _nearness(generated: Array, true: Array) -> Nearness:
     """Of distances (T,) at T theta."""
-    found = stats.permutation_test(
+    found = scipy.stats.permutation_test(
         (generated, true),
         _mean_difference,
         permutation_type="samples",

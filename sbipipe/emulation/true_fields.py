@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import scipy
 
 from sbipipe.emulation.chi_squared import FEWEST as LEAST
 from sbipipe.emulation.sample import FEWEST, TrueSample
@@ -49,11 +50,9 @@ VARIED = 6
 
 def spread(theta: Array, prior: Prior, count: int, rng: Generator) -> Index:
     """Rows of theta (S, D) nearest to an even cover of the prior, each taken once."""
-    from scipy.stats import qmc  # slow to import, and most runs of this module choose nothing
-
     q = prior.to_unit(theta)
     count = min(count, len(q))
-    sobol = qmc.Sobol(q.shape[1], scramble=True, rng=rng)
+    sobol = scipy.stats.qmc.Sobol(q.shape[1], scramble=True, rng=rng)
     chosen: list[int] = []
     for target in sobol.random_base2(max(count - 1, 1).bit_length())[:count]:
         distance = ((q - target) ** 2).sum(1)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.gate.redraws import Redraws, legendre
 from sbipipe.interfaces import Array, Mask, PosteriorDraws
@@ -98,7 +98,7 @@ def _polynomials(covariate: Covariate) -> Iterator[Column]:
     known = np.isfinite(covariate.values)
     if len(np.unique(covariate.values[known])) < 2:
         return
-    place = (stats.rankdata(covariate.values[known]) - 0.5) / known.sum()
+    place = (scipy.stats.rankdata(covariate.values[known]) - 0.5) / known.sum()
     for degree, polynomial in enumerate(legendre(place), 1):
         values = np.zeros(len(known))
         values[known] = polynomial - polynomial.mean()

@@ -19,7 +19,7 @@ has to exceed `NEGLIGIBLE`.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.gate import uniformity
 from sbipipe.gate.sharpness import estimate
@@ -52,4 +52,4 @@ def _p_value(found: Estimate) -> float:
     excess = found.mean - NEGLIGIBLE
     if not found.se > 0:
         return float(excess <= 0)
-    return float(stats.t.sf(excess / found.se, found.count - 1))
+    return float(scipy.stats.t.sf(excess / found.se, found.count - 1))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Interval, Margin
@@ -69,7 +69,7 @@ def _margin(column: _Column, theta: Array) -> Margin:
     for _ in range(_ROUNDS):
         bias = _where(partial(place, log_factor), LARGEST_BIAS)
         log_factor = _where(partial(spread, bias), factors)
-    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
+    z = float(scipy.stats.norm.isf((1 - CONFIDENCE) / 2))
     low, high = (_where(partial(spread, bias), factors, score) for score in (-z, z))
     left, right = (_where(partial(place, log_factor), LARGEST_BIAS, score) for score in (-z, z))
     return Margin(

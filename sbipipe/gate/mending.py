@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy
+from scipy import optimize, special
 
 from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Shape
@@ -49,7 +50,7 @@ def shape(ranks: Array, dimension: int, *, outwards: bool) -> Shape:
     worst = int(np.abs(away).argmax())
     return Shape(
         outwards=outwards,
-        p_value=float(stats.chi2.sf(before + ORDER, ORDER)),
+        p_value=float(scipy.stats.chi2.sf(before + ORDER, ORDER)),
         left=max(0.0, strays(mended)) / before if before > 0 else 1.0,
         rank=float(uniformity.GRID[worst]),
         share=float(uniformity.GRID[worst] + away[worst]),

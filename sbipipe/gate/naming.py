@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scipy import stats
+import scipy
 
 from sbipipe.gate.evidence import Evidence, evidence
 from sbipipe.gate.verdict import Outcome, Test
@@ -51,7 +51,7 @@ def failure(rejected: Mapping[str, Test], n: int, level: float) -> tuple[Outcome
 
 def unseen(seen: Evidence, level: float) -> bool:
     """Whether numbers say nothing of place and width."""
-    return bool(max(seen.displaced, abs(seen.width)) < stats.norm.isf(level / 2))
+    return bool(max(seen.displaced, abs(seen.width)) < scipy.stats.norm.isf(level / 2))
 
 
 def leaning(seen: Evidence) -> Outcome:

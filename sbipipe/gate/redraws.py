@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Generator, Index, Mask, PosteriorDraws
@@ -109,7 +109,7 @@ def largest(z: Array) -> tuple[float, float]:
     observed, rest = float(peaks[0]), np.sort(peaks[1:])
     edge = float(rest[-TAIL])
     if observed > edge:
-        excess = stats.norm.logsf(observed) - stats.norm.logsf(edge)
+        excess = scipy.stats.norm.logsf(observed) - scipy.stats.norm.logsf(edge)
         return observed, float(TAIL / len(z) * np.exp(excess))
     return observed, float((1 + np.sum(rest >= observed)) / len(z))
 

@@ -33,7 +33,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask, PosteriorDraws
 
@@ -129,18 +130,18 @@ def spread_error(n: int) -> float:
 
 def critical_score(level: float, count: int) -> float:
     """What `count` standard normals stay within with probability 1 - level or more."""
-    return float(stats.norm.isf(level / (2 * count)))
+    return float(scipy.stats.norm.isf(level / (2 * count)))
 
 
 def largest_score(scores: Array) -> float:
     """The p-value of the score farthest from zero, by Bonferroni."""
-    return float(min(1.0, 2 * len(scores) * stats.norm.sf(np.abs(scores).max())))
+    return float(min(1.0, 2 * len(scores) * scipy.stats.norm.sf(np.abs(scores).max())))
 
 
 def kolmogorov_smirnov(u: Array) -> tuple[float, float]:
     """Largest distance between the empirical and the uniform distribution, and its p-value."""
     distance = float(ks_distance(np.asarray(u)[None])[0])
-    return distance, float(stats.kstwo.sf(distance, len(u)))
+    return distance, float(scipy.stats.kstwo.sf(distance, len(u)))
 
 
 def ks_distance(u: Array) -> Array:
@@ -153,7 +154,7 @@ def ks_distance(u: Array) -> Array:
 @lru_cache(maxsize=64)
 def critical_distance(n: int, level: float) -> float:
     """The distance that n uniform values stay below with probability 1 - level."""
-    return float(stats.kstwo.isf(level, n))
+    return float(scipy.stats.kstwo.isf(level, n))
 
 
 def ks_band(n: int, level: float) -> tuple[Array, Array]:
@@ -226,7 +227,7 @@ def _escape(gamma: float, n: int) -> float:
         ends = rest[i, first : first + len(mass)]
         total += float(mass[:a] @ ends[:a] + mass[b:] @ ends[b:])
         inside, first = mass[a:b], first + a
-    return total / float(stats.poisson.pmf(n, n))
+    return total / float(scipy.stats.poisson.pmf(n, n))
 
 
 @lru_cache(maxsize=8)
@@ -234,11 +235,11 @@ def _increments(n: int) -> Array:
     """Probabilities of the counts within one step of a Poisson process of rate n."""
     rate = n / STEPS
     counts = np.arange(int(rate + 12 * np.sqrt(rate) + 40))
-    return np.asarray(stats.poisson.pmf(counts, rate))
+    return np.asarray(scipy.stats.poisson.pmf(counts, rate))
 
 
 @lru_cache(maxsize=8)
 def _remainders(n: int) -> Array:
     """Probabilities of reaching n from each count at each inner point, (K - 1, n + 1)."""
     left = n - np.arange(n + 1)
-    return np.asarray(stats.poisson.pmf(left, n * (1 - GRID[1:-1, None])))
+    return np.asarray(scipy.stats.poisson.pmf(left, n * (1 - GRID[1:-1, None])))

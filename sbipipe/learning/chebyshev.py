@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 from torch.nn import functional
 
@@ -134,7 +134,7 @@ def nodes(dimensions: int, degree: int, share: float = 1.5) -> Tensor:
         grid = np.meshgrid(*[axis] * dimensions, indexing="ij")
         return torch.from_numpy(np.stack(grid, -1).reshape(-1, dimensions))
     count = round(share * len(Basis(dimensions, degree)))
-    unit = qmc.Sobol(dimensions, rng=0).random_base2(int(np.ceil(np.log2(count))))
+    unit = scipy.stats.qmc.Sobol(dimensions, rng=0).random_base2(int(np.ceil(np.log2(count))))
     return torch.from_numpy(-np.cos(np.pi * unit))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.interfaces import Array, Dataset, Fields
 
@@ -45,8 +45,8 @@ def _directions(x: Array) -> dict[str, Array]:
     known = np.isfinite(x).all(1)
     found = np.full((len(x), LARGEST), np.nan)
     if known.any():
-        ranks = stats.rankdata(x[known], axis=0) / (known.sum() + 1)
-        scores = stats.norm.ppf(ranks)
+        ranks = scipy.stats.rankdata(x[known], axis=0) / (known.sum() + 1)
+        scores = scipy.stats.norm.ppf(ranks)
         left, strength, _ = np.linalg.svd(scores - scores.mean(0), full_matrices=False)
         projected = (left * strength)[:, :LARGEST]
         found[known, : projected.shape[1]] = projected

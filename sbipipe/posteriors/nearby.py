@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.gate import uniformity
 from sbipipe.interfaces import Array, Generator, Mask, PosteriorDraws
@@ -100,7 +100,7 @@ def nearby(
             Nearby(
                 count=count,
                 held=inside / count,
-                p_held=float(stats.binomtest(inside, count, CREDIBILITY).pvalue),
+                p_held=float(scipy.stats.binomtest(inside, count, CREDIBILITY).pvalue),
                 statistic=statistic,
                 p_value=p_value,
                 simulations=int(kept.sum()),

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -140,6 +138,8 @@ def _problems(found: Mapping[str, NDArray[Any]], wanted: tuple[str, ...]) -> Ite
 
 
 def _load_csv(path: Path) -> dict[str, NDArray[Any]]:
+    import pandas as pd  # slow to import, and few priors are chains
+
     table = pd.read_csv(path)
     return {str(name).strip(): table[name].to_numpy() for name in table}
 
@@ -150,6 +150,8 @@ def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _load_hdf5(path: Path) -> dict[str, NDArray[Any]]:
+    import h5py  # as above
+
     found: dict[str, NDArray[Any]] = {}
     with h5py.File(path) as file:
         groups = [file[name] for name in ("posterior", "nuisance") if name in file] or [file]

@@ -22,8 +22,8 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import scipy
 from pydantic import BeforeValidator
-from scipy import stats
 
 from sbipipe.interfaces import Array
 from sbipipe.records import plugin
@@ -246,7 +246,7 @@ class Uniform(Between):
 
     def at(self, given: Values) -> Any:
         low, high = affine(self.low)(given), affine(self.high)(given)
-        return stats.uniform(low, high - low)
+        return scipy.stats.uniform(low, high - low)
 
 
 @plugin
@@ -266,7 +266,7 @@ class LogUniform(Between):
     positive: ClassVar[tuple[str, ...]] = ("low",)
 
     def at(self, given: Values) -> Any:
-        return stats.loguniform(affine(self.low)(given), affine(self.high)(given))
+        return scipy.stats.loguniform(affine(self.low)(given), affine(self.high)(given))
 
 
 @plugin
@@ -292,10 +292,10 @@ class Normal(Marginal):
     def at(self, given: Values) -> Any:
         loc, scale = affine(self.loc)(given), affine(self.scale)(given)
         if self.low is None and self.high is None:
-            return stats.norm(loc, scale)
+            return scipy.stats.norm(loc, scale)
         low = -math.inf if self.low is None else affine(self.low)(given)
         high = math.inf if self.high is None else affine(self.high)(given)
-        return stats.truncnorm((low - loc) / scale, (high - loc) / scale, loc, scale)
+        return scipy.stats.truncnorm((low - loc) / scale, (high - loc) / scale, loc, scale)
 
     def support(self, given: Mapping[str, Range]) -> Range:
         low = -math.inf if self.low is None else affine(self.low).range(given)[0]

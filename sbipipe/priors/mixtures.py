@@ -22,7 +22,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 from scipy.optimize import elementwise
 
 from sbipipe.interfaces import Array
@@ -121,7 +122,7 @@ def chosen(u: Array, held_out: Array, seed: int) -> Mixture:
             break
         more = fitted(u, components, seed)
         gain = more.log_prob(held_out) - best.log_prob(held_out)
-        if len(gain) > 1 and gain.mean() > stats.sem(gain):
+        if len(gain) > 1 and gain.mean() > scipy.stats.sem(gain):
             best = more
     return best
 

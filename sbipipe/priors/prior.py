@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
+import scipy
 from pydantic import BeforeValidator, Field, TypeAdapter
-from scipy.stats import qmc
 
 from sbipipe.interfaces import Array, Mask
 from sbipipe.names import ParameterNames, parameters_of
@@ -282,7 +282,7 @@ class ComposedPrior(ThroughCube):
 
     @cached_property
     def _points(self) -> Array:
-        sobol = qmc.Sobol(len(self.names), scramble=True, rng=np.random.default_rng(0))
+        sobol = scipy.stats.qmc.Sobol(len(self.names), scramble=True, rng=np.random.default_rng(0))
         return self.from_unit(sobol.random(POINTS))
 
     def _places(self, names: tuple[str, ...]) -> list[int]:
@@ -295,10 +295,9 @@ class ComposedPrior(ThroughCube):
 def _bounds(distribution: Any) -> Range:
     """The support, or the central 99.8 % on a side that has no edge."""
     low, high = distribution.support()
-    least, most = distribution.interval(0.998)
     return (
-        float(low if np.isfinite(low) else least),
-        float(high if np.isfinite(high) else most),
+        float(low if np.isfinite(low) else distribution.interval(0.998)[0]),
+        float(high if np.isfinite(high) else distribution.interval(0.998)[1]),
     )
 
 

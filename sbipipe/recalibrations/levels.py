@@ -48,8 +48,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import scipy
 from pydantic import Field
-from scipy import special, stats
+from scipy import special
 from scipy.optimize import minimize
 from sklearn.model_selection import GroupKFold
 
@@ -188,7 +189,7 @@ def _ranks_of_truth(posterior: Posterior, rows: Dataset, points: int) -> tuple[I
 def _statistics(points: int, dims: int, most: int) -> Array:
     """t_k at the middle of each rank, orthonormal, with shape (points + 1, most)."""
     alpha = (np.arange(points + 1) + 0.5) / (points + 1)
-    width = stats.chi2(dims).ppf(alpha)
+    width = scipy.stats.chi2(dims).ppf(alpha)
     columns = [np.ones_like(alpha), width, width**2]
     columns += [alpha**power for power in range(1, most - 1)]
     basis, _ = np.linalg.qr(np.stack(columns[: most + 1], 1))

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
-from sklearn.mixture import GaussianMixture
 
 from sbipipe.interfaces import Array, Generator
 from sbipipe.sampling.particles import log_normal
@@ -123,6 +122,8 @@ def evidence(target: Callable[[Array], Array], chain: Chain, rng: Generator) -> 
     Args:
         target: Log target of points (n, D), with shape (n,).
     """
+    from sklearn.mixture import GaussianMixture  # slow to import, and few posteriors take chains
+
     if chain.effective_size < _FEWEST:
         return np.nan
     order = rng.permutation(len(chain.u))

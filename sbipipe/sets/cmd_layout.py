@@ -22,8 +22,8 @@ from typing import Literal, get_args
 
 import joblib
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from sbipipe import seeds
 from sbipipe.interfaces import Array, Fields, Index
@@ -139,7 +139,7 @@ def design(set: SetName, prior: Prior, *, seed: int, simulations: int = 1000) ->
     if prior.names != NAMES:
         raise ValueError(f"parameters {prior.names} given; allowed: {NAMES}")
     if set == "LH":
-        sampler = qmc.LatinHypercube(len(NAMES), rng=seeds.stream(seed, "cmd", set))
+        sampler = scipy.stats.qmc.LatinHypercube(len(NAMES), rng=seeds.stream(seed, "cmd", set))
         theta = prior.from_unit(sampler.random(simulations))
         return Design(theta=theta, universe=np.arange(simulations))
     if set == "CV":

@@ -33,8 +33,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
-from scipy import stats
+import scipy
 
 from sbipipe.interfaces import Array, Index
 from sbipipe.protocols import Prior
@@ -96,6 +95,8 @@ def significant(theta: Array, distinct: int, prior: Prior) -> Mapping[tuple[int,
 
 def simulated(theta: Array, group: Index) -> tuple[Array, int]:
     """theta of every simulation, with shape (S, D), and the number of different ones."""
+    import pandas as pd  # slow to import, and workers that simulate need none of it
+
     finite = np.isfinite(theta).all(1)
     rows = pd.DataFrame(theta[finite])
     parameters = [*rows.columns]
@@ -121,13 +122,13 @@ def pair_p_value(a: Array, b: Array, distinct: int) -> float:
     freedom = a.shape[1] * b.shape[1]
     if not freedom:
         return 1.0
-    return float(stats.chi2(freedom).sf((distinct - 1) * ((a.T @ b) ** 2).sum()))
+    return float(scipy.stats.chi2(freedom).sf((distinct - 1) * ((a.T @ b) ** 2).sum()))
 
 
 def scores(column: Array, degree: int) -> Array:
     """Orthonormal polynomials of the ranks of (S,), with shape (S, K); K is the degree, or less
     where there are not more different values than that."""
-    rank = stats.rankdata(column) / len(column) - 0.5
+    rank = scipy.stats.rankdata(column) / len(column) - 0.5
     degree = min(degree, len(np.unique(rank)) - 1)
     powers = np.stack([rank**k for k in range(degree + 1)], 1)
     return np.asarray(np.linalg.qr(powers)[0][:, 1:])
@@ -157,7 +158,7 @@ def _pair(theta: Array, prior: Prior, which: tuple[int, ...], p_value: float) ->
     i, j = which
     dependent = prior.margins is not prior
     values = prior.to_unit(theta) if dependent else theta
-    correlation = stats.spearmanr(values[:, i], values[:, j]).statistic
+    correlation = scipy.stats.spearmanr(values[:, i], values[:, j]).statistic
     what = " of their quantiles, given what they depend on," if dependent else ""
     return (
         f"{prior.names[i]} and {prior.names[j]}: given {len(theta)} simulations with rank "

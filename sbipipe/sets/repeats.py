@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from sbipipe.interfaces import Array, Dataset, Index
 from sbipipe.protocols import Prior
@@ -106,6 +105,8 @@ def on_the_edge(theta: Array, prior: Prior) -> Iterator[str]:
 
 def _numbered(rows: Array | Index) -> Index:
     """A number for each row (N, K), equal for equal rows."""
+    import pandas as pd  # slow to import, and workers that simulate need none of it
+
     frame = pd.DataFrame(rows)
     return np.asarray(frame.groupby([*frame.columns], sort=False).ngroup(), np.int64)
 

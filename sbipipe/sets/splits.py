@@ -15,7 +15,7 @@ import hashlib
 import math
 
 import numpy as np
-from scipy.stats import qmc
+import scipy
 
 from sbipipe.config import Simulations
 from sbipipe.interfaces import SPLITS, Array, Index
@@ -29,7 +29,7 @@ def design(prior: Prior, split: str, count: int, seed: int) -> Array:
     rng = stream(seed, "design", split)
     if split in {"calibrate", "test"}:
         return prior.sample(count, rng)
-    sobol = qmc.Sobol(len(prior.names), scramble=True, rng=rng)
+    sobol = scipy.stats.qmc.Sobol(len(prior.names), scramble=True, rng=rng)
     return prior.from_unit(sobol.random_base2(max(count - 1, 1).bit_length())[:count])
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from sbipipe.interfaces import Array, Dataset, Generator, Index
 
@@ -48,7 +48,7 @@ def known(rows: Dataset, parameters: tuple[str, ...], rng: Generator) -> Trivial
     rows = rows.rows(rows.finite).one_per_group(rng)
     rows = rows.rows(np.sort(rng.permutation(len(rows))[:MOST]))
     moments = np.array([(x.min(), x.mean(dtype=float), x.std(dtype=float)) for x in rows.x])
-    rank = stats.rankdata(rows.theta, axis=0) / len(rows)
+    rank = scipy.stats.rankdata(rows.theta, axis=0) / len(rows)
     seed = int(rng.integers(2**32))
     return Trivial(
         parameters=parameters,

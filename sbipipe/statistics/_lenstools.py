@@ -8,13 +8,14 @@ that is not, pixels whose neighbours lie beyond its border are left out.
 
 from __future__ import annotations
 
-import configparser
 import functools
 import importlib
+import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -109,41 +110,46 @@ def _map(field: Array) -> Any:
 
 @functools.cache
 def _convergence() -> Any:
-    """`lenstools.image.convergence`, made to run on present-day numpy and setuptools.
+    """`lenstools.image.convergence`, alone, and made to run on present-day numpy.
 
-    lenstools 1.2 (2021) imports `distutils.config`, which setuptools no longer ships, and asks
-    numpy for `float`, `int` and `complex`. It finds the first while it is imported, and the others
-    in a copy of numpy's namespace that it alone sees.
+    lenstools 1.2 (2021) imports all that it has, pandas and pyplot among it, for five times as long
+    as this module takes, and finds modules there that setuptools no longer ships. So empty packages
+    stand in for two of its own meanwhile, and none for matplotlib. It asks numpy for `float`, `int`
+    and `complex`, and finds them in a copy of numpy's namespace that it alone sees.
     """
-    settings = types.ModuleType("distutils.config")
-    settings.__dict__["ConfigParser"] = configparser.ConfigParser
-    distutils = importlib.import_module("distutils")
-    before = dict(vars(distutils)), sys.modules.get(settings.__name__)
-    distutils.__dict__["config"] = sys.modules[settings.__name__] = settings
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = importlib.import_module("lenstools.image.convergence")
-    finally:
-        _put_back(distutils, *before)
+    found = importlib.util.find_spec("lenstools")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("lenstools is not installed")
+    (root,) = found.submodule_search_locations
+    empty = {"lenstools": root, "lenstools.simulations": f"{root}/simulations"}
+    packages = {name: _package(name, folder) for name, folder in empty.items()}
+    with warnings.catch_warnings(), _standing_in({**packages, "matplotlib": None}):
+        warnings.simplefilter("ignore")
+        module = importlib.import_module("lenstools.image.convergence")
     numpy = types.ModuleType("numpy")
     numpy.__dict__.update(vars(np) | {"float": float, "int": int, "complex": complex})
     module.__dict__["np"] = numpy
     return module
 
 
-def _put_back(
-    distutils: types.ModuleType, names: Mapping[str, Any], module: types.ModuleType | None
-) -> None:
-    """Leave `distutils` as it was."""
-    for space, key, value in (
-        (distutils.__dict__, "config", names.get("config")),
-        (sys.modules, "distutils.config", module),
-    ):
-        if value is None:
-            del space[key]
-        else:
-            space[key] = value
+def _package(name: str, folder: str) -> types.ModuleType:
+    """A package of the modules in a folder that imports none of them."""
+    package = types.ModuleType(name)
+    package.__path__ = [folder]
+    return package
+
+
+@contextmanager
+def _standing_in(modules: Mapping[str, types.ModuleType | None]) -> Iterator[None]:
+    """Inside, imports find these modules by their names; None is a module that is not there."""
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+        sys.modules.update(before)
 
 
 @functools.cache

@@ -34,10 +34,10 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import scipy
 import torch
 from pydantic import Field
 from scipy.special import ndtri
-from scipy.stats import rankdata
 from torch import Tensor, nn
 from zuko.mixtures import GMM
 
@@ -266,7 +266,7 @@ def _density(loss: str, parameters: int, components: int, mixture: int) -> nn.Mo
 def _gaussianiser(train: Dataset) -> Callable[[Array], Array]:
     """u(theta) of the module's docstring, (N, D) -> (N, D)."""
     knots = [np.unique(column) for column in _one_per_simulation(train).T]
-    scores = [ndtri(rankdata(column) / (len(column) + 1)) for column in knots]
+    scores = [ndtri(scipy.stats.rankdata(column) / (len(column) + 1)) for column in knots]
 
     def gaussianise(theta: Array) -> Array:
         columns = zip(theta.T, knots, scores, strict=True)
