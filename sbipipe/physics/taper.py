@@ -16,7 +16,7 @@ which of all tapers spreads power the least, <q^2> = 1/4 along each axis in unit
 wavenumber, and so has the least bias for a smooth spectrum (Papoulis 1973, IEEE Trans. Inf. Theory
 19, 9; Riedel & Sidorenko 1995, IEEE Trans. Signal Process. 43, 188): it is 1/8 of the Laplacian of
 P, or n^2 / (8 k^2) of a power of k^n in two dimensions. On the lowest two k the mean that is taken
-off and the bend of P weigh more. `benchmarks/tapers.py 20` finds, of crops of 20 Gaussian maps, with
+off and the bend of P weigh more. `benchmarks/tapers.py 20` finds, of crops of Gaussian maps, with
 errors that fall from 0.06 at k = 1 to 0.01 from k = 8 on:
 
     measured / P at k =     1     2     3     4     8    31    Gaussian modes at k = 8
