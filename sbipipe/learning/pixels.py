@@ -7,6 +7,10 @@ ones, whose denoiser is nearly linear. The map y = g(x) is the same for every th
     log p(x | theta) = log p(y | theta) + sum over pixels of log g'(x)
 
 and no posterior changes. Each channel has its own.
+
+Where many pixels have the least value (no streams that overlap, no halo), a share a of them, they
+become the mean of the lowest a of a normal, and all above it what lies above its quantile: whatever
+an emulator draws below that is the least value.
 """
 
 from __future__ import annotations
@@ -28,6 +32,9 @@ Model = TypeVar("Model")
 
 _INNER = np.linspace(0.005, 0.995, 199)
 _TAIL = np.geomspace(1e-5, 0.004, 12)
+_STEP = 1e-6
+"""The width of the step above the least value, where many pixels have it, to the next quantile."""
+
 _SAMPLE = 2_000_000
 """Pixels that the quantiles are taken from, evenly spread over the rows."""
 
@@ -116,12 +123,19 @@ def _gaussian(pixels: Array) -> tuple[Array, Array]:
     value, first = np.unique(np.quantile(pixels, q), return_index=True)
     if len(value) < 2:
         return _standard(pixels)
-    return value, ndtri(q[first])
+    level = ndtri(q[first])
+    if first[1] == 1:
+        return value, level
+    share = q[first[1] - 1]
+    mean = -np.exp(-(ndtri(share) ** 2) / 2) / (np.sqrt(2 * np.pi) * share)
+    step = value[0] + _STEP * (value[1] - value[0])
+    values = np.concatenate([[value[0], step], value[1:]])
+    return values, np.concatenate([[mean, ndtri(share)], level[1:]])
 
 
 def _thinned(value: Array, level: Array, count: int) -> tuple[Array, Array]:
-    """So many of the knots, the outermost among them."""
-    kept = np.linspace(0, len(value) - 1, count).round().astype(int)
+    """So many of the knots, the lowest two and the highest among them."""
+    kept = np.append(0, np.linspace(1, len(value) - 1, count - 1).round().astype(int))
     return value[kept], level[kept]
 
 

@@ -43,3 +43,17 @@ def test_pixels_with_few_values_keep_the_order():
     assert (np.diff(pixels.level) > 0).all()
     assert (np.diff(pixels.value) > 0).all()
     assert isinstance(pixels, Pixels)
+
+
+def test_many_pixels_of_the_least_value_are_the_lower_part_of_a_normal():
+    """They stand at its mean, and all that is drawn below its upper end is the least value."""
+    x = np.maximum(SKEWED[:, :1] - 1.5, 0)
+    share, pixels = (x == 0).mean(), fit_pixels(x, "gaussian")
+    y = pixels(x).astype(np.float64)
+    assert y.mean() == pytest.approx(0, abs=0.02)
+    assert y[x == 0].max() < stats.norm.ppf(share) < y[x > 0].min() + 0.02
+    np.testing.assert_allclose(pixels.inverse(y), x, rtol=1e-3, atol=1e-4)
+    drawn = pixels.inverse(stats.norm.ppf(RNG.random((200, 1, 16, 16))))
+    assert np.abs(drawn).min() < 1e-6
+    assert stats.ks_2samp(drawn[drawn > 1e-3], x[x > 0]).pvalue > 1e-3
+    assert (drawn > 1e-3).mean() == pytest.approx(1 - share, abs=0.01)
