@@ -69,3 +69,11 @@ def test_an_erratic_generator_gains_nothing(judge: Judge) -> None:
 
 def test_a_field_that_is_not_finite_has_the_worst_score(judge: Judge) -> None:
     assert judge.score(Exact(np.nan)) == WORST
+
+
+def test_what_all_true_fields_have_in_common_is_left_out() -> None:
+    """It has no error to compare with."""
+    Q = torch.linalg.qr(torch.ones(COUNT, 1, dtype=torch.float64)).Q
+    true, drawn = torch.from_numpy(np.random.default_rng(0).normal(size=(2, COUNT, 3)))
+    both = torch.cat([true, torch.full((COUNT, 1), -0.5, dtype=torch.float64)], 1)
+    assert distance(both, torch.cat([drawn, drawn[:, :1]], 1), Q) == distance(true, drawn, Q)
