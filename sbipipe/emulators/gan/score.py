@@ -30,9 +30,9 @@ QUANTILES = (0.002, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.998)
 DEGREE = 2
 """Of the polynomials in theta."""
 
-STILL = 1e-3
-"""Scatter, where pixels have about unit variance, of what true fields have in common: a quantile
-among many pixels of the least value. It has no error to compare with, and is left out."""
+STILL = 1e-6
+"""Scatter, at most, of what all true fields have in common: a quantile among many pixels of the
+least value. It has no error to compare with, and is left out."""
 
 WORST = 1e6
 """The score of a generator that draws a field that is not finite."""
