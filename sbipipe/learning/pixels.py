@@ -9,8 +9,8 @@ ones, whose denoiser is nearly linear. The map y = g(x) is the same for every th
 and no posterior changes. Each channel has its own.
 
 Where many pixels have the least value (no streams that overlap, no halo), a share a of them, they
-become the mean of the lowest a of a normal, and all above it what lies above its quantile: whatever
-an emulator draws below that is the least value.
+become the a-quantile of a normal, the floor, and all others what lies above it: whatever an
+emulator draws below the floor is the least value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ Model = TypeVar("Model")
 _INNER = np.linspace(0.005, 0.995, 199)
 _TAIL = np.geomspace(1e-5, 0.004, 12)
 _STEP = 1e-6
-"""The width of the step above the least value, where many pixels have it, to the next quantile."""
+"""How far a level below the floor leads below the least value, in units of the distance to the
+next quantile."""
 
 _SAMPLE = 2_000_000
 """Pixels that the quantiles are taken from, evenly spread over the rows."""
@@ -67,6 +68,14 @@ class Pixels:
             where = np.searchsorted(value[1:-1], x[:, channel], side="right")
             total += slopes[where].reshape(len(x), -1).sum(1)
         return total
+
+    @property
+    def floor(self) -> Array:
+        """What each channel's least value becomes where many pixels have it, with shape (C,); minus
+        infinity where they do not."""
+        steps = np.diff(self.value[:, :3])
+        flat = steps[:, 0] <= 2 * _STEP * steps[:, -1] if steps.shape[1] > 1 else np.array([False])
+        return np.where(flat, self.level[:, 1], -np.inf)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -126,11 +135,10 @@ def _gaussian(pixels: Array) -> tuple[Array, Array]:
     level = ndtri(q[first])
     if first[1] == 1:
         return value, level
-    share = q[first[1] - 1]
-    mean = -np.exp(-(ndtri(share) ** 2) / 2) / (np.sqrt(2 * np.pi) * share)
-    step = value[0] + _STEP * (value[1] - value[0])
-    values = np.concatenate([[value[0], step], value[1:]])
-    return values, np.concatenate([[mean, ndtri(share)], level[1:]])
+    floor = ndtri(q[first[1] - 1])
+    below = value[0] - _STEP * (value[1] - value[0])
+    levels = np.concatenate([[floor - 1, floor], level[1:]])
+    return np.concatenate([[below], value]), levels
 
 
 def _thinned(value: Array, level: Array, count: int) -> tuple[Array, Array]:

@@ -76,7 +76,7 @@ class Gan(Settings):
         y, y_valid = (torch.from_numpy(pixels(x)) for x in (train.x, valid.x[some]))
         with torch_scope(number(run.seed, "gan", "weights")):
             generator, critic = (
-                self._generator(data, len(columns)),
+                self._generator(data, len(columns), pixels),
                 self._critic(data, len(columns)),
             )
         if isinstance(critic, PeriodicCritic) and critic.power:
@@ -111,12 +111,12 @@ class Gan(Settings):
         check_same(weights, self.trained)
         data = TypeAdapter(Fields).validate_python(weights.meta["data"])
         conditions = len(self.told(prior.names))
+        pixels = Pixels(weights.arrays["pixels/value"], weights.arrays["pixels/level"])
         with torch_scope(0):
-            generator = self._drawer(self._generator(data, conditions), data, conditions)
+            generator = self._drawer(self._generator(data, conditions, pixels), data, conditions)
             critic = self._critic(data, conditions)
         load_named(generator, weights.arrays, "generator/")
         load_named(critic, weights.arrays, "critic/")
-        pixels = Pixels(weights.arrays["pixels/value"], weights.arrays["pixels/level"])
         return GanEmulator(
             prior=prior, settings=self, pixels=pixels, generator=generator.to(device).eval(),
             critic=critic.to(device).eval(), data=data, device=device,
@@ -149,7 +149,9 @@ class Gan(Settings):
             return LEVELS
         return self.levels or max(1, int(np.log2(min(sides) / COARSEST)))
 
-    def _generator(self, data: Fields, conditions: int) -> PeriodicGenerator | CosmoGenerator:
+    def _generator(
+        self, data: Fields, conditions: int, pixels: Pixels
+    ) -> PeriodicGenerator | CosmoGenerator:
         if self.architecture == "cosmogan":
             return CosmoGenerator(
                 shape=data.shape, conditions=conditions, latent=self.latent,
@@ -158,6 +160,7 @@ class Gan(Settings):
         return PeriodicGenerator(
             shape=data.shape, conditions=conditions, width=self.width,
             levels=self._levels(data.geometry.pixels), maps=self.maps,
+            floor=torch.from_numpy(pixels.floor),
             bend=functional.silu if self.bend == "silu" else functional.relu,
         )  # fmt: skip
 

@@ -84,14 +84,19 @@ class PeriodicGenerator(nn.Module):
         width: The features on the finest grid.
         levels: How often the grid is halved.
         maps: The maps of noise on each grid, but for the coarsest, which has one a feature.
+        floor: What no pixel of a channel is below, with shape (C,); None for no floor.
         bend: The activation between the layers.
     """
 
+    floor: Tensor
+
     def __init__(
         self, *, shape: Sequence[int], conditions: int, width: int, levels: int, maps: int,
-        bend: Bend = functional.silu,
+        floor: Tensor | None = None, bend: Bend = functional.silu,
     ) -> None:  # fmt: skip
         super().__init__()
+        own = torch.full((shape[0],), -torch.inf) if floor is None else floor.float()
+        self.register_buffer("floor", own.view(-1, 1, 1), persistent=False)
         self.bend = bend
         sizes = widths(width, levels)
         self.noise_shapes = tuple(
@@ -116,7 +121,7 @@ class PeriodicGenerator(nn.Module):
                 h = functional.interpolate(self.finer[level - 1](h), scale_factor=2.0)
             h = residual(self.bend(h + fresh), embedded)
         fields: Tensor = self.out(wrap(h, 1))
-        return fields.contiguous()
+        return torch.maximum(fields, self.floor).contiguous()
 
 
 class PeriodicCritic(nn.Module):

@@ -162,3 +162,11 @@ def test_a_game_that_diverges_names_its_step() -> None:
     wild = {"learning_rate": 1e30, "steps": 6, "score_every": 6}
     with pytest.raises(InputError, match=r"config\.optimisation: .* is \w+ at step \d; allowed"):
         fit(optimisation=wild)
+
+
+def test_where_many_pixels_have_the_least_value_so_do_drawn_ones() -> None:
+    x = np.maximum(ROWS.x, 0)
+    emulator = fit(with_fields(x))
+    drawn = emulator.draw(THETA, RNG(0))
+    assert drawn.min() == pytest.approx(0, abs=1e-4)
+    assert (drawn < 1e-4).mean() > 0.05
