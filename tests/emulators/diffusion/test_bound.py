@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from gaussian_fields import draw, eigenvalues, negative_log_likelihood, parameters
 
+from gaussian_fields import draw, eigenvalues, negative_log_likelihood, parameters
 from sbipipe.emulators.diffusion.bound import bound, prior_term
 from sbipipe.emulators.diffusion.gaussian import GaussianDenoiser
 

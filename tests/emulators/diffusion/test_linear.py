@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from gaussian_fields import SIDE, draw, eigenvalues, negative_log_likelihood, parameters
 
+from gaussian_fields import SIDE, draw, eigenvalues, negative_log_likelihood, parameters
 from sbipipe.emulators.diffusion.denoiser import add_noise
 from sbipipe.emulators.diffusion.gaussian import GaussianDenoiser
 from sbipipe.emulators.diffusion.linear import fit_linear

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gaussian_fields
 import numpy as np
 import pytest
 import torch
 
+import gaussian_fields
 from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import simulated

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from gaussian_fields import draw, parameters
 
+from gaussian_fields import draw, parameters
 from sbipipe.emulators.diffusion.denoiser import add_noise
 from sbipipe.emulators.diffusion.factorised import Factorised
 from sbipipe.emulators.diffusion.film import Film

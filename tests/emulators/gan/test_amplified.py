@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import gaussian_fields
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+import gaussian_fields
 from sbipipe.emulators.gan.amplified import Amplified
 from sbipipe.emulators.gan.noise import noise
 from sbipipe.interfaces import Run
