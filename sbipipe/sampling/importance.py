@@ -97,8 +97,9 @@ class ImportancePosterior(FromDensity):
             rng = stream(0, "near", rows.start)
             mixture = around(draws, np.ones(draws.shape[:2]), AROUND, rng)
             found = self._weigh(mixture, x, self.particles, rng)
-            easy, left = np.flatnonzero(self._easy(found)), np.flatnonzero(~self._easy(found))
-            log_evidence[easy] = self._keep(rows, easy, mixture.of(easy), found.of(easy))
+            easy = self._easy(found)
+            good, left = np.flatnonzero(easy), np.flatnonzero(~easy)
+            log_evidence[good] = self._keep(rows, good, mixture.of(good), found.of(good))
             start = like(draws).of(left)
         if len(left):
             log_evidence[left] = self._adapted(rows, left, start)
