@@ -153,6 +153,15 @@ def load_weights(path: Path) -> Weights:
         raise InputError(f"{path}: not whole: {error}") from error
 
 
+def below(arrays: Mapping[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:
+    """Those whose names begin with `folder`, by the rest of their names."""
+    return {
+        name.removeprefix(folder): value
+        for name, value in arrays.items()
+        if name.startswith(folder)
+    }
+
+
 def check_same(weights: Weights, config: Mapping[str, Any]) -> None:
     """Raise InputError unless the weights were made with this configuration."""
     saved = weights.meta["config"]
@@ -189,20 +198,12 @@ def save_draws(path: Path, draws: PosteriorDraws) -> None:
 def load_draws(path: Path) -> PosteriorDraws:
     """Read what `save_draws` wrote."""
     weights = load_weights(path)
-
-    def below(folder: str) -> dict[str, Array]:
-        return {
-            name.removeprefix(folder): value
-            for name, value in weights.arrays.items()
-            if name.startswith(folder)
-        }
-
     return PosteriorDraws(
         parameters=tuple(weights.meta["parameters"]),
         seconds=weights.meta["seconds"],
-        log_prob_controls=below("control/"),
-        figures=below("figure/"),
-        given=below("given/"),
+        log_prob_controls=below(weights.arrays, "control/"),
+        figures=below(weights.arrays, "figure/"),
+        given=below(weights.arrays, "given/"),
         **{name: value for name, value in weights.arrays.items() if "/" not in name},
     )
 

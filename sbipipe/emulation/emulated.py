@@ -66,14 +66,5 @@ def load(path: Path) -> Drawn | Unchecked:
     data = storage.described(weights.meta)
     assert isinstance(data, Fields)
     arrays = {name: values for name, values in weights.arrays.items() if "/" not in name}
-    features, read = (_named(weights.arrays, prefix) for prefix in (FEATURES, READ))
+    features, read = (storage.below(weights.arrays, folder) for folder in (FEATURES, READ))
     return Drawn(data=data, seen=weights.meta["seen"], features=features, read=read, **arrays)
-
-
-def _named(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """Those whose names begin so."""
-    return {
-        name.removeprefix(prefix): values
-        for name, values in arrays.items()
-        if name.startswith(prefix)
-    }
