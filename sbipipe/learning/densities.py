@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Data, Fields, Mask
 from sbipipe.learning.networks import FieldNetwork, check_sides
+from sbipipe.learning.splines import with_bins_first
 from sbipipe.learning.standardise import Standardise
 from sbipipe.progress import spend
 from sbipipe.records import InputError
@@ -164,7 +165,8 @@ def build_density(
         z_score_theta="none",
         z_score_x="none",
     )
-    return ConditionalDensity(builder(inputs[:2], embedded), Standardise(inputs), embedding)
+    flow = with_bins_first(builder(inputs[:2], embedded))
+    return ConditionalDensity(flow, Standardise(inputs), embedding)
 
 
 def check_vectors(data: Data) -> None:

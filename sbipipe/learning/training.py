@@ -200,7 +200,10 @@ def tensors(*arrays: Any) -> Rows:
 
 def _begin(module: nn.Module, settings: Schedule) -> _State:
     optimiser = torch.optim.AdamW(
-        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        module.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     return _State(module, optimiser, copied(module), copied(module))
 
