@@ -95,13 +95,15 @@ class Bands:
         out[:, 0, -1, -1] = self.pixels
         return out
 
+    def spectra(self, fields: Tensor) -> Tensor:
+        """The mean X_c conj(X_c') over the modes of each band, (N, b, C, C), of fields
+        (N, C, *space)."""
+        sums = [self.moments(part)[..., :-1, :-1] for part in torch.split(fields, TOGETHER)]
+        return torch.cat(sums) / torch.from_numpy(self.modes)[:, None, None]
+
     def power(self, fields: Tensor) -> Tensor:
         """The mean |X_c|^2 over the modes of each band, (N, b, C), of fields (N, C, *space)."""
-        sums = [
-            self.moments(part).diagonal(dim1=-2, dim2=-1)[..., :-1]
-            for part in torch.split(fields, TOGETHER)
-        ]
-        return torch.cat(sums) / torch.from_numpy(self.modes)[:, None]
+        return self.spectra(fields).diagonal(dim1=-2, dim2=-1)
 
     def membership(self, like: Tensor) -> Tensor:
         """One where a mode (pixels,) lies in a band (b,), else zero; of the kind of `like`."""

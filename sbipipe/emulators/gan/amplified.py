@@ -1,19 +1,24 @@
-r"""A generator whose fields have the power of true ones.
+r"""A generator whose fields have the spectra of true ones.
 
 Two players agree on a spectrum up to what the critic can see in a batch. What is left is mended in
 closed form once they have finished: the generator's fields, as it draws them, go through a filter
+that mixes into each channel of a band what it lacks of those before it, and gives it its power,
 
-    log g(s) = (log P_true(s) - log P_drawn(s)) / 2
+    F_c -> g_c(s) [F_c + sum_{j < c} q_cj(s) (u_c / u_j) F_j],
 
-in every band and channel, with polynomials in theta for both (`learning.mean_power`). Powers are
-those of fields in the simulator's units, to which the map of pixels leads, so the ratio is taken a
-few times. The mode k = 0, the field's mean, is left as it is. A filter commutes with every shift,
+log g and q being polynomials in theta, and u the amplitudes of the drawn channels. With P and R of
+true and drawn fields (`learning.mean_spectra`), in the simulator's units, to which the map of
+pixels leads,
+
+    log g += (log P_true - log P_drawn) / 2,        q += R_true - R_drawn,
+
+a few times. The mode k = 0, the field's mean, is left as it is. A filter commutes with every shift,
 so the fields stay statistically the same everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +27,7 @@ from torch import Tensor, nn
 from sbipipe.emulators.gan.noise import noise
 from sbipipe.interfaces import Run
 from sbipipe.learning.chebyshev import Basis
-from sbipipe.learning.mean_power import log_mean_power
+from sbipipe.learning.mean_spectra import mean_spectra
 from sbipipe.learning.pixels import Pixels
 from sbipipe.physics.bands import bands_of
 from sbipipe.seeds import number, stream
@@ -31,10 +36,10 @@ DEGREE = 2
 """Of the polynomials in theta."""
 
 DRAWN, TOGETHER = 4096, 256
-"""Fields from which the generator's power is measured, at most, and those that are drawn at
+"""Fields from which the generator's spectra are measured, at most, and those that are drawn at
 once."""
 
-ROUNDS = 3
+ROUNDS = 6
 
 
 class Amplified(nn.Module):
@@ -47,14 +52,21 @@ class Amplified(nn.Module):
     """
 
     log_gain: Tensor
+    mixed: Tensor
+    amplitude: Tensor
 
     def __init__(self, generator: Any, shape: Sequence[int], conditions: int) -> None:
         super().__init__()
         self.generator = generator
         self.bands = bands_of(shape)
         self.basis = Basis(conditions, DEGREE)
-        gains = torch.zeros(len(self.bands), shape[0], len(self.basis), dtype=torch.float64)
-        self.register_buffer("log_gain", gains)
+        bands, channels, terms = len(self.bands), shape[0], len(self.basis)
+        for name, own in {
+            "log_gain": torch.zeros(bands, channels, terms),
+            "mixed": torch.zeros(bands, channels, channels, terms),
+            "amplitude": torch.ones(bands, channels),
+        }.items():
+            self.register_buffer(name, own.double())
 
     @property
     def noise_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -63,13 +75,17 @@ class Amplified(nn.Module):
         return shapes
 
     def forward(self, s: Tensor, given: Sequence[Tensor]) -> Tensor:
-        return self.amplified(self.generator(s, given), s, self.log_gain)
+        return self.filtered(self.generator(s, given), s)
 
-    def amplified(self, y: Tensor, s: Tensor, log_gain: Tensor) -> Tensor:
-        """Fields (n, C, *space) at s (n, D) through the filter log g (b, C, M)."""
-        gain = torch.einsum("bcm,nm->nbc", log_gain, self.terms(s)).exp()
-        nothing = torch.zeros_like(gain[..., None])
-        return self.bands.filter(y, torch.cat([gain.diag_embed(), nothing], -1).to(y))
+    def filtered(self, y: Tensor, s: Tensor) -> Tensor:
+        """Fields (n, C, *space) at s (n, D) through the filter."""
+        terms, unit = self.terms(s), self.amplitude
+        gain = torch.einsum("bcm,nm->nbc", self.log_gain, terms).exp()
+        mixed = torch.einsum("bcjm,nm->nbcj", self.mixed, terms)
+        mixed = mixed * (unit[:, :, None] / unit[:, None])
+        whole = gain[..., None] * (mixed + torch.eye(len(unit[0])).to(mixed))
+        nothing = torch.zeros_like(whole[..., :1])
+        return self.bands.filter(y, torch.cat([whole, nothing], -1).to(y))
 
     def terms(self, s: Tensor) -> Tensor:
         """The polynomials at s (n, D), with shape (n, M); 1 where there are no parameters."""
@@ -77,32 +93,36 @@ class Amplified(nn.Module):
 
     @torch.no_grad()
     def match(self, x: Tensor, s: Tensor, pixels: Pixels, run: Run) -> None:
-        """Take the filter with which drawn fields have the power of true ones.
+        """Take the filter with which drawn fields have the spectra of true ones.
 
         Args:
             x: True fields in the simulator's units, with shape (N, C, *space).
             s: Their parameters, with shape (N, D).
             pixels: The map to what the generator draws.
         """
-        target = log_mean_power(self.bands.power(x), self.terms(s))
+        device = self.log_gain.device
+        self.cpu()
+        power, onto = mean_spectra(self.bands.spectra(x), self.terms(s))
         rows = stream(run.seed, "gan", "match", "theta").choice(len(s), min(DRAWN, 4 * len(s)))
-        source = torch.Generator().manual_seed(number(run.seed, "gan", "match", "noise"))
         own = s[torch.from_numpy(rows)]
-        drawn = torch.cat([self._drawn(part, source, run) for part in torch.split(own, TOGETHER)])
-        log_gain = torch.zeros(self.log_gain.shape, dtype=torch.float64)
+        source = torch.Generator().manual_seed(number(run.seed, "gan", "match", "noise"))
+        drawn = torch.cat(list(self._drawn(own, source, run)))
+        self.amplitude.copy_(self.bands.power(drawn).mean(0).sqrt())
         for _ in range(ROUNDS):
             parts = zip(torch.split(drawn, TOGETHER), torch.split(own, TOGETHER), strict=True)
-            seen = (self.amplified(y, at, log_gain).numpy() for y, at in parts)
-            power = [self.bands.power(torch.from_numpy(pixels.inverse(y))) for y in seen]
-            log_gain += (target - log_mean_power(torch.cat(power), self.terms(own))) / 2
-            log_gain[0] = 0
-        self.log_gain.copy_(log_gain)
+            seen = (pixels.inverse(self.filtered(y, at).numpy()) for y, at in parts)
+            spectra = torch.cat([self.bands.spectra(torch.from_numpy(one)) for one in seen])
+            power_drawn, onto_drawn = mean_spectra(spectra, self.terms(own))
+            self.log_gain[1:] += (power - power_drawn)[1:] / 2
+            self.mixed[1:] += (onto - onto_drawn)[1:]
+        self.to(device)
 
-    def _drawn(self, s: Tensor, source: torch.Generator, run: Run) -> Tensor:
+    def _drawn(self, s: Tensor, source: torch.Generator, run: Run) -> Iterator[Tensor]:
         """Fields of the generator as it is, in main memory."""
-        given = [grid.to(run.device) for grid in noise(self.generator, len(s), source)]
-        fields: Tensor = self.generator(s.to(run.device), given)
-        return fields.cpu()
+        generator = self.generator.to(run.device)
+        for part in torch.split(s, TOGETHER):
+            given = [grid.to(run.device) for grid in noise(generator, len(part), source)]
+            yield generator(part.to(run.device), given).cpu()
 
 
 __all__ = ["Amplified"]

@@ -1,4 +1,4 @@
-"""A generator is given the power of true fields, whatever its own."""
+"""A generator is given the spectra of true fields, whatever its own."""
 
 from typing import Any
 
@@ -27,6 +27,12 @@ class White(nn.Module):
 
     def forward(self, s: Tensor, given: Any) -> Tensor:
         return given[0]
+
+
+class Apart(White):
+    """Two channels that know nothing of each other."""
+
+    noise_shapes = ((2, *SHAPE[1:]),)
 
 
 @pytest.mark.parametrize("pixels", PIXELS.values(), ids=PIXELS)
@@ -59,3 +65,22 @@ def test_without_parameters_it_has_their_mean_power() -> None:
     found = generator.bands.power(torch.from_numpy(PIXELS["linear"].inverse(drawn)))[:, 1:]
     ratio = found.mean(0) / generator.bands.power(x)[:, 1:].mean(0)
     assert float((ratio.log().abs()).max()) < 0.12
+
+
+def test_channels_have_the_coherence_of_true_ones_at_every_theta() -> None:
+    def true(s: Tensor, seed: int) -> Tensor:
+        first, other = (gaussian_fields.draw(s, seed + i) for i in range(2))
+        return torch.cat([first, (0.5 + 0.3 * s[:, :1, None, None]) * first + other], 1)
+
+    s = gaussian_fields.parameters(3000, 0)
+    generator = Amplified(Apart(), (2, *SHAPE[1:]), 2)
+    pixels = Pixels(np.tile(PIXELS["bent"].value, (2, 1)), np.tile(PIXELS["bent"].level, (2, 1)))
+    generator.match(true(s, 1).float(), s.float(), pixels, Run(seed=1))
+    at = torch.tensor([[0.6, -0.4]]).expand(2000, -1)
+    given = noise(generator, len(at), torch.Generator().manual_seed(2))
+    drawn = torch.from_numpy(pixels.inverse(generator(at, given).numpy()))
+    pairs = [generator.bands.spectra(one)[:, 1:].mean(0) for one in (drawn, true(at.double(), 3))]
+    for a, b in ((0, 0), (1, 1), (0, 1)):
+        found, expected = (one[:, a, b] for one in pairs)
+        error = (4 / generator.bands.modes[1:] / 2000) ** 0.5
+        np.testing.assert_array_less(np.abs(found / expected - 1), 0.04 + 5 * error)
