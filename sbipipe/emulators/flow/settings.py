@@ -71,8 +71,8 @@ class Settings:
 
     @property
     def seen(self) -> dict[str, str]:
-        """Its closed form is fitted to the power in bands."""
-        return {"power_spectrum": "trained"}
+        """Its closed form is fitted to the spectra in bands."""
+        return {"power_spectrum": "trained", "cross_spectra": "trained"}
 
     @property
     def surface_degree(self) -> int:

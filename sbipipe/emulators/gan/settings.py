@@ -132,10 +132,11 @@ class Settings:
 
     @property
     def seen(self) -> dict[str, str]:
-        """The statistics that its critic reads, and those of the score that chooses."""
-        read = self.architecture == "periodic" and self.spectrum
-        power = "trained and chosen" if read else "chosen"
-        return {"power_spectrum": power, "pixel_density": "chosen"}
+        """The statistics of the score that chooses, and those that `periodic` is given."""
+        chosen = {"power_spectrum": "chosen", "pixel_density": "chosen"}
+        if self.architecture == "cosmogan":
+            return chosen
+        return {**chosen, "power_spectrum": "trained and chosen", "cross_spectra": "trained"}
 
     def told(self, names: Sequence[str]) -> tuple[int, ...]:
         """The columns of theta that the players are told.
