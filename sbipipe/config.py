@@ -229,7 +229,7 @@ class Judge:
 
     fields: Annotated[int, Field(ge=0)] = 200
     posteriors: Annotated[int, Field(ge=0)] = 200
-    birthday: Annotated[int, Field(ge=0)] = 10_000
+    birthday: Annotated[int, Field(ge=0)] = 32_000
 
     def __post_init__(self) -> None:
         if 0 < self.fields < FEWEST_FIELDS:

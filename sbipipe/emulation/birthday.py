@@ -170,12 +170,17 @@ def distances(a: Array, b: Array) -> Array:
 
 def near(points: Array, radius: float) -> int:
     """The number of pairs of points (N, L) that are nearer than a radius."""
-    twice = sum(
-        int((distances(points[start : start + CHUNK], points) < radius).sum())
-        for start in range(0, len(points), CHUNK)
-    )
-    itself = len(points) if radius > 0 else 0
-    return (twice - itself) // 2
+    if radius <= 0:
+        return 0
+    squares, found = (points**2).sum(1), 0
+    for start in range(0, len(points), CHUNK):
+        some, rest = points[start : start + CHUNK], points[start:]
+        close = 2 * some @ rest.T > squares[start : start + CHUNK, None] + (
+            squares[start:] - radius**2
+        )
+        among = np.triu(close[:, : len(some)], 1)
+        found += int(among.sum()) + int(close[:, len(some) :].sum())
+    return found
 
 
 def _together(parts: Iterable[Mapping[str, Array]]) -> dict[str, Array]:
