@@ -48,9 +48,10 @@ known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on 
 	python benchmarks/known_posteriors.py --out reports/known_posteriors.json
 
 clean:  ## Remove the environment and every result
-	rm -rf .venv data/settings data/sets data/estimators data/draws data/diagnoses data/histories \
-	  data/checkpoints data/set_aside data/emulators data/truths dvc.lock
-	find data/emulations data/judgements data/budgets -type f ! -name .gitkeep -delete
+	rm -rf .venv data/settings data/sets data/diagnoses data/histories data/checkpoints data/set_aside \
+	  data/emulators data/truths dvc.lock
+	find data/estimators data/draws data/emulations data/judgements data/asked data/budgets \
+	  -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete
 
 # Nothing is installed anywhere else: not where .venv is a link, nor where it is no environment.

@@ -261,7 +261,7 @@ MANDATORY = ("sbc", "coverage", "tarp", "regions")
 
 @plugin
 class Params:
-    """All of `params.yaml`, of which `simulate` and `train` have to be there.
+    """All of `params.yaml`, of which `simulate` has to be there, and `train` or `emulate`.
 
     Attributes:
         seed: The root of every random stream.
@@ -286,7 +286,7 @@ class Params:
     emulate: dict[EntryName, Emulate] = Field(default_factory=dict)
     imitate: dict[EntryName, Imitate] = Field(default_factory=dict)
     join: dict[EntryName, Join] = Field(default_factory=dict)
-    train: dict[EntryName, Made] = Field(min_length=1)
+    train: dict[EntryName, Made] = Field(default_factory=dict)
     recalibrate: dict[EntryName, Recalibrate] = Field(default_factory=dict)
     budget: dict[EntryName, Budget] = Field(default_factory=dict)
     draw: Draw = Field(default_factory=Draw)
@@ -370,6 +370,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
     values = read_yaml(path)
     params = parse(Params, values, "")
     problems = dangling(values)
+    if not params.train and not params.emulate:
+        problems.append("train: given no entry; allowed: at least 1, here or in emulate")
     if problems:
         raise InputError(*problems)
     return params

@@ -42,6 +42,8 @@ def page(results: Results, gallery: Mapping[str, Sequence[Drawing]]) -> str:
 
 def verdict(results: Results) -> str:
     """The whole run in a few sentences."""
+    if not results.estimators:
+        return "No estimator was trained: the fields of emulators stand beside true ones."
     out = [e.name for e in results.distinct if e.verdict.published]
     sentences = [_opening(out, len(results.distinct))]
     sentences += _withheld([e for e in results.distinct if not e.verdict.published])

@@ -19,9 +19,10 @@ KL_DRAWS = 200
 def main() -> None:
     params = read_params()
     compared = {of: compared_on(params, of, names) for of, names in params.tested_on.items()}
-    storage.save_json(paths.COMPARISON, dump(join(compared.values())))
-    tables = (to_table(one).assign(simulator=of) for of, one in compared.items())
-    csv = pd.concat(tables).to_csv(index=False)
+    whole = join(compared.values())
+    storage.save_json(paths.COMPARISON, dump(whole))
+    tables = [to_table(one).assign(simulator=of) for of, one in compared.items()]
+    csv = (pd.concat(tables) if tables else to_table(whole)).to_csv(index=False)
     path = paths.COMPARISON.with_suffix(".csv")
     storage.write_whole(path, lambda temporary: temporary.write_text(csv))
 

@@ -21,6 +21,7 @@ from sbipipe.sets.failures import Failures
 def main() -> None:
     params = read_params()
     shutil.rmtree(paths.DIAGNOSES, ignore_errors=True)
+    paths.DIAGNOSES.mkdir(parents=True)
     looking = looked(params)
     seen = looks.add(paths.LOOKS, looking)
     with runtime.parallel(params.runtime):

@@ -37,9 +37,10 @@ def repository(folder: Path, params: Mapping[str, Any]) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=ignore, symlinks=True)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("raw", "emulations", "judgements", "asked", "budgets"):
-        (folder / "data" / name).mkdir(parents=True)
-        (folder / "data" / name / ".gitkeep").touch()
+    for kept in (ROOT / "data").glob("*/.gitkeep"):
+        own = folder / kept.relative_to(ROOT)
+        own.parent.mkdir(parents=True)
+        own.touch()
     (folder / "params.yaml").write_text(yaml.safe_dump(dict(params), sort_keys=False))
     call(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from sbipipe.config import Params, read_params
+from sbipipe.posteriors.chosen import chosen
 from sbipipe.records import InputError, parse
 
 GOOD: dict[str, Any] = {
@@ -72,6 +73,21 @@ def test_bad_params_give_one_line_with_the_key(dotted: str, value: Any, line: st
         parse(Params, changed(dotted, value), "")
     (problem,) = error.value.problems
     assert line in problem
+
+
+def test_a_study_trains_or_emulates(tmp_path: Any) -> None:
+    import yaml
+
+    path = tmp_path / "params.yaml"
+    alone = {key: value for key, value in changed("seed", 1).items() if key in {"simulate", "seed"}}
+    path.write_text(yaml.safe_dump(alone))
+    with pytest.raises(InputError, match="train: given no entry; allowed: at least 1, here or in"):
+        read_params(path)
+    path.write_text(yaml.safe_dump({**alone, "emulate": {"gan": {"kind": "gan", "of": "sims"}}}))
+    params = read_params(path)
+    assert params.estimators == {}
+    with pytest.raises(InputError, match="allowed: at least 1 where posteriors are asked for"):
+        chosen(params, None)
 
 
 def test_every_problem_is_named_at_once(tmp_path: Any) -> None:

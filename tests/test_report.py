@@ -89,6 +89,19 @@ def test_a_column_of_dashes_is_left_out(
     assert ">Difference<small>" not in text
 
 
+def test_without_estimators_the_page_is_about_emulated_fields(
+    run_results: Results, run_gallery: Gallery
+) -> None:
+    nobody = replace(run_results, estimators=(), sharing={}, pairs=(), recalibrated=())
+    text = report.page(nobody, dict.fromkeys(run_gallery, ()))
+    assert "<h1>Emulated fields: " in text
+    assert "No estimator was trained" in text
+    headings = re.findall('<h2 id="(.*?)"', text)
+    assert headings == ["simulations", "emulation", "learning", "run", "words"]
+    for anchor in re.findall('<a href="#(.*?)"', text):
+        assert f'id="{anchor}"' in text
+
+
 def test_every_kind_of_test_is_cited(run_results: Results, run_page: str) -> None:
     assert run_results.sources.keys() == run_results.params.diagnose.keys()
     for arxiv in ("1804.06788", "2110.06581", "2302.03026", "2102.10473", "2211.02383"):

@@ -13,7 +13,7 @@ HEAD = """# What can be written in `params.yaml`
 
 This page is made from the code (`make reference`); `sbipipe kinds NAME` prints a part of it. An
 entry of a section with kinds has the keys of the section, and those of its kind below `config:`.
-Only `simulate` and `train` have to be there.
+Only `simulate` has to be there, and `train` or `emulate`.
 """
 
 

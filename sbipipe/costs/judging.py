@@ -46,7 +46,8 @@ def judging(
         if set(names) & set(params.exact):
             compared += _drawing(params, set(names) - set(params.exact), before)
     of = f"{len(params.estimators)} estimators and their controls"
-    seconds = STARTING + tested / min(params.runtime.workers, len(params.estimators))
+    at_once = min(params.runtime.workers, max(1, len(params.estimators)))
+    seconds = STARTING + tested / at_once
     yield Stage(name="diagnose", seconds=seconds, of=of)
     of = f"{pairs} pair{'s' if pairs != 1 else ''} of estimators"
     yield Stage(name="compare", seconds=STARTING + compared, of=of)

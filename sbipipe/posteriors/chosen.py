@@ -12,6 +12,9 @@ from sbipipe.gate.verdict import Verdict, Verdicts
 from sbipipe.posteriors import price
 from sbipipe.records import InputError, load
 
+NOBODY = "train: given no entry; allowed: at least 1 where posteriors are asked for"
+"""What is wrong in a study of emulators alone."""
+
 
 def chosen(params: Params, given: str | None) -> str:
     """The estimator that is meant: the one that is named, or else the recommended one.
@@ -23,6 +26,8 @@ def chosen(params: Params, given: str | None) -> str:
         known(params, given)
         return given
     every = ", ".join(params.estimators)
+    if not every:
+        raise InputError(NOBODY)
     if len(params.tested_on) > 1:
         raise InputError(
             f"--estimator: given none; allowed: {every}; they are of several simulators, "
@@ -95,4 +100,12 @@ def verdicts() -> Mapping[str, Verdict]:
     return load(Verdicts, storage.load_json(paths.COVERAGE), paths.COVERAGE).estimators
 
 
-__all__ = ["chosen", "diagnosis_of", "known", "recommended", "unchanged", "verdicts"]
+__all__ = [
+    "NOBODY",
+    "chosen",
+    "diagnosis_of",
+    "known",
+    "recommended",
+    "unchanged",
+    "verdicts",
+]

@@ -17,7 +17,7 @@ from sbipipe import paths, plugins, project, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import Array, Weights
 from sbipipe.posteriors import file as posterior_file
-from sbipipe.posteriors.chosen import diagnosis_of
+from sbipipe.posteriors.chosen import NOBODY, diagnosis_of
 from sbipipe.posteriors.infer import Surroundings
 from sbipipe.protocols import Conditioned, Posterior, Reader, Simulator
 from sbipipe.records import InputError
@@ -89,6 +89,8 @@ def _simulate(simulator: Simulator | Reader) -> Simulate | None:
 
 def _simulator(params: Params, given: str | None) -> str:
     allowed = tuple(params.tested_on)
+    if not allowed:
+        raise InputError(NOBODY)
     if given is None and len(allowed) == 1:
         return allowed[0]
     if given not in allowed:
