@@ -3,7 +3,7 @@ r"""A generative adversarial network, which draws fields in one pass.
 A generator turns noise and theta into fields; a critic learns to tell them from true ones, and the
 generator to please it (`game`). Both are `periodic`, built for fields that wrap around, or
 `cosmogan`, those of Mustafa et al. 2019. Of the generators along the way, the one is kept whose
-fields resemble held-out ones most (`score`); that of `periodic` is given the power of true fields
+fields resemble held-out ones most (`score`); that of `periodic` is given the spectra of true fields
 (`amplified`). Such a model has no likelihood, so no estimator may be `of` it. `docs/gan.md` is the
 guide.
 """
