@@ -76,8 +76,6 @@ def test_bad_params_give_one_line_with_the_key(dotted: str, value: Any, line: st
 
 
 def test_a_study_trains_or_emulates(tmp_path: Any) -> None:
-    import yaml
-
     path = tmp_path / "params.yaml"
     alone = {key: value for key, value in changed("seed", 1).items() if key in {"simulate", "seed"}}
     path.write_text(yaml.safe_dump(alone))
@@ -91,8 +89,6 @@ def test_a_study_trains_or_emulates(tmp_path: Any) -> None:
 
 
 def test_every_problem_is_named_at_once(tmp_path: Any) -> None:
-    import yaml
-
     path = tmp_path / "params.yaml"
     values = changed("summarise.raw.of", "nothing") | {
         "train": {"npe": {"kind": "npe", "of": "nowhere"}}
@@ -107,8 +103,6 @@ def test_every_problem_is_named_at_once(tmp_path: Any) -> None:
 
 
 def test_a_name_serves_one_set(tmp_path: Any) -> None:
-    import yaml
-
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(changed("summarise.sims", {"kind": "identity", "of": "sims"})))
     with pytest.raises(InputError, match=r"summarise\.sims: given a name that simulate\.sims has"):

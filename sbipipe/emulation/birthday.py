@@ -164,23 +164,23 @@ def reach(ordered: Array, pairs: int) -> float:
 
 def distances(a: Array, b: Array) -> Array:
     """Of each of a (N, L) from each of b (M, L), (N, M)."""
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0)))
+    return np.asarray(np.sqrt(np.maximum(_squared(a, b), 0)))
 
 
 def near(points: Array, radius: float) -> int:
     """The number of pairs of points (N, L) that are nearer than a radius."""
     if radius <= 0:
         return 0
-    squares, found = (points**2).sum(1), 0
+    found = 0
     for start in range(0, len(points), CHUNK):
-        some, rest = points[start : start + CHUNK], points[start:]
-        close = 2 * some @ rest.T > squares[start : start + CHUNK, None] + (
-            squares[start:] - radius**2
-        )
-        among = np.triu(close[:, : len(some)], 1)
-        found += int(among.sum()) + int(close[:, len(some) :].sum())
+        close = _squared(points[start : start + CHUNK], points[start:]) < radius**2
+        found += int(np.triu(close, 1).sum())
     return found
+
+
+def _squared(a: Array, b: Array) -> Array:
+    """The squares of distances, up to rounding."""
+    return np.asarray((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T)
 
 
 def _together(parts: Iterable[Mapping[str, Array]]) -> dict[str, Array]:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from sbipipe.seeds import number, torch_scope
+from sbipipe.storage import below
 
 Build = Callable[[], nn.Module]
 """A new network from torch's generator, with a method `loss(*rows) -> (b,)`."""
@@ -130,12 +131,8 @@ def named_arrays(module: nn.Module, prefix: str) -> dict[str, NDArray[Any]]:
 
 def load_named(module: nn.Module, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
     """Put back what `named_arrays` gave, found among other arrays."""
-    own = {
-        name.removeprefix(prefix): torch.as_tensor(value)
-        for name, value in arrays.items()
-        if name.startswith(prefix)
-    }
-    module.load_state_dict(own)
+    own = below(arrays, prefix)
+    module.load_state_dict({name: torch.as_tensor(value) for name, value in own.items()})
 
 
 def member_arrays(members: Sequence[nn.Module]) -> dict[str, NDArray[Any]]:
