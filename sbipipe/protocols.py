@@ -232,6 +232,17 @@ class Guided(Protocol):
         each of B digests."""
 
 
+@runtime_checkable
+class Proposing(Guided, Protocol):
+    """A posterior beside which a density is known that is near it."""
+
+    def propose(self, n: int, digest: Array, rng: Generator) -> Array:
+        """Draws u (n, B, D), in the prior's unbounded space, of that density q."""
+
+    def log_ratios(self, theta: Array, digest: Array) -> Array:
+        """`log_ratio`, and log q(u) - log N(u; 0, I), with shape (2, n, B)."""
+
+
 class Emulator(Protocol):
     """A fitted generator of fields."""
 

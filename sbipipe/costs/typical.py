@@ -4,7 +4,8 @@ After a few steps a network's density may be anything, and hard to sample. So th
 density are given in the place of its own: in u = Phi^-1(F(theta)), where the prior is a standard
 normal, one of `WIDTH` at the middle. Its own are not found at all but counted, and what one of them
 takes is measured apart. What is left to chance is how many of them a posterior of another shape
-needs. Where a guide says where to look, it is asked, and one of its posterior's width answers.
+needs. Where a guide says where to look, it is asked, and one of its posterior's width answers; a
+density that proposes draws is a fifth wider.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from sbipipe.interfaces import Array
-from sbipipe.protocols import Guided, Posterior, Prior
+from sbipipe.interfaces import Array, Generator
+from sbipipe.protocols import Guided, Posterior, Prior, Proposing
 from sbipipe.seeds import stream
 
 WIDTH = 0.3
 """The width of a typical posterior, in that of the prior."""
+
+WIDER = 1.2
+"""The width of a density that proposes draws, in that of the posterior."""
 
 PAIRS = (2**6, 2**9, 2**13)
 """How many values of a density are found to measure what one takes, until that is long enough."""
@@ -62,14 +66,29 @@ def typical(posterior: Posterior, prior: Prior, x: Array) -> Typical:
 
     def log_ratio(self: Any, theta: Array, digest: Array) -> Array:
         found.asked += theta.shape[0] * len(digest)
+        return normal(theta, WIDTH) + np.zeros(len(digest))
+
+    def normal(theta: Array, width: float) -> Array:
         u = prior.to_unbounded(theta)
-        return np.asarray(-0.5 * (WIDTH**-2 - 1) * (u**2).sum(-1)) + np.zeros(len(digest))
+        return np.asarray(-0.5 * (width**-2 - 1) * (u**2).sum(-1))
 
     def near(self: Any, digest: Array) -> Array:
         draws = posterior.near(digest)  # type: ignore[attr-defined]
         return np.asarray(WIDTH * stream(0, "near").standard_normal(draws.shape))
 
-    other = {"log_ratio": log_ratio} | ({"near": near} if isinstance(posterior, Guided) else {})
+    def propose(self: Any, n: int, digest: Array, rng: Generator) -> Array:
+        draws = posterior.propose(n, digest, rng)  # type: ignore[attr-defined]
+        return np.asarray(WIDER * WIDTH * rng.standard_normal(draws.shape))
+
+    def log_ratios(self: Any, theta: Array, digest: Array) -> Array:
+        value = log_ratio(self, theta, digest)
+        return np.stack([value, normal(theta, WIDER * WIDTH) + np.zeros(len(digest))])
+
+    other: dict[str, Any] = {"log_ratio": log_ratio}
+    if isinstance(posterior, Guided):
+        other["near"] = near
+    if isinstance(posterior, Proposing):
+        other |= {"propose": propose, "log_ratios": log_ratios}
     changed: Any = type(cls.__name__, (cls,), other)
     found.posterior = changed(**{one.name: getattr(posterior, one.name) for one in fields(cls)})
     return found

@@ -22,7 +22,8 @@ which spends no capacity on c(x).
 
 In the place of long vectors stand a few learned features of them (`learning.compression`). Which
 network is right is tried (`learning.portfolio`). An ensemble averages ratios with equal
-weights, each normalised over the same draws of the mixture.
+weights, each normalised over the same draws of m, its mean over the flows. Draws of m are weighed
+in place of a search for the posterior where a grid does not do.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ import numpy as np
 import torch
 from pydantic import Field
 from sbi.neural_nets import classifier_nn
+from scipy.special import logsumexp
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, Dataset, History, LogLikelihood, Run, Weights
+from sbipipe.interfaces import Array, Dataset, Generator, History, LogLikelihood, Run, Weights
 from sbipipe.learning import compression
 from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.densities import check_vectors, pairs_on, pieces
@@ -55,6 +57,7 @@ from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
+from sbipipe.sampling.near import Proposal
 from sbipipe.seeds import number, torch_scope
 from sbipipe.storage import check_same
 
@@ -69,7 +72,7 @@ FINALISTS = {"quick": 1, "standard": 1, "thorough": 2}
 """How many of them are trained to the end."""
 
 POINTS = 256
-"""At least so many draws of the mixture normalise a member."""
+"""At least so many draws of the mixtures normalise the members."""
 
 OWN = "reference/"
 """What the names of the reference's weights begin with."""
@@ -284,7 +287,8 @@ class _NrePosterior:
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
-        return condition(self.log_ratio, self.prior, self.digest(x), near=self.near)
+        proposal = Proposal(draws=self.propose, log_ratios=self.log_ratios)
+        return condition(self.log_ratio, self.prior, self.digest(x), self.near, proposal)
 
     def digest(self, x: Array) -> Array:
         """What stands for the vectors, and behind it the members' normalisers, with shape
@@ -294,19 +298,25 @@ class _NrePosterior:
 
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log p(x | theta) / p(x) + c(x), (n, B, D) and (B, L + K) -> (n, B)."""
+        return np.asarray(self.log_ratios(theta, digest)[0])
+
+    def log_ratios(self, theta: Array, digest: Array) -> Array:
+        """`log_ratio`, and log m(u | x) - log p(u) of the mean of the references' mixtures,
+        (n, B, D) and (B, L + K) -> (2, n, B)."""
         u, x_tensor = tensors(self.prior.to_unbounded(theta), digest)
         count = len(self.members)
         given = x_tensor[:, :-count]
-        u = u.expand(-1, len(given), -1)
-        seen = cycle([one.coordinates(u, given) for one in self.references])
-        parts = np.stack(
-            [
-                (member.log_ratio(places, given) + near).numpy()
-                for member, (places, near) in zip(self.members, seen, strict=False)
-            ]
-        )
+        parts, mixture = self._parts(u.expand(-1, len(given), -1), given)
         parts -= digest[:, -count:].T[:, None]
-        return np.asarray(mixture_log_prob(parts, np.full(count, 1 / count)))
+        return np.stack([_mean(parts), mixture])
+
+    def propose(self, n: int, digest: Array, rng: Generator) -> Array:
+        """n draws u (n, B, D) of the mean of the references' mixtures."""
+        (given,) = tensors(digest[:, : -len(self.members)])
+        points = self._whole(n)
+        (noise,) = tensors(rng.standard_normal((points, len(given), len(self.prior.names))))
+        chosen = torch.from_numpy(rng.permutation(points)[:n])
+        return np.asarray(self._made_of(noise, given)[chosen].double().numpy())
 
     def near(self, digest: Array) -> Array:
         """Draws u (n, B, D) of the flows."""
@@ -314,27 +324,48 @@ class _NrePosterior:
         return np.concatenate([one.near(given) for one in self.references])
 
     def _normalisers(self, x: Array) -> Array:
-        """log E_m[exp g] = log E_prior[exp f] of each observation and member, with shape (B, K)."""
-        contrasts = self.references[0].contrasts
-        points = math.ceil(POINTS / contrasts) * contrasts
+        """log E_prior[exp f] of each observation and member, with shape (B, K)."""
+        points = self._whole(POINTS)
         (given,) = tensors(x)
         noise = same_noise(points, len(given), len(self.prior.names))
-        networks = len(self.references) + len(self.members)
-        seen, values = [], []
-        with at_once(len(given), "normalising", each=networks * points):
-            for one in self.references:
-                seen.append(one.coordinates(one.draws(noise, given), given)[0])
-                spend(points * len(given))
-            for member, places in zip(self.members, cycle(seen), strict=False):
-                values.append(torch.logsumexp(member.log_ratio(places, given), 0))
-                spend(points * len(given))
-        return np.asarray(torch.stack(values, 1).numpy() - np.log(points))
+        with at_once(len(given), "normalising", each=2 * points):
+            u = self._made_of(noise, given)
+            spend(points * len(given))
+            parts, mixture = self._parts(u, given)
+            spend(points * len(given))
+        return np.asarray(logsumexp(parts - mixture, 1).T - np.log(points))
+
+    def _parts(self, u: Tensor, x: Tensor) -> tuple[Array, Array]:
+        """f of every member, at u (n, B, D) and x (B, L), with shape (K, n, B); and log m(u | x) -
+        log p(u) of the mean of the references' mixtures, with shape (n, B)."""
+        seen = [one.coordinates(u, x) for one in self.references]
+        parts = [
+            (member.log_ratio(places, x) + near).numpy()
+            for member, (places, near) in zip(self.members, cycle(seen), strict=False)
+        ]
+        return np.stack(parts), _mean(np.stack([near.numpy() for _, near in seen]))
+
+    def _made_of(self, noise: Tensor, x: Tensor) -> Tensor:
+        """Draws of the references' mixtures, as many of each, made of normal noise (n, B, D)."""
+        parts = noise.chunk(len(self.references))
+        every = [one.draws(part, x) for one, part in zip(self.references, parts, strict=True)]
+        return torch.cat(every)
+
+    def _whole(self, n: int) -> int:
+        """At least n, of which each density of each mixture gives its very share."""
+        least = len(self.references) * self.references[0].contrasts
+        return least * math.ceil(n / least)
 
     @property
     def weights(self) -> Weights:
         own = named_arrays(nn.ModuleList(self.references), OWN)
         arrays = {**own, **self.short.arrays, **member_arrays(self.members)}
         return Weights(arrays=arrays, meta=self.meta)
+
+
+def _mean(log_values: Array) -> Array:
+    """The logarithm of the mean over the first axis."""
+    return mixture_log_prob(log_values, np.full(len(log_values), 1 / len(log_values)))
 
 
 __all__ = ["Nre"]

@@ -34,10 +34,11 @@ from scipy.special import logsumexp, softmax
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, History, Run, Weights
 from sbipipe.progress import at_once, phase
-from sbipipe.protocols import Conditioned, Guided, Posterior, Prior
+from sbipipe.protocols import Conditioned, Guided, Posterior, Prior, Proposing
 from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.mixture import COMPONENTS, Mixture, around
+from sbipipe.sampling.near import Proposal
 from sbipipe.sampling.particles import log_normal
 from sbipipe.sampling.unnormalised import evaluate
 from sbipipe.seeds import stream
@@ -204,8 +205,12 @@ class _TemperedPosterior:
         return self.strength * self.posterior.log_ratio(theta, digest)
 
     def at(self, x: Array) -> Conditioned:
-        near = self.posterior.near if isinstance(self.posterior, Guided) else None
-        return condition(self.log_ratio, self.prior, self.digest(x), near=near)
+        own, proposal = self.posterior, None
+        if isinstance(own, Proposing):
+            proposal = Proposal(draws=own.propose, log_ratios=own.log_ratios)
+            proposal = proposal.tempered(self.strength)
+        near = own.near if isinstance(own, Guided) else None
+        return condition(self.log_ratio, self.prior, self.digest(x), near, proposal)
 
     @property
     def weights(self) -> Weights:

@@ -13,7 +13,7 @@ from sbipipe.interfaces import Array
 from sbipipe.protocols import Prior
 from sbipipe.sampling.grid import GridPosterior
 from sbipipe.sampling.importance import ImportancePosterior
-from sbipipe.sampling.near import Near
+from sbipipe.sampling.near import Near, Proposal
 from sbipipe.sampling.unnormalised import FromDensity, Unnormalised
 
 GRID_DIMENSIONS = 3
@@ -21,17 +21,24 @@ GRID_DIMENSIONS = 3
 
 
 def condition(
-    log_density: Unnormalised, prior: Prior, x: Array, near: Near | None = None
+    log_density: Unnormalised,
+    prior: Prior,
+    x: Array,
+    near: Near | None = None,
+    proposal: Proposal | None = None,
 ) -> FromDensity:
     """The posteriors of the observations x, with shape (B, ...).
 
     Args:
         near: What draws from densities near the posteriors, which saves searching for them.
+        proposal: Such densities that are known, which above three parameters propose draws.
     """
     given = np.asarray(x)
     if len(prior.names) <= GRID_DIMENSIONS:
         return GridPosterior(log_density=log_density, prior=prior, x=given, near=near)
-    return ImportancePosterior(log_density=log_density, prior=prior, x=given, near=near)
+    return ImportancePosterior(
+        log_density=log_density, prior=prior, x=given, near=near, proposal=proposal
+    )
 
 
 __all__ = ["condition"]

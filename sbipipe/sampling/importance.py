@@ -1,11 +1,11 @@
 """Draws by Pareto-smoothed importance sampling, for any number of parameters.
 
-The proposal is a mixture in the unbounded space u, where the prior is a standard normal. Where
-draws near the posterior are known, it is several multivariate t that are like them; where these do
-not do, or none are known, it is one that is fitted by population Monte Carlo (`mixture`). The
-weights are Pareto-smoothed (Vehtari et al. 2024, JMLR 25:72). Where their shape k-hat exceeds 0.5 a
-mixture of many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC
-(`chains`).
+The proposal is a density in the unbounded space u, where the prior is a standard normal. One that
+is known to be near the posterior is tried first. Where only draws near it are known, several
+multivariate t are that are like them. Where these do not do, or nothing is known, it is one t that
+is fitted by population Monte Carlo (`mixture`). The weights are Pareto-smoothed (Vehtari et al.
+2024, JMLR 25:72). Where their shape k-hat exceeds 0.5 a mixture of many t takes over, and an
+observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.progress import announce
 from sbipipe.sampling.chains import STEPS, TOGETHER, WALKERS, Chain, evidence, run
 from sbipipe.sampling.mixture import Mixture, adapt, around, like, refine, the_prior
-from sbipipe.sampling.near import Near, begin
+from sbipipe.sampling.near import Near, Proposal, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
@@ -54,17 +54,19 @@ class ImportancePosterior(FromDensity):
     Attributes:
         particles: The number in each round of adaptation, at most, and of those that estimate the
             evidence; four times as many do where few of them are effective.
-        near: Draws near the posteriors, tried first; None begins with the prior.
+        near: Draws near the posteriors, tried before anything adapts; None begins with the prior.
+        proposal: A density near the posteriors, tried before all others, with half the particles.
         largest_k: Pareto shape beyond which MCMC is run; minus infinity runs it always.
         k_hat: Pareto shape of each observation, with shape (B,).
     """
 
     particles: int = 1024
     near: Near | None = None
+    proposal: Proposal | None = None
     largest_k: float = LARGEST_K
     k_hat: Array = field(init=False)
     _pools: Array = field(init=False)
-    _proposals: dict[int, list[_Proposal]] = field(init=False, default_factory=dict)
+    _sources: dict[int, list[_Source]] = field(init=False, default_factory=dict)
     _chains: dict[int, Chain] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class ImportancePosterior(FromDensity):
 
     @property
     def _search(self) -> float:
+        if self.proposal:
+            return self.particles / 2
         return (1 if self.near else _ROUNDS) * self._adapting + self.particles
 
     @property
@@ -90,20 +94,38 @@ class ImportancePosterior(FromDensity):
 
     def _prepare(self, rows: slice) -> Array:
         x, log_evidence = self.x[rows], np.full(len(self.x[rows]), np.nan)
-        self._proposals[rows.start] = []
-        left, start = np.arange(len(x)), the_prior(len(x), self._dims)
-        if self.near:
-            draws = begin(self.near, x)
+        self._sources[rows.start] = []
+        left: Index = np.arange(len(x))
+        if self.proposal:
+            rng = stream(0, "proposal", rows.start)
+            left = self._where_easy(rows, left, None, self.particles // 2, rng, log_evidence)
+        start = the_prior(len(left), self._dims)
+        if self.near and len(left):
+            draws, tried = begin(self.near, x[left]), left
             rng = stream(0, "near", rows.start)
             mixture = around(draws, np.ones(draws.shape[:2]), AROUND, rng)
-            found = self._weigh(mixture, x, self.particles, rng)
-            easy = self._easy(found)
-            good, left = np.flatnonzero(easy), np.flatnonzero(~easy)
-            log_evidence[good] = self._keep(rows, good, mixture.of(good), found.of(good))
-            start = like(draws).of(left)
+            left = self._where_easy(rows, tried, mixture, self.particles, rng, log_evidence)
+            start = like(draws).of(np.isin(tried, left))
         if len(left):
             log_evidence[left] = self._adapted(rows, left, start)
         return log_evidence
+
+    def _where_easy(
+        self,
+        rows: slice,
+        which: Index,
+        mixture: Mixture | None,
+        n: int,
+        rng: Generator,
+        log_evidence: Array,
+    ) -> Index:
+        """Keep n particles of a mixture, or of the proposal, for those of the observations `which`
+        of a block for which they do, and write their log Z; returns the others."""
+        found = self._weigh(mixture, self.x[rows][which], n, rng)
+        easy = self._easy(found)
+        own = None if mixture is None else mixture.of(easy)
+        log_evidence[which[easy]] = self._keep(rows, which[easy], own, found.of(easy))
+        return which[~easy]
 
     def _adapted(self, rows: slice, which: Index, start: Mixture) -> Array:
         """log Z (b,) of the observations `which` of a block, by one component that adapts."""
@@ -138,11 +160,11 @@ class ImportancePosterior(FromDensity):
                 log_evidence[some] = self._run_chains(rows.start + which[some], again.of(some), rng)
         return log_evidence
 
-    def _keep(self, rows: slice, which: Index, mixture: Mixture, found: _Weighed) -> Array:
-        """Draw these observations with this proposal, and no other; returns their log Z (b,)."""
-        others = [one.without(which) for one in self._proposals[rows.start]]
-        own = _Proposal(which=which, mixture=mixture)
-        self._proposals[rows.start] = [one for one in (*others, own) if len(one.which)]
+    def _keep(self, rows: slice, which: Index, mixture: Mixture | None, found: _Weighed) -> Array:
+        """Draw these observations from this, and nothing else; returns their log Z (b,)."""
+        others = [one.without(which) for one in self._sources[rows.start]]
+        own = _Source(which=which, mixture=mixture)
+        self._sources[rows.start] = [one for one in (*others, own) if len(one.which)]
         self.k_hat[rows.start + which] = found.k_hat
         self._pools[rows.start + which] = found.pool
         return found.log_evidence.copy()
@@ -153,9 +175,22 @@ class ImportancePosterior(FromDensity):
         some = (share >= 1 / 3) & (found.k_hat <= min(most, EASIEST_K))
         return np.asarray(some | (share >= 1 / 2) & (found.k_hat <= min(most, EASY_K)))
 
-    def _weigh(self, mixture: Mixture, x: Array, n: int, rng: Generator) -> _Weighed:
+    def _drawn(
+        self, mixture: Mixture | None, x: Array, n: int, rng: Generator
+    ) -> tuple[Array, Array, Array]:
+        """Particles u (n, b, D) of a mixture, or of the proposal, their l and log weights."""
+        if mixture is None:
+            assert self.proposal
+            u = self.proposal.draws(n, x, rng)
+            theta = self.prior.from_unbounded(u)
+            value, ratio = evaluate(self.proposal.log_ratios, theta, x, several=2)
+            return u, value, value - ratio
         u = mixture.sample(n, rng)
-        log_weight = self._likelihood(u, x) + log_normal(u) - mixture.log_prob(u)
+        value = self._likelihood(u, x)
+        return u, value, value + log_normal(u) - mixture.log_prob(u)
+
+    def _weigh(self, mixture: Mixture | None, x: Array, n: int, rng: Generator) -> _Weighed:
+        u, _, log_weight = self._drawn(mixture, x, n, rng)
         failed = ~(log_weight < np.inf).all(0) | (np.isfinite(log_weight).sum(0) < 50)
         log_weight[:, failed] = 0.0
         smoothed, k_hat = smooth(log_weight)
@@ -193,7 +228,7 @@ class ImportancePosterior(FromDensity):
         x = self.x[rows]
         draws, value = np.empty((n, len(x), self._dims)), np.empty((n, len(x)))
         size = np.zeros(len(x))
-        for one in self._proposals[rows.start]:
+        for one in self._sources[rows.start]:
             pools = self._pools[rows.start + one.which]
             for pool in np.unique(pools):
                 same = np.flatnonzero(pools == pool)
@@ -206,12 +241,10 @@ class ImportancePosterior(FromDensity):
         return self.prior.from_unbounded(draws), value, size
 
     def _resampled(
-        self, proposal: _Proposal, x: Array, n: int, pool: int, rng: Generator
+        self, source: _Source, x: Array, n: int, pool: int, rng: Generator
     ) -> tuple[Array, Array, Array]:
         """Draws u (n, b, D), their l (n, b) and effective sample sizes (b,), from weighted ones."""
-        u = proposal.mixture.sample(pool, rng)
-        value = self._likelihood(u, x[proposal.which])
-        log_weight = value + log_normal(u) - proposal.mixture.log_prob(u)
+        u, value, log_weight = self._drawn(source.mixture, x[source.which], pool, rng)
         log_weight[:, ~(log_weight < np.inf).all(0)] = -np.inf
         weights = relative(smooth(log_weight)[0])
         index = resample(weights, n, rng)
@@ -229,17 +262,18 @@ class ImportancePosterior(FromDensity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Proposal:
-    """What some observations (b,) of a block are drawn with."""
+class _Source:
+    """What some observations (b,) of a block are drawn from: a mixture, or the proposal."""
 
     which: Index
-    mixture: Mixture
+    mixture: Mixture | None
 
-    def of(self, which: Index) -> _Proposal:
+    def of(self, which: Index) -> _Source:
         """That of these observations among them."""
-        return _Proposal(which=self.which[which], mixture=self.mixture.of(which))
+        mixture = None if self.mixture is None else self.mixture.of(which)
+        return _Source(which=self.which[which], mixture=mixture)
 
-    def without(self, which: Index) -> _Proposal:
+    def without(self, which: Index) -> _Source:
         """That of all but these observations of the block."""
         return self.of(np.flatnonzero(~np.isin(self.which, which)))
 

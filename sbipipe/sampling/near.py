@@ -1,17 +1,41 @@
-"""Where a search for a posterior begins: draws of a density near it."""
+"""Densities near a posterior: where a search for it begins, or what draws it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sbipipe.interfaces import Array
+from sbipipe.interfaces import Array, Generator
 from sbipipe.seeds import stream
 
 Near = Callable[[Array], Array]
 """Draws u (n, B, D), in the unbounded space, of densities near the posteriors of observations
 (B, ...)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A density q(u | x) that is known, and so near the posterior that its draws may be weighed.
+
+    Attributes:
+        draws: `(n, x (B, ...), rng)`, its draws u (n, B, D) in the unbounded space.
+        log_ratios: `(theta (n, B, D), x (B, ...))`, the log density that a search is for, and
+            log q(u | x) - log N(u; 0, I), with shape (2, n, B).
+    """
+
+    draws: Callable[[int, Array, Generator], Array]
+    log_ratios: Callable[[Array, Array], Array]
+
+    def tempered(self, strength: float) -> Proposal:
+        """For the search with so many times the log density."""
+
+        def log_ratios(theta: Array, x: Array) -> Array:
+            value, ratio = self.log_ratios(theta, x)
+            return np.stack([strength * value, ratio])
+
+        return replace(self, log_ratios=log_ratios)
 
 
 def begin(near: Near, x: Array) -> Array:
@@ -23,4 +47,4 @@ def begin(near: Near, x: Array) -> Array:
     return draws
 
 
-__all__ = ["Near", "begin"]
+__all__ = ["Near", "Proposal", "begin"]

@@ -33,18 +33,22 @@ BLOCK = 256
 """Observations that are worked on together."""
 
 
-def evaluate(log_density: Unnormalised, theta: Array, x: Array) -> Array:
-    """The log density of theta (n, B, D) given x (B, ...) in bounded memory, with shape (n, B)."""
+def evaluate(log_density: Unnormalised, theta: Array, x: Array, *, several: int = 0) -> Array:
+    """The log density of theta (n, B, D) given x (B, ...) in bounded memory, with shape (n, B).
+
+    Args:
+        several: It gives so many numbers for each, with shape (several, n, B).
+    """
     n, observations = theta.shape[:2]
     pairs = int(np.clip(NUMBERS // max(1, x[:1].size), 1, PAIRS))
     rows = min(max(observations, 1), pairs)
     points = max(1, pairs // rows)
-    values = np.empty((n, observations))
+    values = np.empty((*[several] * (several > 0), n, observations))
     for b in range(0, observations, rows):
         for i in range(0, n, points):
-            part = np.s_[i : i + points, b : b + rows]
-            values[part] = log_density(theta[part], x[b : b + rows])
-            spend(values[part].size)
+            part = theta[i : i + points, b : b + rows]
+            values[..., i : i + points, b : b + rows] = log_density(part, x[b : b + rows])
+            spend(part.shape[0] * part.shape[1])
     return values
 
 

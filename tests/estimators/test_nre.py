@@ -84,6 +84,24 @@ def test_members_count_equally_however_narrow_they_are():
     assert weights.max() < 0.37
 
 
+def test_draws_that_it_proposes_have_the_density_that_it_says():
+    """Which is one in all, and gives draws of the prior the moments of those that it proposes."""
+    posterior: Any = fit(parse(Nre, Nre.quick(), "nre"))
+    digest, n = posterior.digest(TEST.x[:3]), 40_000
+    proposed = posterior.propose(n, digest, np.random.default_rng(0))
+    u = np.random.default_rng(1).standard_normal(proposed.shape)
+    theta = SIMULATOR.prior.from_unbounded(u)
+    ratio, log_weight = posterior.log_ratios(theta, digest)
+    np.testing.assert_array_equal(ratio, posterior.log_ratio(theta, digest))
+    weight = np.exp(log_weight)
+    error = 5 * weight.std(0) / np.sqrt(n)
+    assert (np.abs(weight.mean(0) - 1) < error).all()
+    for moment in (u, u**2):
+        expected, other = moment * weight[..., None], proposed if moment is u else proposed**2
+        spread = np.sqrt((expected.var(0) + other.var(0)) / n)
+        assert (np.abs(expected.mean(0) - other.mean(0)) < 5 * spread).all()
+
+
 def test_fields_are_an_error():
     data = rows_of(theta=TEST.theta[:5], x=np.zeros((5, 1, 8, 8)), group=np.arange(5))
     with pytest.raises(InputError, match=r"given fields with shape \(1, 8, 8\)"):

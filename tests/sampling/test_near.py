@@ -7,7 +7,9 @@ from linear_posteriors import check_moments, gaussian, log_evidence, rng, whiten
 from closed_form import exact_posterior
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.sampling.condition import condition
-from sbipipe.sampling.near import begin
+from sbipipe.sampling.near import Proposal, begin
+from sbipipe.sampling.particles import log_normal
+from sbipipe.simulators.linear_gaussian import LinearGaussian
 
 N = 1000
 
@@ -78,3 +80,60 @@ def test_a_guide_that_knows_nothing_of_an_observation_leaves_the_prior():
     assert (draws[:, 0] == 3).all()
     np.testing.assert_allclose(draws[:, 1].mean(0), 0, atol=0.2)
     np.testing.assert_allclose(draws[:, 1].std(0), 1, atol=0.15)
+
+
+def proposal_of(simulator: LinearGaussian, shift: float, width: float) -> Proposal:
+    """Normals whose centres are so many prior widths beside the posteriors', and so wide."""
+
+    def centre(x: np.ndarray) -> np.ndarray:
+        return np.asarray(simulator.prior.to_unbounded(exact_posterior(simulator, x)[0])) + shift
+
+    def draws(n: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return centre(x) + width * rng.standard_normal((n, len(x), len(simulator.prior.names)))
+
+    def log_ratios(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        u = simulator.prior.to_unbounded(theta)
+        log_q = log_normal((u - centre(x)) / width) - u.shape[-1] * np.log(width)
+        return np.stack([simulator.log_likelihood(theta, x), log_q - log_normal(u)])
+
+    return Proposal(draws=draws, log_ratios=log_ratios)
+
+
+@pytest.mark.parametrize(("shift", "width"), [(0.0, 0.15), (0.2, 0.3), (3.0, 0.15), (np.nan, 1.0)])
+def test_good_and_bad_proposals_lead_to_the_same_posterior(shift: float, width: float):
+    simulator, x = gaussian(5, 0.3, 10)
+    proposal = proposal_of(simulator, shift, width)
+    posterior = condition(simulator.log_likelihood, simulator.prior, x, proposal=proposal)
+    np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
+    samples = posterior.sample(N, rng(2))
+    check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
+
+
+def test_a_good_proposal_needs_half_the_particles_and_few_draws():
+    """One and a half weighted draws for a draw, where they come from the posterior nearly."""
+    simulator, x = gaussian(5, 0.3, 10)
+    _, covariance = exact_posterior(simulator, x)
+    one, asked = proposal_of(simulator, 0.0, float(np.sqrt(np.diag(covariance)).mean())), []
+
+    def log_ratios(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        asked.append(theta.shape[0] * theta.shape[1])
+        return one.log_ratios(theta, x)
+
+    counted = Proposal(draws=one.draws, log_ratios=log_ratios)
+    posterior = condition(simulator.log_likelihood, simulator.prior, x, proposal=counted)
+    assert sum(asked) == 512 * len(x)
+    posterior.sample(N, rng(2))
+    assert sum(asked) <= (512 + 2 * N) * len(x)
+
+
+def test_a_tempered_proposal_draws_the_tempered_posterior():
+    simulator, x = gaussian(5, 0.3, 10)
+    half = LinearGaussian(dimension=5, observations=10, noise=0.3 * np.sqrt(2))
+    np.testing.assert_array_equal(half.design, simulator.design)
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return 0.5 * simulator.log_likelihood(theta, x)
+
+    proposal = proposal_of(simulator, 0.0, 0.3).tempered(0.5)
+    samples = condition(log_density, simulator.prior, x, proposal=proposal).sample(N, rng(2))
+    check_moments(whitened(half, x, samples.draws), samples.effective_sample_size)
