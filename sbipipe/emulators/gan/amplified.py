@@ -18,13 +18,13 @@ so the fields stay statistically the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sbipipe.emulators.gan.noise import noise
+from sbipipe.emulators.gan.noise import TOGETHER, drawn
 from sbipipe.interfaces import Run
 from sbipipe.learning.chebyshev import Basis
 from sbipipe.learning.mean_spectra import mean_spectra
@@ -35,9 +35,8 @@ from sbipipe.seeds import number, stream
 DEGREE = 2
 """Of the polynomials in theta."""
 
-DRAWN, TOGETHER = 4096, 256
-"""Fields from which the generator's spectra are measured, at most, and those that are drawn at
-once."""
+DRAWN = 4096
+"""Fields from which the generator's spectra are measured, at most."""
 
 ROUNDS = 6
 
@@ -106,23 +105,16 @@ class Amplified(nn.Module):
         rows = stream(run.seed, "gan", "match", "theta").choice(len(s), min(DRAWN, 4 * len(s)))
         own = s[torch.from_numpy(rows)]
         source = torch.Generator().manual_seed(number(run.seed, "gan", "match", "noise"))
-        drawn = torch.cat(list(self._drawn(own, source, run)))
-        self.amplitude.copy_(self.bands.power(drawn).mean(0).sqrt())
+        fields = torch.cat(list(drawn(self.generator.to(run.device), own, source, run.device)))
+        self.amplitude.copy_(self.bands.power(fields).mean(0).sqrt())
         for _ in range(ROUNDS):
-            parts = zip(torch.split(drawn, TOGETHER), torch.split(own, TOGETHER), strict=True)
+            parts = zip(torch.split(fields, TOGETHER), torch.split(own, TOGETHER), strict=True)
             seen = (pixels.inverse(self.filtered(y, at).numpy()) for y, at in parts)
             spectra = torch.cat([self.bands.spectra(torch.from_numpy(one)) for one in seen])
             power_drawn, onto_drawn = mean_spectra(spectra, self.terms(own))
             self.log_gain[1:] += (power - power_drawn)[1:] / 2
             self.mixed[1:] += (onto - onto_drawn)[1:]
         self.to(device)
-
-    def _drawn(self, s: Tensor, source: torch.Generator, run: Run) -> Iterator[Tensor]:
-        """Fields of the generator as it is, in main memory."""
-        generator = self.generator.to(run.device)
-        for part in torch.split(s, TOGETHER):
-            given = [grid.to(run.device) for grid in noise(generator, len(part), source)]
-            yield generator(part.to(run.device), given).cpu()
 
 
 __all__ = ["Amplified"]

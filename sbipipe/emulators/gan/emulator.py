@@ -13,16 +13,13 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from sbipipe.emulators.gan.noise import noise
+from sbipipe.emulators.gan.noise import TOGETHER, drawn
 from sbipipe.emulators.gan.settings import Settings
 from sbipipe.interfaces import Array, Fields, Generator, Weights
 from sbipipe.learning.chebyshev import scaled
 from sbipipe.learning.members import named_arrays
 from sbipipe.learning.pixels import Pixels
 from sbipipe.protocols import Prior
-
-TOGETHER = 256
-"""Fields that are drawn at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +46,9 @@ class GanEmulator:
     def draw(self, theta: Array, rng: Generator, *, same_noise: bool = False) -> Array:
         """Fields (N, C, *space) in the simulator's units, for theta (N, D)."""
         source = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        s = self.told(theta)
-        one = noise(self.generator, 1, source) if same_noise else None
-        parts = [np.empty((0, *self.data.shape), np.float32)]
-        for part in torch.split(s, TOGETHER) if len(s) else ():
-            if one is None:
-                given = noise(self.generator, len(part), source)
-            else:
-                given = [grid.expand(len(part), *grid.shape[1:]) for grid in one]
-            fields = self.generator(part.to(self.device), [grid.to(self.device) for grid in given])
-            parts.append(fields.cpu().numpy())
-        return self.pixels.inverse(np.concatenate(parts))
+        parts = drawn(self.generator, self.told(theta), source, self.device, same_noise=same_noise)
+        none = np.empty((0, *self.data.shape), np.float32)
+        return self.pixels.inverse(np.concatenate([none, *(part.numpy() for part in parts)]))
 
     @torch.no_grad()
     def features(self, fields: Array, theta: Array) -> Array:

@@ -101,4 +101,4 @@ class Duel:
         return torch.where(flipped, -answer, answer)
 
 
-__all__ = ["Duel", "noise", "r1"]
+__all__ = ["Duel", "r1"]

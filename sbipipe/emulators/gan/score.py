@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sbipipe.emulators.gan.noise import TOGETHER
 from sbipipe.emulators.gan.spectrum import LogPower
 from sbipipe.learning.chebyshev import Basis
 
@@ -39,8 +40,6 @@ WORST = 1e6
 
 AT_ONE = 32
 """Fields drawn at one theta, for their scatter."""
-
-TOGETHER = 256
 
 
 def statistics(power: LogPower, y: Tensor) -> Tensor:
