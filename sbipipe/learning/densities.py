@@ -20,6 +20,7 @@ from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Data, Fields, Mask
+from sbipipe.learning.in_turn import drawn_in_turn
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.splines import with_bins_first
 from sbipipe.learning.standardise import Standardise
@@ -165,7 +166,7 @@ def build_density(
         z_score_theta="none",
         z_score_x="none",
     )
-    flow = with_bins_first(builder(inputs[:2], embedded))
+    flow = drawn_in_turn(with_bins_first(builder(inputs[:2], embedded)))
     return ConditionalDensity(flow, Standardise(inputs), embedding)
 
 
