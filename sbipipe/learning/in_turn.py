@@ -46,7 +46,7 @@ class _InTurn(AutoregressiveTransform):  # type: ignore[misc]
             if self.condition is not None:
                 given = torch.cat(broadcast(x, self.condition, ignore=1), -1)
             phi = functional.linear(hidden(given), weight[own].flatten(0, 1), bias[own].flatten())
-            parts = unpack(phi.unflatten(-1, (len(own), lazy.total)), lazy.shapes)
+            parts = unpack(phi.reshape(*phi.shape[:-1], len(own), lazy.total), lazy.shapes)
             x = x.index_copy(-1, own, lazy.univariate(*parts).inv(y[..., own]))
         return x
 
