@@ -82,7 +82,10 @@ class Gan(Settings):
         if isinstance(critic, PeriodicCritic) and critic.power:
             critic.power.fit(y)
         with torch_scope(number(run.seed, "gan", "score")):
-            judge = Judge.of(y_valid, s_valid[some], noise(generator, len(some)), run.device)
+            judge = Judge.of(
+                y_valid, s_valid[some], noise(generator, len(some)), run.device,
+                periodic=data.geometry.periodic,
+            )  # fmt: skip
         duel = Duel(
             generator=generator, critic=critic, flips=self.share_flipped,
             moved=self.architecture == "periodic", judge=judge,

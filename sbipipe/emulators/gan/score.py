@@ -73,9 +73,11 @@ class Judge:
     device: str
 
     @classmethod
-    def of(cls, y: Tensor, s: Tensor, noise: list[Tensor], device: str) -> Judge:
-        """From held-out fields y (N, C, *space) at s (N, D)."""
-        power = LogPower(y.shape[1:])
+    def of(
+        cls, y: Tensor, s: Tensor, noise: list[Tensor], device: str, *, periodic: bool = True
+    ) -> Judge:
+        """From held-out fields y (N, C, *space) at s (N, D), whose opposite sides may meet."""
+        power = LogPower(y.shape[1:], periodic=periodic)
         power.fit(y)
         terms = Basis(s.shape[1], DEGREE)(s.double()) if s.shape[1] else s.new_ones(len(s), 1)
         Q = torch.linalg.qr(terms.double()).Q

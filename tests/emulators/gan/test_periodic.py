@@ -9,7 +9,9 @@ from torch import Tensor
 from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.periodic import PeriodicCritic, PeriodicGenerator
 from sbipipe.emulators.gan.spectrum import LogPower
+from sbipipe.interfaces import Geometry
 from sbipipe.physics.bands import bands_of
+from sbipipe.physics.taper import tapered
 
 SHAPE, LEVELS = (2, 16, 24), 2
 
@@ -103,3 +105,16 @@ def test_log_power_is_standard_where_it_was_fitted_and_knows_coherence() -> None
     found = power(y)
     torch.testing.assert_close(found.mean(0), torch.zeros(power.length), atol=1e-4, rtol=0)
     torch.testing.assert_close(found.std(0), torch.ones(power.length))
+
+
+@torch.no_grad()
+def test_log_power_of_fields_that_do_not_wrap_around_is_that_of_tapered_ones() -> None:
+    """A ramp from side to side leaks into all bands of a plain transform."""
+    ramp = torch.arange(16.0)[:, None].expand(16, 16)
+    fields = ramp + torch.randn(20, 1, 16, 16, generator=torch.Generator().manual_seed(3))
+    grid = Geometry(pixels=(16, 16), periodic=False)
+    given = torch.from_numpy(tapered(fields.numpy(), grid)).float()
+    plain, window = LogPower((1, 16, 16)), LogPower((1, 16, 16), periodic=False)
+    torch.testing.assert_close(window(fields), plain(given), rtol=1e-4, atol=1e-4)
+    assert (plain(fields) - window(fields)).mean() > 0.5
+    assert not set(window.state_dict()) - set(plain.state_dict())
