@@ -40,8 +40,14 @@ AROUND = 8
 _POOLS = (1.5, 2.0, 3.0, 4.0)
 """Weighted draws for each that is kept, from which a posterior takes the fewest that do."""
 
-_KEPT = 0.95
-"""Share of the draws that should be effective where no more than the most are needed."""
+_LARGER = (8.0, 16.0, 32.0)
+"""The same, where with the most of these not even `_LEAST` would be effective."""
+
+MOST = _POOLS[-1]
+"""Weighted draws for each that is kept beyond which a better proposal is looked for."""
+
+_KEPT, _LEAST = 0.95, 0.5
+"""Share of the draws that should be effective, and the least that may."""
 
 _ROUNDS = 5
 """About so many rounds a proposal adapts in, to a posterior without surprises."""
@@ -137,18 +143,17 @@ class ImportancePosterior(FromDensity):
         if len(hard):
             again = self._weigh(mixture.of(hard), x[hard], 4 * self.particles, rng)
             log_evidence[hard] = self._keep(rows, which[hard], mixture.of(hard), again)
-            largest = min(self.largest_k, EASY_K)
-            poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~(again.k_hat <= largest))
+            enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= MOST)
+            poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~enough)
             if len(poor):
-                found = again.of(poor)
-                log_evidence[hard[poor]] = self._with_many(rows, which[hard[poor]], found, rng)
+                log_evidence[hard[poor]] = self._with_many(rows, which[hard[poor]], rng)
         return log_evidence
 
-    def _with_many(self, rows: slice, which: Index, found: _Weighed, rng: Generator) -> Array:
+    def _with_many(self, rows: slice, which: Index, rng: Generator) -> Array:
         """log Z (b,) of observations for which one component does not do."""
         x = self.x[rows][which]
         announce(len(x) * _ROUNDS * 4 * self.particles)
-        mixture = refine(self._given(x), found.u, found.log_weight, rng)
+        mixture = refine(self._given(x), len(x), self._dims, 4 * self.particles, rng)
         again = self._weigh(mixture, x, 4 * self.particles, rng)
         better = np.flatnonzero(again.k_hat <= self.largest_k)
         self._keep(rows, which[better], mixture.of(better), again.of(better))
@@ -297,14 +302,14 @@ class _Weighed:
     @property
     def pool(self) -> Array:
         """How many weighted draws a draw needs, with shape (b,): the fewest of `_POOLS` of which
-        `_KEPT` of the draws are effective."""
+        `_KEPT` of the draws are effective, or the fewest more of which `_LEAST` are."""
         weights = relative(self.log_weight)
         weights /= weights.mean(0)
         share = effective_size(weights) / len(weights)
-        found = np.full(len(share), _POOLS[-1])
-        for pool in reversed(_POOLS):
+        found = np.full(len(share), _LARGER[-1])
+        for pool in reversed((*_POOLS, *_LARGER)):
             enough = np.minimum(pool * share, 1 / (pool * _squares(weights / pool).mean(0)))
-            found[enough >= _KEPT] = pool
+            found[enough >= (_LEAST if pool >= MOST else _KEPT)] = pool
         return found
 
     def of(self, which: Index | Mask) -> _Weighed:

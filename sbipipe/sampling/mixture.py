@@ -31,6 +31,13 @@ _DEFENSIVE = 0.05
 _LEAST_SHARE = 1e-3
 _SETTLED = 4
 
+_OF_ONE, _OF_MANY = 5, 40
+"""One in so many particles is effective, at least, as the power of the likelihood rises. Many
+components are never so good a fit as to leave more of them."""
+
+_MOVES = 6
+"""Of components to the particles that they are fitted to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
@@ -51,6 +58,11 @@ class Mixture:
         return Mixture(
             share=self.share[:, which], mean=self.mean[:, which], factor=self.factor[:, which]
         )
+
+    def put(self, which: Index | Mask, other: Mixture) -> None:
+        """Take that of these observations from another."""
+        self.share[:, which] = other.share
+        self.mean[:, which], self.factor[:, which] = other.mean, other.factor
 
     def wider(self, factor: float) -> Mixture:
         """Every component so many times as wide."""
@@ -143,16 +155,15 @@ def adapt(
         likelihood: `(u (n, a, D), which (a,)) -> l (n, a)`, of the observations `which`.
         start: The component of the first round.
     """
-    whole = Mixture(share=start.share, mean=start.mean.copy(), factor=start.factor.copy())
+    whole = Mixture(share=start.share.copy(), mean=start.mean.copy(), factor=start.factor.copy())
     which = np.arange(start.share.shape[1])
     settled, beta = np.zeros(len(which)), np.zeros(len(which))
     for _ in range(rounds):
         u = whole.of(which).sample(particles, rng)
         base, value = _weights(likelihood, whole.of(which), u, which)
-        beta[which] = _next_power(base, value, beta[which], particles / 5)
+        beta[which] = _next_power(base, value, beta[which], particles / _OF_ONE)
         weights = relative(base + _tempered(value, beta[which]))
-        moved = whole.of(which).moved(u, weights)
-        whole.mean[:, which], whole.factor[:, which] = moved.mean, moved.factor
+        whole.put(which, whole.of(which).moved(u, weights))
         good = effective_size(weights) >= particles / 3
         settled[which] += np.where(beta[which] < 1, 0, np.where(good, _SETTLED, 1))
         which = np.flatnonzero(settled < _SETTLED)
@@ -161,39 +172,61 @@ def adapt(
     return whole
 
 
-def around(u: Array, weights: Array, components: int, rng: Generator) -> Mixture:
+def around(u: Array, weights: Array, components: int, rng: Generator, moves: int = 3) -> Mixture:
     """The mixture that particles u (n, b, D) with weights (n, b) are like; its components begin at
-    some of them, half as wide as all."""
+    some of them, half as wide as all, and move to them a few times."""
     whole = _moments(u, (weights / weights.sum(0))[None])
     mixture = Mixture(
         share=np.full((components, u.shape[1]), 1 / components),
         mean=pick(u, resample(weights, components, rng)),
         factor=np.tile(whole.factor / 2, (components, 1, 1, 1)),
     )
-    for _ in range(3):
+    for _ in range(moves):
         mixture = mixture.moved(u, weights)
     return mixture
 
 
 def refine(
     likelihood: Callable[[Array, Index], Array],
-    u: Array,
-    log_weight: Array,
+    observations: int,
+    dims: int,
+    particles: int,
     rng: Generator,
-    rounds: int = 6,
+    rounds: int = 40,
 ) -> Mixture:
-    """Many components, where one does not fit, from weighted particles u (n, b, D).
+    """Fit many components, where one does not do, while the likelihood's power rises from 0 to 1.
+
+    It begins with the prior. Each round fits anew to as large a power as leaves a hundred of 4,096
+    particles effective, so that no part of a posterior is lost on the way; at beta = 1 the last
+    mixture moves on, until a third of them are, four times at most.
 
     Args:
         likelihood: As for `adapt`.
     """
-    n, observations = log_weight.shape
-    mixture, every = around(u, relative(log_weight), COMPONENTS, rng), np.arange(observations)
+    one = the_prior(observations, dims)
+    whole = Mixture(
+        share=np.full((COMPONENTS, observations), 1 / COMPONENTS),
+        mean=np.tile(one.mean, (COMPONENTS, 1, 1)),
+        factor=np.tile(one.factor, (COMPONENTS, 1, 1, 1)),
+    )
+    which = np.arange(observations)
+    settled, beta = np.zeros(observations), np.zeros(observations)
     for _ in range(rounds):
-        u = mixture.sample(n // 2, rng)
-        base, value = _weights(likelihood, mixture, u, every)
-        mixture = mixture.moved(u, relative(base + value))
-    return mixture
+        u = whole.of(which).sample(particles, rng)
+        base, value = _weights(likelihood, whole.of(which), u, which)
+        rising = beta[which] < 1
+        beta[which] = _next_power(base, value, beta[which], particles / _OF_MANY)
+        weights = relative(base + _tempered(value, beta[which]))
+        whole.put(which, whole.of(which).moved(u, weights))
+        if rising.any():
+            parts = u[:, rising], weights[:, rising]
+            whole.put(which[rising], around(*parts, COMPONENTS, rng, _MOVES))
+        good = effective_size(weights) >= particles / 3
+        settled[which] += np.where(beta[which] < 1, 0, np.where(good & ~rising, _SETTLED, 1))
+        which = np.flatnonzero(settled < _SETTLED)
+        if not len(which):
+            break
+    return whole
 
 
 def _weights(

@@ -78,3 +78,26 @@ def test_two_rings_in_four_dimensions_are_covered_by_many_components():
         ).max()
         < error
     )
+
+
+def test_four_modes_that_are_bent_keep_their_shares():
+    """Of two parameters the square is known, and the noise depends on one of them, so that no mode
+    is a normal. Each of the four has a quarter, and draws are plenty."""
+    prior = uniform_prior(a=(-3, 3), b=(-3, 3), c=(-3, 3), d=(-3, 3), e=(-3, 3))
+    scale = np.array([0.3, 0.8, 1.2])
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        a, b, c, d, e = np.moveaxis(theta, -1, 0)
+        width = 0.1 + 0.2 * c**2
+        parts = ((a - 0.5) / width, (b + 0.5) / width, np.log(width / (0.1 + 0.2 * x[:, 0])) / 0.1,
+                 (d**2 - 2) / 0.3, (e - np.tanh(a)) / 0.2)  # fmt: skip
+        return -0.5 * sum(part**2 for part in parts) - 2 * np.log(width)
+
+    posterior = ImportancePosterior(log_density=log_density, prior=prior, x=scale[:, None] ** 2)
+    samples = posterior.sample(N, rng(3))
+    assert (samples.effective_sample_size > N / 4).all()
+    signs = samples.draws[..., [2, 3]] > 0
+    for which in (signs, ~signs, signs ^ np.array([True, False])):
+        share = which.all(-1).mean(0)
+        error = np.sqrt(3 / 16 / samples.effective_sample_size)
+        assert (np.abs(share - 0.25) < 5 * error).all()
