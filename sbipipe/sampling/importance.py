@@ -4,8 +4,8 @@ The proposal is a density in the unbounded space u, where the prior is a standar
 is known to be near the posterior is tried first. Where only draws near it are known, several
 multivariate t are that are like them. Where these do not do, or nothing is known, it is one t that
 is fitted by population Monte Carlo (`mixture`). The weights are Pareto-smoothed (Vehtari et al.
-2024, JMLR 25:72). Where their shape k-hat exceeds 0.5 a mixture of many t takes over, and an
-observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
+2024, JMLR 25:72). Where their shape k-hat exceeds 0.5, or few of them are effective, a mixture of
+many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
 """
 
 from __future__ import annotations
@@ -49,8 +49,14 @@ MOST = _POOLS[-1]
 _KEPT, _LEAST = 0.95, 0.5
 """Share of the draws that should be effective, and the least that may."""
 
+_MANY_TOGETHER = 32
+"""Observations whose many components are fitted together, which bounds memory."""
+
 _ROUNDS = 5
 """About so many rounds a proposal adapts in, to a posterior without surprises."""
+
+_RISING = 15
+"""About so many rounds many components take."""
 
 
 @dataclass(kw_only=True)
@@ -145,14 +151,15 @@ class ImportancePosterior(FromDensity):
             log_evidence[hard] = self._keep(rows, which[hard], mixture.of(hard), again)
             enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= MOST)
             poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~enough)
-            if len(poor):
-                log_evidence[hard[poor]] = self._with_many(rows, which[hard[poor]], rng)
+            for some in np.array_split(hard[poor], -(-len(poor) // _MANY_TOGETHER) or 1):
+                if len(some):
+                    log_evidence[some] = self._with_many(rows, which[some], rng)
         return log_evidence
 
     def _with_many(self, rows: slice, which: Index, rng: Generator) -> Array:
         """log Z (b,) of observations for which one component does not do."""
         x = self.x[rows][which]
-        announce(len(x) * _ROUNDS * 4 * self.particles)
+        announce(len(x) * _RISING * 4 * self.particles)
         mixture = refine(self._given(x), len(x), self._dims, 4 * self.particles, rng)
         again = self._weigh(mixture, x, 4 * self.particles, rng)
         better = np.flatnonzero(again.k_hat <= self.largest_k)
