@@ -52,6 +52,9 @@ _KEPT, _LEAST = 0.95, 0.5
 _MANY_TOGETHER = 32
 """Observations whose many components are fitted together, which bounds memory."""
 
+_PARTS = 2**22
+"""Densities of components at weighted draws that are found at once, which bounds memory, too."""
+
 _ROUNDS = 5
 """About so many rounds a proposal adapts in, to a posterior without surprises."""
 
@@ -244,9 +247,11 @@ class ImportancePosterior(FromDensity):
             pools = self._pools[rows.start + one.which]
             for pool in np.unique(pools):
                 same = np.flatnonzero(pools == pool)
-                found = self._resampled(one.of(same), x, n, round(pool * n), rng)
-                at = one.which[same]
-                draws[:, at], value[:, at], size[at] = found
+                parts = -(-len(same) * round(pool * n) * one.components // _PARTS)
+                for some in np.array_split(same, min(parts, len(same))):
+                    at = one.which[some]
+                    found = self._resampled(one.of(some), x, n, round(pool * n), rng)
+                    draws[:, at], value[:, at], size[at] = found
         for b in range(len(x)):
             if (row := rows.start + b) in self._chains:
                 draws[:, b], value[:, b], size[b] = self._chains[row].pick(n, rng)
@@ -279,6 +284,11 @@ class _Source:
 
     which: Index
     mixture: Mixture | None
+
+    @property
+    def components(self) -> int:
+        """Of the mixture."""
+        return len(self.mixture.share) if self.mixture else 1
 
     def of(self, which: Index) -> _Source:
         """That of these observations among them."""
