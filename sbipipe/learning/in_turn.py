@@ -40,8 +40,8 @@ class _InTurn(AutoregressiveTransform):  # type: ignore[misc]
         hidden = nn.Sequential(*layers)
         weight = (last.mask * last.weight).reshape(-1, lazy.total, last.in_features)
         bias = last.bias.reshape(-1, lazy.total)
-        for turn in range(self.passes):
-            own = (lazy.order == turn).nonzero()[:, 0]
+        for turn in lazy.turns:
+            own = torch.tensor(turn, device=y.device)
             given = x
             if self.condition is not None:
                 given = torch.cat(broadcast(x, self.condition, ignore=1), -1)
@@ -52,7 +52,14 @@ class _InTurn(AutoregressiveTransform):  # type: ignore[misc]
 
 
 class _Lazy(MaskedAutoregressiveTransform):  # type: ignore[misc]
-    """What gives such a transform for each condition."""
+    """What gives such a transform for each condition.
+
+    Attributes:
+        turns: The numbers of a row that are known at once, in order; on no device, so that none
+            waits for them.
+    """
+
+    turns: list[list[int]]
 
     def forward(self, c: Tensor | None = None) -> AutoregressiveTransform:
         return _InTurn(self, c)
@@ -68,6 +75,10 @@ def drawn_in_turn(net: nn.Module) -> nn.Module:
             and isinstance(module.hyper[-1], MaskedLinear)
         ):
             module.__class__ = _Lazy
+            order = module.order.tolist()
+            module.turns = [
+                [i for i, turn in enumerate(order) if turn == now] for now in range(module.passes)
+            ]
     return net
 
 
