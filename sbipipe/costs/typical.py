@@ -66,11 +66,11 @@ def typical(posterior: Posterior, prior: Prior, x: Array) -> Typical:
 
     def log_ratio(self: Any, theta: Array, digest: Array) -> Array:
         found.asked += theta.shape[0] * len(digest)
-        return normal(theta, WIDTH) + np.zeros(len(digest))
+        return normal(theta, digest, WIDTH)
 
-    def normal(theta: Array, width: float) -> Array:
+    def normal(theta: Array, digest: Array, width: float) -> Array:
         u = prior.to_unbounded(theta)
-        return np.asarray(-0.5 * (width**-2 - 1) * (u**2).sum(-1))
+        return np.asarray(-0.5 * (width**-2 - 1) * (u**2).sum(-1)) + np.zeros(len(digest))
 
     def near(self: Any, digest: Array) -> Array:
         draws = posterior.near(digest)  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ def typical(posterior: Posterior, prior: Prior, x: Array) -> Typical:
 
     def log_ratios(self: Any, theta: Array, digest: Array) -> Array:
         value = log_ratio(self, theta, digest)
-        return np.stack([value, normal(theta, WIDER * WIDTH) + np.zeros(len(digest))])
+        return np.stack([value, normal(theta, digest, WIDER * WIDTH)])
 
     other: dict[str, Any] = {"log_ratio": log_ratio}
     if isinstance(posterior, Guided):

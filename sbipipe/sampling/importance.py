@@ -43,7 +43,7 @@ _POOLS = (1.5, 2.0, 3.0, 4.0)
 _LARGER = (8.0, 16.0, 32.0)
 """The same, where with the most of these not even `_LEAST` would be effective."""
 
-MOST = _POOLS[-1]
+_MOST = _POOLS[-1]
 """Weighted draws for each that is kept beyond which a better proposal is looked for."""
 
 _KEPT, _LEAST = 0.95, 0.5
@@ -152,7 +152,7 @@ class ImportancePosterior(FromDensity):
         if len(hard):
             again = self._weigh(mixture.of(hard), x[hard], 4 * self.particles, rng)
             log_evidence[hard] = self._keep(rows, which[hard], mixture.of(hard), again)
-            enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= MOST)
+            enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= _MOST)
             poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~enough)
             for some in np.array_split(hard[poor], -(-len(poor) // _MANY_TOGETHER) or 1):
                 if len(some):
@@ -326,7 +326,7 @@ class _Weighed:
         found = np.full(len(share), _LARGER[-1])
         for pool in reversed((*_POOLS, *_LARGER)):
             enough = np.minimum(pool * share, 1 / (pool * _squares(weights / pool).mean(0)))
-            found[enough >= (_LEAST if pool >= MOST else _KEPT)] = pool
+            found[enough >= (_LEAST if pool >= _MOST else _KEPT)] = pool
         return found
 
     def of(self, which: Index | Mask) -> _Weighed:

@@ -125,12 +125,12 @@ def _moments(u: Array, weights: Array) -> Mixture:
     return Mixture(share=share / share.sum(0), mean=mean, factor=factor)
 
 
-def the_prior(observations: int, dims: int) -> Mixture:
-    """One component as wide as the prior, of each observation."""
+def the_prior(observations: int, dims: int, components: int = 1) -> Mixture:
+    """Components as wide as the prior, of each observation."""
     return Mixture(
-        share=np.ones((1, observations)),
-        mean=np.zeros((1, observations, dims)),
-        factor=np.tile(np.eye(dims), (1, observations, 1, 1)),
+        share=np.full((components, observations), 1 / components),
+        mean=np.zeros((components, observations, dims)),
+        factor=np.tile(np.eye(dims), (components, observations, 1, 1)),
     )
 
 
@@ -156,20 +156,7 @@ def adapt(
         start: The component of the first round.
     """
     whole = Mixture(share=start.share.copy(), mean=start.mean.copy(), factor=start.factor.copy())
-    which = np.arange(start.share.shape[1])
-    settled, beta = np.zeros(len(which)), np.zeros(len(which))
-    for _ in range(rounds):
-        u = whole.of(which).sample(particles, rng)
-        base, value = _weights(likelihood, whole.of(which), u, which)
-        beta[which] = _next_power(base, value, beta[which], particles / _OF_ONE)
-        weights = relative(base + _tempered(value, beta[which]))
-        whole.put(which, whole.of(which).moved(u, weights))
-        good = effective_size(weights) >= particles / 3
-        settled[which] += np.where(beta[which] < 1, 0, np.where(good, _SETTLED, 1))
-        which = np.flatnonzero(settled < _SETTLED)
-        if not len(which):
-            break
-    return whole
+    return _risen(likelihood, whole, particles, particles / _OF_ONE, rng, rounds)
 
 
 def around(u: Array, weights: Array, components: int, rng: Generator, moves: int = 3) -> Mixture:
@@ -203,26 +190,45 @@ def refine(
     Args:
         likelihood: As for `adapt`.
     """
-    one = the_prior(observations, dims)
-    whole = Mixture(
-        share=np.full((COMPONENTS, observations), 1 / COMPONENTS),
-        mean=np.tile(one.mean, (COMPONENTS, 1, 1)),
-        factor=np.tile(one.factor, (COMPONENTS, 1, 1, 1)),
-    )
-    which = np.arange(observations)
-    settled, beta = np.zeros(observations), np.zeros(observations)
+
+    def refit(u: Array, weights: Array) -> Mixture:
+        return around(u, weights, COMPONENTS, rng, _MOVES)
+
+    whole = the_prior(observations, dims, COMPONENTS)
+    return _risen(likelihood, whole, particles, particles / _OF_MANY, rng, rounds, refit)
+
+
+def _risen(
+    likelihood: Callable[[Array, Index], Array],
+    whole: Mixture,
+    particles: int,
+    least: float,
+    rng: Generator,
+    rounds: int,
+    refit: Callable[[Array, Array], Mixture] | None = None,
+) -> Mixture:
+    """A mixture, changed in place, that has followed the likelihood's power from 0 to 1.
+
+    Args:
+        least: How many particles are effective, at least, as it rises.
+        refit: What particles (n, b, D) with weights (n, b) are like, while it rises; None moves
+            the last mixture.
+    """
+    which = np.arange(whole.share.shape[1])
+    settled, beta = np.zeros(len(which)), np.zeros(len(which))
     for _ in range(rounds):
-        u = whole.of(which).sample(particles, rng)
-        base, value = _weights(likelihood, whole.of(which), u, which)
+        last = whole.of(which)
+        u = last.sample(particles, rng)
+        base, value = _weights(likelihood, last, u, which)
         rising = beta[which] < 1
-        beta[which] = _next_power(base, value, beta[which], particles / _OF_MANY)
+        beta[which] = _next_power(base, value, beta[which], least)
         weights = relative(base + _tempered(value, beta[which]))
-        whole.put(which, whole.of(which).moved(u, weights))
-        if rising.any():
-            parts = u[:, rising], weights[:, rising]
-            whole.put(which[rising], around(*parts, COMPONENTS, rng, _MOVES))
+        whole.put(which, last.moved(u, weights))
         good = effective_size(weights) >= particles / 3
-        settled[which] += np.where(beta[which] < 1, 0, np.where(good & ~rising, _SETTLED, 1))
+        if refit and rising.any():
+            whole.put(which[rising], refit(u[:, rising], weights[:, rising]))
+            good &= ~rising
+        settled[which] += np.where(beta[which] < 1, 0, np.where(good, _SETTLED, 1))
         which = np.flatnonzero(settled < _SETTLED)
         if not len(which):
             break

@@ -9,9 +9,17 @@ from sbipipe.priors.prior import uniform_prior
 from sbipipe.sampling.condition import condition
 from sbipipe.sampling.near import Proposal, begin
 from sbipipe.sampling.particles import log_normal
+from sbipipe.sampling.unnormalised import FromDensity
 from sbipipe.simulators.linear_gaussian import LinearGaussian
 
 N = 1000
+
+
+def check_exact(posterior: FromDensity, simulator: LinearGaussian, x: np.ndarray) -> None:
+    """Its evidence, and the moments of its draws."""
+    np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
+    samples = posterior.sample(N, rng(2))
+    check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
 
 
 @pytest.mark.parametrize("dims", [2, 3, 5])
@@ -24,9 +32,7 @@ def test_good_and_bad_guides_lead_to_the_same_posterior(dims: int, wrong: float)
         return wrong + 0.3 * rng(5).standard_normal((64, len(x), dims))
 
     posterior = condition(simulator.log_likelihood, simulator.prior, x, near=near)
-    np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
-    samples = posterior.sample(N, rng(2))
-    check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
+    check_exact(posterior, simulator, x)
 
 
 def test_draws_like_the_posterior_leave_nothing_to_adapt():
@@ -104,9 +110,7 @@ def test_good_and_bad_proposals_lead_to_the_same_posterior(shift: float, width: 
     simulator, x = gaussian(5, 0.3, 10)
     proposal = proposal_of(simulator, shift, width)
     posterior = condition(simulator.log_likelihood, simulator.prior, x, proposal=proposal)
-    np.testing.assert_allclose(posterior.log_evidence, log_evidence(simulator, x), atol=0.1)
-    samples = posterior.sample(N, rng(2))
-    check_moments(whitened(simulator, x, samples.draws), samples.effective_sample_size)
+    check_exact(posterior, simulator, x)
 
 
 def test_a_good_proposal_needs_half_the_particles_and_few_draws():
