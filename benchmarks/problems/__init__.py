@@ -7,6 +7,8 @@ from problems.gaussian_mixture import GaussianMixture
 from problems.linear_uniform import LinearUniform
 from problems.problem import KnownPosterior, Problem
 from problems.sir import Sir
+from problems.slcp import Slcp
+from problems.student import Student
 from problems.two_moons import TwoMoons
 
 __all__ = ["PROBLEMS", "KnownPosterior", "Problem"]
@@ -17,4 +19,6 @@ PROBLEMS: dict[str, Problem] = {
     "g_and_k": GAndK(),
     "linear_uniform": LinearUniform(),
     "sir": Sir(),
+    "slcp": Slcp(),
+    "student": Student(),
 }

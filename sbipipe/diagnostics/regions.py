@@ -40,8 +40,9 @@ from pydantic import Field
 
 from sbipipe.gate import saying, uniformity
 from sbipipe.gate.covariates import Column, Region, columns
-from sbipipe.gate.redraws import Redraws, largest, legendre
+from sbipipe.gate.redraws import Redraws, largest
 from sbipipe.interfaces import Array, Curve, Generator, Index, PosteriorDraws, Result
+from sbipipe.legendre import legendre
 from sbipipe.records import plugin
 
 __all__ = ["Regions"]

@@ -42,6 +42,7 @@ from sbipipe.interfaces import (
 from sbipipe.learning import compression
 from sbipipe.learning.compression import Short, shorten
 from sbipipe.learning.ensembles import Ensemble
+from sbipipe.learning.guide import DRAWS
 from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.portfolio import Effort, fit
 from sbipipe.learning.schedules import MOVED, Annealed
@@ -57,6 +58,7 @@ from sbipipe.learning.training import Rows, merge, tensors
 from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
+from sbipipe.seeds import stream
 from sbipipe.storage import check_same
 
 OF_FIELD = 16
@@ -204,12 +206,31 @@ class _NpePosterior:
     def log_ratio(self, theta: Array, digest: Array) -> Array:
         """log q(theta | x) - log p(theta), (n, B, D) and (B, K E) -> (n, B)."""
         failed = np.asarray(np.isnan(digest).any(1))
-        (known,) = tensors(np.where(failed[:, None], 0.0, digest))
-        parts = known.to(self.ensemble.device).chunk(len(self.ensemble.members), 1)
         conditioned = _NpeConditioned(
-            prior=self.prior, ensemble=self.ensemble, embedded=list(parts), failed=failed
+            prior=self.prior,
+            ensemble=self.ensemble,
+            embedded=self._embedded(digest),
+            failed=failed,
         )
         return conditioned.log_prob(theta) - self.prior.log_prob(theta)
+
+    def log_ratios(self, theta: Array, digest: Array) -> Array:
+        """`log_ratio` twice: the density that proposes is that of the posterior."""
+        ratio = self.log_ratio(theta, digest)
+        return np.stack([ratio, ratio])
+
+    def propose(self, n: int, digest: Array, rng: Generator) -> Array:
+        """n draws u (n, B, D)."""
+        return self.ensemble.sample(n, self._embedded(digest), rng)
+
+    def near(self, digest: Array) -> Array:
+        """As many as a search begins with, (n, B, D)."""
+        return self.propose(DRAWS, digest, stream(0, "near"))
+
+    def _embedded(self, digest: Array) -> list[Tensor]:
+        """The embeddings that a digest holds, zero where there is none."""
+        (known,) = tensors(np.where(np.isnan(digest).any(1, keepdims=True), 0.0, digest))
+        return list(known.to(self.ensemble.device).chunk(len(self.ensemble.members), 1))
 
     @property
     def weights(self) -> Weights:

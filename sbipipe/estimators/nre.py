@@ -51,8 +51,8 @@ from sbipipe.learning.members import load_members, load_named, member_arrays, na
 from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of
 from sbipipe.learning.schedules import MOVED, Annealed
-from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, merge, tensors
+from sbipipe.learning.whiten import Whiten
 from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
@@ -230,7 +230,7 @@ class Nre:
                 z_score_theta="none",
                 z_score_x="none",
             )
-            return _Ratio(builder(places[:2, 0], x[:2]), Standardise(x))
+            return _Ratio(builder(places[:2, 0], x[:2]), Whiten(x))
 
         return Candidate(build=build, stacked=True)
 
@@ -245,10 +245,10 @@ class _Ratio(nn.Module):
 
     Args:
         net: sbi's ratio estimator of coordinates of u and standardised x.
-        standardise: The map of x to zero mean and unit variance.
+        standardise: The map of x to zero mean and unit variance, perhaps along axes of its own.
     """
 
-    def __init__(self, net: nn.Module, standardise: Standardise) -> None:
+    def __init__(self, net: nn.Module, standardise: Whiten) -> None:
         super().__init__()
         self.net = net
         self.standardise = standardise

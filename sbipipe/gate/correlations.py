@@ -30,8 +30,9 @@ from itertools import combinations
 import numpy as np
 
 from sbipipe.gate import uniformity
-from sbipipe.gate.redraws import Redraws, largest, legendre
+from sbipipe.gate.redraws import Redraws, largest
 from sbipipe.interfaces import Array, Curve, Generator, PosteriorDraws, Result
+from sbipipe.legendre import legendre
 
 LOST = (1.0, 0.5)
 """Ranks of a failed observation along the sum and along the difference."""

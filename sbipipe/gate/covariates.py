@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from sbipipe.gate.redraws import Redraws, legendre
+from sbipipe.gate.redraws import Redraws
 from sbipipe.interfaces import Array, Mask, PosteriorDraws
+from sbipipe.legendre import legendre
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,10 +112,3 @@ def largest(z: Array) -> tuple[float, float]:
         excess = scipy.stats.norm.logsf(observed) - scipy.stats.norm.logsf(edge)
         return observed, float(TAIL / len(z) * np.exp(excess))
     return observed, float((1 + np.sum(rest >= observed)) / len(z))
-
-
-def legendre(u: Array) -> tuple[Array, Array]:
-    """The Legendre polynomials of degree 1 and 2 on [0, 1], of mean 0 and variance 1 where u is
-    uniform: the first is large where u lies high, the second where it lies at the ends."""
-    first = np.sqrt(12) * (u - 0.5)
-    return np.asarray(first), np.asarray(np.sqrt(5) / 2 * (first**2 - 1))

@@ -34,6 +34,7 @@ from sbipipe.learning.members import load_named, named_arrays
 from sbipipe.learning.schedules import Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, optimise
+from sbipipe.learning.whiten import Whiten
 from sbipipe.seeds import number, torch_scope
 
 LONG = 8
@@ -93,14 +94,14 @@ class Features(nn.Module):
     """s(x), a straight line and what a perceptron adds to it.
 
     Args:
-        rows: Training rows (N, L), for their scales.
+        rows: Training rows (N, L), for their scales and axes.
         features: The length of s.
     """
 
     def __init__(self, rows: Tensor, features: int) -> None:
         super().__init__()
         length = rows.shape[1]
-        self.standardise = Standardise(rows)
+        self.standardise = Whiten(rows)
         self.line = nn.Linear(length, features)
         self.body = nn.Sequential(
             nn.Linear(length, HIDDEN),

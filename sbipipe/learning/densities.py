@@ -1,7 +1,7 @@
 """Conditional densities by name.
 
 The networks are sbi's (zuko and nflows flows, mixtures of Gaussians). What is added here: inputs
-and conditions are standardised by buffers that are saved with the weights (`standardise`), and
+and conditions are standardised by buffers that are saved with the weights (`whiten`), and
 conditions are embedded once for all draws.
 
 Drawing leaves circles: a transform of torch and its inverse hold each other, and the tensors of a
@@ -24,6 +24,7 @@ from sbipipe.learning.in_turn import drawn_in_turn
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.splines import with_bins_first
 from sbipipe.learning.standardise import Standardise
+from sbipipe.learning.whiten import Whiten
 from sbipipe.progress import spend
 from sbipipe.records import InputError
 
@@ -66,11 +67,11 @@ class ConditionalDensity(nn.Module):
 
     Args:
         net: sbi's estimator of standardised a given the embedding of b.
-        inputs: Standardises a.
+        inputs: Standardises a, along its components or along axes of its own.
         embedding: Of b.
     """
 
-    def __init__(self, net: nn.Module, inputs: Standardise, embedding: nn.Module) -> None:
+    def __init__(self, net: nn.Module, inputs: Standardise | Whiten, embedding: nn.Module) -> None:
         super().__init__()
         self.net = net
         self.inputs = inputs
@@ -143,9 +144,10 @@ def build_density(
         features, width: Length of a field's embedding, and the network's first width.
         periodic: Whether opposite sides of fields meet.
     """
-    standard = Standardise(conditions)
-    embedding: nn.Module = standard
-    if conditions.ndim > 2:
+    embedding: nn.Module
+    if conditions.ndim == 2:
+        embedding = Whiten(conditions)
+    else:
         widths = (width, 2 * width, 4 * width)
         check_sides(conditions.shape[2:], len(widths), "npe")
         net = FieldNetwork(
@@ -155,7 +157,7 @@ def build_density(
             outputs=features,
             periodic=periodic,
         )
-        embedding = nn.Sequential(standard, net)
+        embedding = nn.Sequential(Standardise(conditions), net)
     with torch.no_grad():
         embedded = embedding(conditions[:2])
     layers = [hidden] * 2 if density.startswith("zuko") else hidden
@@ -167,7 +169,7 @@ def build_density(
         z_score_x="none",
     )
     flow = drawn_in_turn(with_bins_first(builder(inputs[:2], embedded)))
-    return ConditionalDensity(flow, Standardise(inputs), embedding)
+    return ConditionalDensity(flow, Whiten(inputs), embedding)
 
 
 def check_vectors(data: Data) -> None:

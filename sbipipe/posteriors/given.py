@@ -5,11 +5,15 @@ component is replaced by the normal scores of its ranks, so that neither its sca
 decides, and the scores are projected on the right singular vectors of largest singular value. Of
 fields, the mean and the standard deviation of each channel. Whatever they are, they are functions
 of the data alone, given which the ranks of an exact posterior stay uniform.
+
+Ranks and directions are those of some rows, and may be asked for of others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import scipy
@@ -20,34 +24,86 @@ LARGEST = 8
 """As many numbers as are taken of an observation."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The numbers of any observation, learned from some.
+
+    Attributes:
+        ordered: The components of the rows, each in rising order, with shape (N, L); with no column
+            where vectors are short, or of fields.
+        directions: The centre of the normal scores (L,), and under it the principal directions
+            (LARGEST, L), with shape (LARGEST + 1, L).
+    """
+
+    ordered: Array
+    directions: Array
+
+    @classmethod
+    def of(cls, x: Array) -> Given:
+        """From rows (N, ...), of which those that are not finite say nothing."""
+        if x.ndim > 2 or x.shape[1] <= LARGEST:
+            return cls(ordered=np.zeros((len(x), 0)), directions=np.zeros((LARGEST + 1, 0)))
+        known = np.asarray(x, np.float64)[np.isfinite(x).all(1)]
+        ordered, directions = np.sort(known, 0), np.zeros((LARGEST + 1, x.shape[1]))
+        if len(known):
+            scores = _normal_scores(known, ordered)
+            directions[0] = scores.mean(0)
+            right = np.linalg.svd(scores - directions[0], full_matrices=False)[2][:LARGEST]
+            directions[1 : 1 + len(right)] = right
+        return cls(ordered=ordered, directions=directions)
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, Array]) -> Given:
+        """The one with these `arrays`."""
+        return cls(ordered=arrays["ordered"], directions=arrays["directions"])
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """What it is made of, by name."""
+        return {"ordered": self.ordered, "directions": self.directions}
+
+    def __call__(self, x: Array) -> Array:
+        """At most `LARGEST` numbers of each of B observations, (B, ...) -> (B, G); NaN where an
+        observation is not finite."""
+        if x.ndim > 2:
+            return _moments(x)[:, :LARGEST]
+        if not self.ordered.shape[1]:
+            return np.array(x, np.float64)
+        known = np.isfinite(x).all(1)
+        found = np.full((len(x), LARGEST), np.nan)
+        scores = _normal_scores(np.asarray(x[known], np.float64), self.ordered)
+        found[known] = (scores - self.directions[0]) @ self.directions[1:].T
+        return found
+
+
 def given(rows: Dataset) -> dict[str, Array]:
     """Numbers of each of B observations, by name, each with shape (B,); NaN where the observation
     itself is not finite."""
+    return dict(zip(names_of(rows), Given.of(rows.x)(rows.x).T, strict=True))
+
+
+def names_of(rows: Dataset) -> tuple[str, ...]:
+    """What the numbers are, in words; at most `LARGEST`."""
     if isinstance(rows.data, Fields):
-        numbers = dict(_moments(rows.x, rows.data))
-    elif rows.x.shape[1] > LARGEST:
-        numbers = _directions(np.asarray(rows.x, np.float64))
-    else:
-        columns = np.asarray(rows.x, np.float64).T
-        numbers = dict(zip(rows.data.components, columns, strict=True))
-    return dict(list(numbers.items())[:LARGEST])
+        pairs = product(rows.data.channels, ("mean", "scatter"))
+        return tuple(f"the {kind} of {name}" for name, kind in pairs)[:LARGEST]
+    if rows.x.shape[1] > LARGEST:
+        return tuple(f"principal direction {i + 1} of the data" for i in range(LARGEST))
+    return tuple(rows.data.components)
 
 
-def _moments(fields: Array, data: Fields) -> Iterator[tuple[str, Array]]:
-    for channel, name in enumerate(data.channels):
-        pixels = np.asarray(fields[:, channel], np.float64).reshape(len(fields), -1)
-        yield f"the mean of {name}", pixels.mean(1)
-        yield f"the scatter of {name}", pixels.std(1)
+def _moments(fields: Array) -> Array:
+    """The mean and scatter of each channel of (B, C, *space), with shape (B, 2 C)."""
+    pixels = np.asarray(fields, np.float64).reshape(*fields.shape[:2], -1)
+    return np.stack([pixels.mean(2), pixels.std(2)], 2).reshape(len(fields), -1)
 
 
-def _directions(x: Array) -> dict[str, Array]:
-    """Projections of (B, L) on its leading principal directions."""
-    known = np.isfinite(x).all(1)
-    found = np.full((len(x), LARGEST), np.nan)
-    if known.any():
-        ranks = scipy.stats.rankdata(x[known], axis=0) / (known.sum() + 1)
-        scores = scipy.stats.norm.ppf(ranks)
-        left, strength, _ = np.linalg.svd(scores - scores.mean(0), full_matrices=False)
-        projected = (left * strength)[:, :LARGEST]
-        found[known, : projected.shape[1]] = projected
-    return {f"principal direction {i + 1} of the data": found[:, i] for i in range(LARGEST)}
+def _normal_scores(x: Array, ordered: Array) -> Array:
+    """Of the ranks of (B, L) among the ordered (N, L), those that tie taking their mean."""
+    columns = zip(ordered.T, x.T, strict=True)
+    sides = [[o.searchsorted(v, side=s) for s in ("left", "right")] for o, v in columns]
+    ranks = (np.sum(sides, 1, dtype=np.float64).T + 1) / 2
+    return np.asarray(scipy.stats.norm.ppf(ranks / (len(ordered) + 1)))
+
+
+__all__ = ["LARGEST", "Given", "given", "names_of"]

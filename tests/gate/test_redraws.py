@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from closed_form import fail, gaussian
-from sbipipe.gate.redraws import DRAWS, REPLICATES, TAIL, Redraws, largest, legendre
+from sbipipe.gate.redraws import DRAWS, REPLICATES, TAIL, Redraws, largest
+from sbipipe.legendre import legendre
 
 
 def pools(draws, seed=0):

@@ -12,7 +12,8 @@ from rows import rows_of
 from sbipipe.interfaces import Array, Dataset, Run, Weights
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.protocols import Conditioned
-from sbipipe.recalibrations.tempered import Tempered, _likelihoods
+from sbipipe.recalibrations.tempered import Tempered
+from sbipipe.recalibrations.tempered.likelihoods import likelihoods
 from sbipipe.records import InputError, parse
 from sbipipe.sampling.condition import condition
 
@@ -68,7 +69,7 @@ def test_a_likelihood_that_is_too_sharp_is_softened_by_as_much(factor: float, sd
     assert history.notes["share_with_it"] == pytest.approx(0.68, abs=3 * _error(0.68, len(data)))
 
     inner = data.rows((np.abs(data.theta) < 0.5).all(1))
-    found = _likelihoods(Gaussian(sd, factor), inner, PRIOR, 256, 0)
+    found = likelihoods(Gaussian(sd, factor), inner, PRIOR, 256, 0)
     held = 1 - 0.32 ** (1 / factor)
     assert found.coverage(1.0, 0.68) == pytest.approx(held, abs=3 * _error(held, len(inner)) + 0.01)
 
@@ -83,7 +84,7 @@ def test_the_evidence_is_that_of_the_integral(power: float) -> None:
     sd = 0.02
     data = rows(sd, 200)
     inner = data.rows((np.abs(data.x) < 0.6).all(1))
-    found = _likelihoods(Gaussian(sd, 1.0), inner, PRIOR, 512, 0)
+    found = likelihoods(Gaussian(sd, 1.0), inner, PRIOR, 512, 0)
     expected = np.log(2 * np.pi * sd**2 / power / 4)
     np.testing.assert_allclose(found.log_evidence(power), expected, atol=0.4)
     assert found.log_evidence(power).mean() == pytest.approx(expected, abs=0.03)
