@@ -330,17 +330,27 @@ def farthest(x: Array) -> float:
 
 def _recalibration(known: Known, name: str) -> Iterator[Advice]:
     """The entry of `recalibrate:` that is made for what is wrong, where there is none yet."""
-    params, outcome = known.params, known.verdicts[name].verdict
-    kind = MENDS.get(outcome)
+    params, verdict = known.params, known.verdicts[name]
+    outcome, where = verdict.verdict, " by region" if _by_region(verdict) else ""
+    kind = "tempered" if where else MENDS.get(outcome)
     tried = {entry.kind for entry in params.recalibrate.values() if entry.of == name}
     if kind is None or kind in tried or name in params.recalibrate:
         return
     simulator = params.simulator_of(params.set_of(name))
     line = f"recalibrate: {{{name}+{kind}: {{kind: {kind}, of: {name}}}}}"
-    found = f"kind {kind} of `recalibrate:` is made for posteriors that are {outcome}"
+    found = f"kind {kind} of `recalibrate:` is made for posteriors that are {outcome}{where}"
     if not known.about[simulator]["simulations"]["calibrate"]:
         found += f"; it needs simulations (simulate.{simulator}.simulations.calibrate)"
     yield Advice(found=found, do=line)
+
+
+def _by_region(verdict: Verdict) -> bool:
+    """Whether the shape is wrong since a width is, by another factor here than there."""
+    wrong = (test.numbers for test in verdict.tests.values() if not test.passed)
+    return verdict.verdict == "misshapen" and any(
+        numbers.get("width_there", 0.0) != 0 and numbers["regional"] > numbers["throughout"]
+        for numbers in wrong
+    )
 
 
 def _effort(known: Known, name: str) -> Iterator[Advice]:

@@ -18,7 +18,8 @@ BEFORE, AFTER = "mean_log_density_at_truth_without_it", "mean_log_density_at_tru
 SPOKEN = frozenset({
     "terms", "nats_gained", "nats_gained_error", BEFORE, AFTER, WITHOUT, WITH, "share_with_it",
     "strength", "strength_error", "simulations", "rows_without_a_posterior", "share_refused",
-    "median_pareto_k", "median_effective_share", "worth_having",
+    "median_pareto_k", "median_effective_share", "worth_having", "depends_on", "strength_from",
+    "strength_to", "nats_gained_by_region", "nats_gained_by_region_error",
 })  # fmt: skip
 """Figures that have words here."""
 
@@ -80,6 +81,13 @@ def _words(notes: Mapping[str, Any]) -> Iterator[str]:
     if "strength" in notes:
         error = _error(notes, "strength_error")
         yield f"the power of the likelihood is {notes['strength']:.3f}{error}, 1 where it is right"
+    if "depends_on" in notes:
+        key = "nats_gained_by_region"
+        gained = _signed(notes[key], 3) + _error(notes, f"{key}_error")
+        yield (
+            f"it runs from {notes['strength_from']:.2f} to {notes['strength_to']:.2f}, by "
+            f"{notes['depends_on']}, which gains {gained} nats in rows left out"
+        )
     if "terms" in notes:
         many = notes["terms"]
         yield f"the map of levels has {many or 'no'} term{'s' if many != 1 else ''}"

@@ -38,6 +38,18 @@ def test_a_mixture_draws_from_its_own_density():
     assert (np.abs(first.mean(0) - second.mean(0)) < 6 * first.std(0) / np.sqrt(1000)).all()
 
 
+def test_it_proposes_its_own_draws_and_knows_their_density():
+    posterior = fit(parse(Npe, {**SMALL, "density": "zuko_nsf"}, "npe"))
+    x, prior = TEST.x[:20], SIMULATOR.prior
+    digest, samples = posterior.digest(x), posterior.at(x).sample(100, np.random.default_rng(0))
+    proposed = prior.from_unbounded(posterior.propose(100, digest, np.random.default_rng(0)))
+    np.testing.assert_array_equal(proposed, samples.draws)
+    ratios = posterior.log_ratios(proposed, digest)
+    np.testing.assert_array_equal(*ratios)
+    expected = samples.log_prob - prior.log_prob(proposed)
+    np.testing.assert_allclose(ratios[0], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("dims", [1, 3])
 def test_every_density_trains_draws_and_is_restored(density: str, dims: int):

@@ -100,6 +100,22 @@ def test_the_recalibration_that_is_missing_is_written_down(known):
     assert any(one.do == "sbipipe infer --estimator exact" for one in given)
 
 
+def test_a_shape_that_is_wrong_by_region_wants_a_power_and_any_other_a_map_of_levels(known):
+    verdict = replace(known.verdicts["nre"], verdict="misshapen")
+    key = next(key for key, test in verdict.tests.items() if "regional" in test.numbers)
+
+    def kind(**numbers):
+        test = replace(verdict.tests[key], passed=False, numbers=numbers)
+        found = replace(verdict, tests={key: test})
+        given = advice(Known(known.params, {**known.verdicts, "nre": found}), "nre")
+        return next(one.do for one in given if one.do.startswith("recalibrate"))
+
+    there = {"regional": 6.0, "throughout": 2.0, "width_there": -6.0}
+    assert "kind: tempered" in kind(**there)
+    assert "kind: levels" in kind(**{**there, "width_there": 0.0})
+    assert "kind: levels" in kind(**{**there, "throughout": 7.0})
+
+
 def test_a_recalibration_that_passes_comes_first_and_one_that_failed_is_not_named_again(known):
     params = replace(
         known.params, recalibrate={"nre+tempered": Recalibrate(kind="tempered", of="nre")}

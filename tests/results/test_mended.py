@@ -51,5 +51,22 @@ def test_a_power_in_words() -> None:
     )
 
 
+def test_a_power_by_region_in_words() -> None:
+    notes = {
+        "strength": 0.91,
+        "strength_error": 0.03,
+        "depends_on": "the posterior mean of a; x3, the ends against the middle",
+        "strength_from": 0.55,
+        "strength_to": 1.21,
+        "nats_gained_by_region": 0.056,
+        "nats_gained_by_region_error": 0.0261,
+    }
+    assert mended("tempered", **notes).says == (
+        "the power of the likelihood is 0.910 ± 0.030, 1 where it is right",
+        "it runs from 0.55 to 1.21, by the posterior mean of a; x3, the ends against the middle, "
+        "which gains 0.056 ± 0.026 nats in rows left out",
+    )
+
+
 def test_what_has_no_words_keeps_its_name() -> None:
     assert mended("mine", own_figure=0.25, nothing=None).says == ("own figure: 0.25",)
