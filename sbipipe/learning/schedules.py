@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from sbipipe.learning.precision import Precision
 from sbipipe.records import Positive, plugin
-
-Precision = Literal["float32", "bf16"]
 
 STEPS = 1_800
 """The steps in which a network of fields learns what there is to learn, where nobody says more."""

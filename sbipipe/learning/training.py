@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from sbipipe import storage
 from sbipipe.interfaces import History, Run
 from sbipipe.learning import checkpoints, processes
 from sbipipe.learning.checkpoints import average, copied
+from sbipipe.learning.precision import cast
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
 from sbipipe.learning.schedules import Schedule, steps_per_epoch
@@ -85,13 +86,8 @@ class _Task:
     def steps_per_epoch(self) -> int:
         return steps_per_epoch(self.settings, self.rows)
 
-    def cast(self) -> AbstractContextManager[Any]:
-        if self.settings.precision == "bf16":
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
-
     def losses(self, rows: Rows) -> Tensor:
-        with self.cast():
+        with cast(self.device, self.settings.precision):
             return self.loss(*rows).float()
 
     def fingerprint(self, module: nn.Module) -> str:

@@ -77,6 +77,20 @@ def state(game: Shift) -> dict[str, np.ndarray]:
     }
 
 
+def test_reduced_precision_learns_the_same_to_three_digits() -> None:
+    """Losses are computed in bfloat16, of which a number has eight bits, and averaged in float32."""
+    found = []
+    for precision in ("float32", "bf16"):
+        game, seen = Shift(), []
+        game.critic.register_forward_hook(lambda *call, seen=seen: seen.append(call[2].dtype))
+        history = fit(game, replace(SETTINGS, precision=precision))
+        assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        assert all(value.dtype == torch.float32 for value in game.generator.parameters())
+        found.append(history.curves["two"]["train"])
+    np.testing.assert_allclose(*found, rtol=0.02)
+    assert found[0] != found[1]
+
+
 def test_scores_come_more_often_near_the_end() -> None:
     assert Play(steps=100, score_every=30, score_last=10).ends == (30, 60, 70, 80, 90, 100)
     assert Play(steps=5, score_every=30, score_last=2).ends == (2, 4, 5)

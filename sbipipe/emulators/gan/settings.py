@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from sbipipe.learning.players import Play
+from sbipipe.learning.precision import Precision
 from sbipipe.records import InputError, Positive, plugin
 
 Architecture = Literal["periodic", "cosmogan"]
@@ -49,6 +50,8 @@ class Optimisation:
             keeps the weights themselves.
         score_every: The number of steps between two scores; 250.
         score_last: The same over the last `score_every` steps; 50 or 5.
+        precision: "bf16" multiplies matrices and convolves in bfloat16, which is faster only where
+            the hardware has it; "float32".
     """
 
     steps: Positive | None = None
@@ -62,6 +65,7 @@ class Optimisation:
     ema: Share | None = None
     score_every: Positive | None = None
     score_last: Positive | None = None
+    precision: Precision | None = None
 
     def of(self, architecture: Architecture) -> Play:
         """All of it."""
