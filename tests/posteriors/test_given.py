@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from rows import rows_of
-from sbipipe.posteriors.given import LARGEST, given
+from sbipipe.posteriors.given import LARGEST, Given, given
 
 RNG = np.random.default_rng(1)
 
@@ -55,3 +55,14 @@ def test_of_fields_the_moments_of_each_channel():
         "the mean of channel 1", "the scatter of channel 1",
     ]  # fmt: skip
     np.testing.assert_allclose(found["the scatter of channel 1"], x[:, 1].std((1, 2)))
+
+
+@pytest.mark.parametrize("components", [3, 20])
+def test_the_numbers_of_others_are_those_of_the_rows_that_it_is_learned_from(components):
+    x = RNG.standard_cauchy((200, components))
+    learned = Given.of(x)
+    again = Given.restored(learned.arrays)
+    np.testing.assert_allclose(again(x).T, list(of(x).values()), atol=1e-12)
+    far = again(1e9 * np.abs(x[:4]))
+    assert far.shape == (4, min(components, LARGEST))
+    assert np.isfinite(far).all()
