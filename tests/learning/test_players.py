@@ -77,8 +77,8 @@ def state(game: Shift) -> dict[str, np.ndarray]:
     }
 
 
-def test_reduced_precision_learns_the_same_to_three_digits() -> None:
-    """Losses are computed in bfloat16, of which a number has eight bits, and averaged in float32."""
+def test_reduced_precision_learns_nearly_the_same() -> None:
+    """Losses are computed in bfloat16, with eight bits a number, and averaged in float32."""
     found = []
     for precision in ("float32", "bf16"):
         game, seen = Shift(), []
