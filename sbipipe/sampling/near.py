@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,15 +27,6 @@ class Proposal:
 
     draws: Callable[[int, Array, Generator], Array]
     log_ratios: Callable[[Array, Array], Array]
-
-    def tempered(self, strength: float) -> Proposal:
-        """For the search with so many times the log density."""
-
-        def log_ratios(theta: Array, x: Array) -> Array:
-            value, ratio = self.log_ratios(theta, x)
-            return np.stack([strength * value, ratio])
-
-        return replace(self, log_ratios=log_ratios)
 
 
 def begin(near: Near, x: Array) -> Array:

@@ -100,6 +100,7 @@ def test_the_pipeline_mends_each_region_by_its_own_power() -> None:
     test = simulate(600, seed=22)
     positive = test.x[:, 0] > 0
     again = Tempered().restore(mended.weights, raw, PRIOR)
+    assert again.digest(test.x).shape == (len(test), raw.digest(test.x).shape[1] + 1)
     shares = {}
     for name, one in (("raw", raw), ("mended", again)):
         conditioned = one.at(test.x)

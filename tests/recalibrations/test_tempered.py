@@ -118,3 +118,44 @@ def test_nothing_to_fit_it_to_is_an_error() -> None:
     nothing = rows_of(theta=np.zeros((2, 2)), x=np.full((2, 2), np.nan))
     with pytest.raises(InputError, match="calibrate: given no row"):
         make().fit(Gaussian(0.1, 1.0), nothing, PRIOR, Run(seed=0))
+
+
+def test_a_posterior_that_proposes_is_drawn_by_its_own_draws() -> None:
+    """Of four parameters: the tempered normal by weighed draws of the raw one, none of which is
+    asked for elsewhere."""
+    prior = uniform_prior(**{name: (-1.0, 1.0) for name in "abcd"})
+    asked = []
+
+    @dataclass(frozen=True)
+    class Own(Gaussian):
+        """Draws of its own, N(x, sd^2 / factor) in theta."""
+
+        def log_ratio(self, theta: Array, digest: Array) -> Array:
+            asked.append(theta.shape[:2])
+            return super().log_ratio(theta, digest)
+
+        def near(self, digest: Array) -> Array:
+            return self.propose(64, digest, np.random.default_rng(3))
+
+        def propose(self, n: int, digest: Array, rng: np.random.Generator) -> Array:
+            noise = self.sd / np.sqrt(self.factor) * rng.standard_normal((n, *digest.shape))
+            return prior.to_unbounded(digest + noise)
+
+        def log_ratios(self, theta: Array, digest: Array) -> Array:
+            value = self.log_ratio(theta, digest)
+            return np.stack([value, value])
+
+    raw, x = Own(0.05, 2.0), np.zeros((5, 4))
+    weights = Weights(
+        arrays={
+            "strength": np.array([0.5]),
+            "column": np.zeros(0),
+            "size": np.zeros(0),
+            "edges": np.array([0.02, 3.0]),
+        }
+    )
+    samples = make().restore(weights, raw, prior).at(x).sample(4000, np.random.default_rng(1))
+    assert (samples.effective_sample_size > 1500).all()
+    np.testing.assert_allclose(samples.draws.std(0), 0.05, rtol=0.1)
+    np.testing.assert_allclose(samples.draws.mean(0), 0, atol=0.006)
+    assert max(n * b for n, b in asked) <= 2 * 4000 * len(x)

@@ -128,16 +128,3 @@ def test_a_good_proposal_needs_half_the_particles_and_few_draws():
     assert sum(asked) == 512 * len(x)
     posterior.sample(N, rng(2))
     assert sum(asked) <= (512 + 2 * N) * len(x)
-
-
-def test_a_tempered_proposal_draws_the_tempered_posterior():
-    simulator, x = gaussian(5, 0.3, 10)
-    half = LinearGaussian(dimension=5, observations=10, noise=0.3 * np.sqrt(2))
-    np.testing.assert_array_equal(half.design, simulator.design)
-
-    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return 0.5 * simulator.log_likelihood(theta, x)
-
-    proposal = proposal_of(simulator, 0.0, 0.3).tempered(0.5)
-    samples = condition(log_density, simulator.prior, x, proposal=proposal).sample(N, rng(2))
-    check_moments(whitened(half, x, samples.draws), samples.effective_sample_size)

@@ -34,7 +34,7 @@ from sbipipe.recalibrations.tempered.powers import Powers
 from sbipipe.recalibrations.tempered.regions import by_region
 from sbipipe.records import Positive, plugin
 from sbipipe.sampling.condition import condition
-from sbipipe.sampling.near import Proposal
+from sbipipe.sampling.near import Near, Proposal
 from sbipipe.seeds import number, stream
 
 
@@ -152,23 +152,22 @@ class _TemperedPosterior:
 
     def at(self, x: Array) -> Conditioned:
         own = self.posterior
-        near = self._near if isinstance(own, Guided) else None
-        proposal = None
-        if isinstance(own, Proposing):
-            proposal = Proposal(draws=self._propose, log_ratios=self._log_ratios)
+        near = self._near(own) if isinstance(own, Guided) else None
+        proposal = self._proposal(own) if isinstance(own, Proposing) else None
         return condition(self.log_ratio, self.prior, self.digest(x), near, proposal)
 
-    def _near(self, digest: Array) -> Array:
-        found: Array = self.posterior.near(self._raw(digest))  # type: ignore[attr-defined]
-        return found
+    def _near(self, own: Guided) -> Near:
+        return lambda digest: own.near(self._raw(digest))
 
-    def _propose(self, n: int, digest: Array, rng: Generator) -> Array:
-        found: Array = self.posterior.propose(n, self._raw(digest), rng)  # type: ignore[attr-defined]
-        return found
+    def _proposal(self, own: Proposing) -> Proposal:
+        def draws(n: int, digest: Array, rng: Generator) -> Array:
+            return own.propose(n, self._raw(digest), rng)
 
-    def _log_ratios(self, theta: Array, digest: Array) -> Array:
-        value, ratio = self.posterior.log_ratios(theta, self._raw(digest))  # type: ignore[attr-defined]
-        return np.stack([self._power(digest) * value, ratio])
+        def log_ratios(theta: Array, digest: Array) -> Array:
+            value, ratio = own.log_ratios(theta, self._raw(digest))
+            return np.stack([self._power(digest) * value, ratio])
+
+        return Proposal(draws=draws, log_ratios=log_ratios)
 
     @property
     def weights(self) -> Weights:
