@@ -89,7 +89,7 @@ def test_what_is_written_is_a_whole_study(
     assert found.problems == ()
     assert [*values["summarise"]] == sets
     assert {"npe", "nle", "nre"} <= set(values["train"])
-    assert {"nle+tempered", "nre+tempered"} <= set(values["recalibrate"])
+    assert {"npe+tempered", "nle+tempered", "nre+tempered"} <= set(values["recalibrate"])
     (entry,) = values["simulate"].values()
     assert [*entry["config"]["prior"]] == parameters
     (line,) = check.outlooks(found)
