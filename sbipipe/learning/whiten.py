@@ -7,7 +7,9 @@ turned to the axes A of their correlations, R = A diag(l) A^T, and standardised 
     y = standard(A^T z),
 
 each axis bent where its tail is heavy, like a component. Where no combination of the components is
-as narrow as l = `NARROW`, nothing is turned, and y = z to the bit.
+as narrow as l = `NARROW`, nothing is turned, and y = z to the bit. Nor is it by fewer than `ROWS`
+rows for each component: the narrowest axes of few rows are narrow by chance, with N rows of L that
+are independent l = (1 - sqrt(L / N))^2 (Marchenko & Pastur 1967), and no others lie along them.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ from sbipipe.learning.standardise import Standardise
 
 NARROW = 0.1
 """The variance of an axis, in units of that of a component, below which rows are turned."""
+
+ROWS = 10
+"""Rows for each component, at least: l is then 0.47 by chance."""
+
+LONGEST = 512
+"""Components beyond which vectors are not turned: the axes would be larger than a network."""
 
 ROUNDING = 1e-5
 """The least standard deviation that an axis is taken to have, of which float32 knows one part in a
@@ -37,17 +45,24 @@ class Whiten(nn.Module):
     def __init__(self, rows: Tensor) -> None:
         super().__init__()
         self.first = Standardise(rows)
-        straight = self.first(rows.float()).double()
-        variance, axes = torch.linalg.eigh(_correlations(straight))
-        turns = bool(variance.min() < NARROW)
-        self.register_buffer("axes", (axes if turns else torch.eye(len(axes))).float())
-        along = straight @ axes if turns else straight.new_zeros(2, len(axes))
+        size = rows.shape[1]
+        self.register_buffer("axes", torch.eye(size if size <= LONGEST else 0))
+        self.second = Standardise(rows.new_zeros(2, size))
+        if size <= LONGEST and len(rows) >= ROWS * size:
+            self._turn(self.first(rows.float()).double())
+
+    def _turn(self, rows: Tensor) -> None:
+        """Along the axes of standardised rows (N, L), if one of them is narrow."""
+        variance, axes = torch.linalg.eigh(_correlations(rows))
+        if variance.min() >= NARROW:
+            return
+        along = rows @ axes
+        self.axes.copy_(axes)
         self.second = Standardise(along.float())
         narrow = along.std(0, unbiased=False) < ROUNDING
-        if turns and narrow.any():
-            self.second.bent &= ~narrow
-            self.second.scale.copy_(torch.where(narrow, ROUNDING, self.second.scale))
-            self.second.loc.copy_(torch.where(narrow, 0.0, self.second.loc))
+        self.second.bent &= ~narrow
+        self.second.scale.copy_(torch.where(narrow, ROUNDING, self.second.scale))
+        self.second.loc.copy_(torch.where(narrow, 0.0, self.second.loc))
 
     @property
     def loc(self) -> Tensor:
@@ -55,16 +70,21 @@ class Whiten(nn.Module):
         return self.second.loc
 
     def forward(self, rows: Tensor) -> Tensor:
-        whitened: Tensor = self.second(self.first(rows) @ self.axes)
+        whitened: Tensor = self.second(self._turned(rows))
         return whitened
+
+    def _turned(self, rows: Tensor) -> Tensor:
+        straight: Tensor = self.first(rows)
+        return straight @ self.axes if self.axes.numel() else straight
 
     def inverse(self, rows: Tensor) -> Tensor:
         """Vectors from whitened ones (..., L)."""
-        return self.first.inverse(self.second.inverse(rows) @ self.axes.T)
+        along = self.second.inverse(rows)
+        return self.first.inverse(along @ self.axes.T if self.axes.numel() else along)
 
     def log_det(self, rows: Tensor) -> Tensor:
         """log |d whitened / d rows| of vectors, (..., L) -> (...), in float64."""
-        return self.first.log_det(rows) + self.second.log_det(self.first(rows) @ self.axes)
+        return self.first.log_det(rows) + self.second.log_det(self._turned(rows))
 
 
 def _correlations(rows: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """Whitened rows: axes, moments, the way back, the Jacobian, and rows that need none of it."""
 
 import numpy as np
+import pytest
 import torch
 
 from sbipipe.learning.standardise import Standardise
-from sbipipe.learning.whiten import Whiten
+from sbipipe.learning.whiten import LONGEST, Whiten
 
 ROWS = 4_000
 RNG = np.random.default_rng(5)
@@ -71,3 +72,14 @@ def test_what_says_nothing_stays_harmless():
 def test_few_rows_and_one_component():
     for rows in (torch.zeros(2, 3), READINGS[:1], READINGS[:2], READINGS[:, :1]):
         assert torch.isfinite(Whiten(rows)(rows)).all()
+
+
+@pytest.mark.parametrize(("count", "size"), [(30, 40), (200, 40), (5200, LONGEST + 1)])
+def test_rows_too_few_or_too_long_are_not_turned(count: int, size: int):
+    """Along an axis that few rows do not have, another row would lie far out."""
+    rows, others = (tensor(RNG.normal(size=(count, size))) for _ in range(2))
+    rows[:, 1:] = rows[:, :1] + 1e-3 * rows[:, 1:]
+    whiten, standard = Whiten(rows), Standardise(rows)
+    torch.testing.assert_close(whiten(others), standard(others), rtol=0, atol=0)
+    torch.testing.assert_close(whiten.inverse(whiten(others)), standard.inverse(standard(others)))
+    assert whiten.axes.numel() <= LONGEST**2

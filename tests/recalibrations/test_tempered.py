@@ -123,7 +123,7 @@ def test_nothing_to_fit_it_to_is_an_error() -> None:
 def test_a_posterior_that_proposes_is_drawn_by_its_own_draws() -> None:
     """Of four parameters: the tempered normal by weighed draws of the raw one, none of which is
     asked for elsewhere."""
-    prior = uniform_prior(**{name: (-1.0, 1.0) for name in "abcd"})
+    prior = uniform_prior(**dict.fromkeys("abcd", (-1.0, 1.0)))
     asked = []
 
     @dataclass(frozen=True)
