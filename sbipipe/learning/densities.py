@@ -1,7 +1,8 @@
 """Conditional densities by name.
 
 The networks are sbi's (zuko and nflows flows, mixtures of Gaussians). What is added here: inputs
-and conditions are standardised by buffers that are saved with the weights (`whiten`), and
+and conditions are standardised by buffers that are saved with the weights, conditions along axes of
+their own where that pays (`whiten`), and
 conditions are embedded once for all draws.
 
 Drawing leaves circles: a transform of torch and its inverse hold each other, and the tensors of a
@@ -67,11 +68,11 @@ class ConditionalDensity(nn.Module):
 
     Args:
         net: sbi's estimator of standardised a given the embedding of b.
-        inputs: Standardises a, along its components or along axes of its own.
+        inputs: Standardises a.
         embedding: Of b.
     """
 
-    def __init__(self, net: nn.Module, inputs: Standardise | Whiten, embedding: nn.Module) -> None:
+    def __init__(self, net: nn.Module, inputs: Standardise, embedding: nn.Module) -> None:
         super().__init__()
         self.net = net
         self.inputs = inputs
@@ -169,7 +170,7 @@ def build_density(
         z_score_x="none",
     )
     flow = drawn_in_turn(with_bins_first(builder(inputs[:2], embedded)))
-    return ConditionalDensity(flow, Whiten(inputs), embedding)
+    return ConditionalDensity(flow, Standardise(inputs), embedding)
 
 
 def check_vectors(data: Data) -> None:

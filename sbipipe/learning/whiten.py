@@ -1,4 +1,4 @@
-r"""Vectors along their principal axes, where their components say nearly the same.
+r"""Vectors that networks read, along their principal axes where components say nearly the same.
 
 Twelve readings of one curve are nearly one number, and what the noise does is in the small
 differences between them, which a network hardly sees. So standardised rows z (`standardise`) are
@@ -64,27 +64,10 @@ class Whiten(nn.Module):
         self.second.scale.copy_(torch.where(narrow, ROUNDING, self.second.scale))
         self.second.loc.copy_(torch.where(narrow, 0.0, self.second.loc))
 
-    @property
-    def loc(self) -> Tensor:
-        """A buffer with one number for each axis."""
-        return self.second.loc
-
     def forward(self, rows: Tensor) -> Tensor:
-        whitened: Tensor = self.second(self._turned(rows))
-        return whitened
-
-    def _turned(self, rows: Tensor) -> Tensor:
         straight: Tensor = self.first(rows)
-        return straight @ self.axes if self.axes.numel() else straight
-
-    def inverse(self, rows: Tensor) -> Tensor:
-        """Vectors from whitened ones (..., L)."""
-        along = self.second.inverse(rows)
-        return self.first.inverse(along @ self.axes.T if self.axes.numel() else along)
-
-    def log_det(self, rows: Tensor) -> Tensor:
-        """log |d whitened / d rows| of vectors, (..., L) -> (...), in float64."""
-        return self.first.log_det(rows) + self.second.log_det(self._turned(rows))
+        turned: Tensor = self.second(straight @ self.axes if self.axes.numel() else straight)
+        return turned
 
 
 def _correlations(rows: Tensor) -> Tensor:
