@@ -269,7 +269,7 @@ class _Ratio(nn.Module):
     def log_ratio(self, places: Tensor, x: Tensor) -> Tensor:
         """g, (n, B, C) and (B, L) -> (n, B), in float64."""
         pairs = places.shape[:2]
-        device = self.standardise.loc.device
+        device = self.standardise.axes.device
         size = pairs_on(device)
         rows = pieces(places.flatten(0, 1).to(device), size)
         given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), size)

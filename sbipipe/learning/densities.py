@@ -2,8 +2,7 @@
 
 The networks are sbi's (zuko and nflows flows, mixtures of Gaussians). What is added here: inputs
 and conditions are standardised by buffers that are saved with the weights, conditions along axes of
-their own where that pays (`whiten`), and
-conditions are embedded once for all draws.
+their own where that pays (`whiten`), and conditions are embedded once for all draws.
 
 Drawing leaves circles: a transform of torch and its inverse hold each other, and the tensors of a
 pass with them. So Python's collector is called after each piece, whatever its thresholds are.
