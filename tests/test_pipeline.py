@@ -98,7 +98,7 @@ def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
         ("estimators/nre.py", {"train@nre", "draw@nre", "compare"}),
         ("summaries/identity.py", {"summarise@raw"}),
         ("simulators/linear_gaussian.py", {"simulate@vectors", "truth@vectors"}),
-        ("recalibrations/tempered.py", {"recalibrate@nle+tempered", "compare"}),
+        ("recalibrations/tempered/powers.py", {"recalibrate@nle+tempered", "compare"}),
         ("recalibrations/levels.py", {"recalibrate@npe+levels", "compare"}),
         ("diagnostics/tarp.py", {"diagnose"}),
         ("emulators/diffusion/film.py", set()),
