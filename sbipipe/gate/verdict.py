@@ -84,6 +84,11 @@ class Test:
     says: Mapping[Fault, str] = Field(default_factory=dict)
     shape: Shape | None = None
 
+    @property
+    def somewhere(self) -> bool:
+        """Whether it is of regions, and more is wrong in some than in all together."""
+        return "regional" in self.numbers and self.numbers["regional"] > self.numbers["throughout"]
+
 
 @record
 class Detection:

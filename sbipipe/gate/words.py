@@ -116,7 +116,7 @@ def _below(p_value: float, level: float) -> str:
 
 
 def _opening(key: str, test: Test, verdict: Verdict) -> str:
-    if _somewhere(test.numbers):
+    if test.somewhere:
         return _leaning_there(test.numbers)
     same = key == verdict.cause or _own(test, verdict) == verdict.verdict
     return OPENING[verdict.verdict] if same else "Rejected as well"
@@ -147,7 +147,7 @@ def _plainness(test: Test) -> tuple[bool, float]:
     """Sorts reasons: those of the densities' ranks, and of what is wrong in every region alike,
     last, the others by their p-value."""
     seen_elsewhere = set(test.numbers) <= {"signed_area", "failed"} or (
-        "regional" in test.numbers and not _somewhere(test.numbers)
+        "regional" in test.numbers and not test.somewhere
     )
     return seen_elsewhere, test.p_adjusted
 
@@ -196,11 +196,6 @@ def _leaning_there(numbers: Mapping[str, float]) -> str:
     if numbers["bias_there"]:
         return "Biased in a region"
     return f"Too {'wide' if numbers['width_there'] > 0 else 'narrow'} in a region"
-
-
-def _somewhere(numbers: Mapping[str, float]) -> bool:
-    """Whether numbers are of regions, and more is wrong in some than in all together."""
-    return "regional" in numbers and numbers["regional"] > numbers["throughout"]
 
 
 def _unfound(detections: Mapping[str, Detection], controls: Sequence[Control]) -> Iterator[str]:

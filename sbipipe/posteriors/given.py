@@ -98,12 +98,16 @@ def _moments(fields: Array) -> Array:
     return np.stack([pixels.mean(2), pixels.std(2)], 2).reshape(len(fields), -1)
 
 
-def _normal_scores(x: Array, ordered: Array) -> Array:
-    """Of the ranks of (B, L) among the ordered (N, L), those that tie taking their mean."""
-    columns = zip(ordered.T, x.T, strict=True)
+def below(ordered: Array, values: Array) -> Array:
+    """How many of the ordered (N, L) lie below values (B, L), halves where they tie, (B, L)."""
+    columns = zip(ordered.T, values.T, strict=True)
     sides = [[o.searchsorted(v, side=s) for s in ("left", "right")] for o, v in columns]
-    ranks = (np.sum(sides, 1, dtype=np.float64).T + 1) / 2
-    return np.asarray(scipy.stats.norm.ppf(ranks / (len(ordered) + 1)))
+    return np.asarray(np.mean(sides, 1).T)
 
 
-__all__ = ["LARGEST", "Given", "given", "names_of"]
+def _normal_scores(x: Array, ordered: Array) -> Array:
+    """Of the ranks of (B, L) among the ordered (N, L)."""
+    return np.asarray(scipy.stats.norm.ppf((below(ordered, x) + 0.5) / (len(ordered) + 1)))
+
+
+__all__ = ["LARGEST", "Given", "below", "given", "names_of"]

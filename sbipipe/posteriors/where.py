@@ -15,7 +15,7 @@ import numpy as np
 
 from sbipipe.interfaces import Array, Dataset, Index, Mask
 from sbipipe.legendre import legendre
-from sbipipe.posteriors.given import Given, names_of
+from sbipipe.posteriors.given import Given, below, names_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,9 @@ class Where:
         first; zero where a number is not finite."""
         numbers = _numbers(self.given, x, draws)
         known = np.isfinite(numbers)
-        columns = zip(self.ordered.T, np.where(known, numbers, 0.0).T, strict=True)
-        polynomials = legendre(np.stack([_place(o, v) for o, v in columns], 1))
+        edge = 0.5 / len(self.ordered)
+        place = below(self.ordered, np.where(known, numbers, 0.0)) / len(self.ordered)
+        polynomials = legendre(np.clip(place, edge, 1 - edge))
         return np.concatenate([np.where(known, one, 0.0) for one in polynomials], 1)
 
 
@@ -76,13 +77,6 @@ def _numbers(given: Given, x: Array, draws: Array) -> Array:
     """With shape (B, V)."""
     width = np.log(np.maximum(draws.std(0), np.finfo(float).tiny))
     return np.concatenate([draws.mean(0), width, given(x)], 1)
-
-
-def _place(ordered: Array, values: Array) -> Array:
-    """The share of the ordered (N,) below values (B,), halves where they tie."""
-    sides = [ordered.searchsorted(values, side=side) for side in ("left", "right")]
-    middle = np.mean(sides, 0) / len(ordered)
-    return np.asarray(np.clip(middle, 0.5 / len(ordered), 1 - 0.5 / len(ordered)))
 
 
 __all__ = ["Where", "names"]

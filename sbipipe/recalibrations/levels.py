@@ -52,7 +52,6 @@ import scipy
 from pydantic import Field
 from scipy import special
 from scipy.optimize import minimize
-from sklearn.model_selection import GroupKFold
 
 from sbipipe.interfaces import (
     Array,
@@ -64,6 +63,7 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
+from sbipipe.posteriors.left_out import enough, folds
 from sbipipe.posteriors.price import price, some, standard_error
 from sbipipe.progress import at_once, blocks, phase
 from sbipipe.protocols import Conditioned, Posterior, Prior
@@ -71,9 +71,6 @@ from sbipipe.records import InputError, Positive, plugin
 from sbipipe.sampling.particles import counts, effective_size, pick, resample
 from sbipipe.sampling.unnormalised import BLOCK, evaluate
 from sbipipe.seeds import number, stream
-
-FOLDS = 10
-"""Parts of `calibrate`, each of which is left out once."""
 
 _TOGETHER = 256
 _POOL = (2, 16)
@@ -119,7 +116,7 @@ class Levels:
         terms = _statistics(self.points, len(prior.names), self.terms)
         with phase("choosing terms"):
             gains, levels = _left_out(rank, group, terms, number(run.seed, "folds"))
-        best = _enough(gains, group)
+        best = enough(gains, group, first=int(gains[1].mean() > 0))
         mended = _LevelledPosterior(
             posterior=posterior,
             prior=prior,
@@ -223,23 +220,12 @@ def _left_out(rank: Index, group: Index, terms: Array, seed: int) -> tuple[Array
     most, rows = terms.shape[1], len(rank)
     gains, levels = np.zeros((most + 1, rows)), np.zeros((most + 1, rows))
     levels[0] = (rank + 0.5) / len(terms)
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32).split(rank, groups=group)
-    for kept, left_out in folds:
+    for kept, left_out in folds(group, seed):
         for k in range(1, most + 1):
             log_f = _log_f(rank[kept], terms[:, :k])
             gains[k, left_out] = log_f[rank[left_out]]
             levels[k, left_out] = _distribution(log_f)[rank[left_out]]
     return gains, levels
-
-
-def _enough(gains: Array, group: Index) -> int:
-    """The number of terms, from what each gains (K + 1, N): the first, if it gains anything, and
-    more where they gain more than their standard error on top."""
-    best = int(gains[1].mean() > 0)
-    for k in range(2, len(gains)):
-        more = gains[k] - gains[best]
-        best = k if more.mean() > standard_error(more, group) else best
-    return best
 
 
 def _distribution(log_f: Array) -> Array:

@@ -346,11 +346,8 @@ def _recalibration(known: Known, name: str) -> Iterator[Advice]:
 
 def _by_region(verdict: Verdict) -> bool:
     """Whether the shape is wrong since a width is, by another factor here than there."""
-    wrong = (test.numbers for test in verdict.tests.values() if not test.passed)
-    return verdict.verdict == "misshapen" and any(
-        numbers.get("width_there", 0.0) != 0 and numbers["regional"] > numbers["throughout"]
-        for numbers in wrong
-    )
+    wrong = (test for test in verdict.tests.values() if not test.passed and test.somewhere)
+    return verdict.verdict == "misshapen" and any(test.numbers["width_there"] for test in wrong)
 
 
 def _effort(known: Known, name: str) -> Iterator[Advice]:

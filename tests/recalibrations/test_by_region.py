@@ -21,8 +21,8 @@ COLUMNS = 20
 
 
 def normal(rows: int, sharper: Array, seed: int, dims: int = 3) -> tuple[Likelihoods, Array]:
-    """Log-likelihoods of a normal far within the prior, too sharp by factors (rows,), and columns
-    that are no others' than `sharper`'s where it depends on the first."""
+    """Log-likelihoods of a normal far within the prior, too sharp by factors (rows,), and the
+    columns of each row."""
     rng = np.random.default_rng(seed)
     wide = scipy.stats.t(5, scale=2.0)
     points = wide.rvs((400, rows, dims), random_state=rng)
@@ -53,7 +53,7 @@ def test_a_power_that_is_right_everywhere_stays_one_number() -> None:
 
 
 def test_an_error_that_differs_is_found_where_it_is() -> None:
-    """A log-likelihood exp(0.8 P_1) times too large asks for exp(-0.8 P_1), P_1 the first column.
+    """A log-likelihood exp(0.4 P_1) times too large asks for exp(-0.4 P_1), P_1 the first column.
     Per row h is D / 2, so the error of its factor is sqrt(2 / (D N))."""
     rows = 600
     first = legendre(places(rows, 5))[0][:, 0]

@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
 
 from sbipipe.interfaces import Array, Index
-from sbipipe.posteriors.price import standard_error
+from sbipipe.posteriors.left_out import FOLDS, enough, folds
 from sbipipe.recalibrations.tempered.likelihoods import Likelihoods
 from sbipipe.recalibrations.tempered.powers import Powers
 
@@ -26,9 +25,6 @@ PAYS = 2.0
 """Standard errors that a further column has to gain: of 80 powers that were right everywhere, by
 100 or 300 rows and with 40 columns to choose from, none was made to depend on any; with one
 standard error 11 were."""
-
-FOLDS = 10
-"""Parts of the rows, each of which is left out once."""
 
 _STEPS, _LARGEST, _SMALL = 20, 0.5, 1e-5
 """Of Fisher scoring: how many, how far one goes, and which is the last."""
@@ -79,20 +75,16 @@ def by_region(
         start: The one power for all, which is kept where no column pays.
     """
     gains = np.zeros((most + 1, len(columns)))
-    if len(np.unique(group)) < FOLDS:
+    if not most or len(np.unique(group)) < FOLDS:
         return start, gains[0]
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
-    for kept, left_out in folds.split(columns, groups=group):
+    for kept, left_out in folds(group, seed):
         others = found.some(left_out)
         for k, powers in enumerate(path(found.some(kept), columns[kept], start, most)):
             gains[k, left_out] = others.gained(powers.at(columns[left_out]))
-    best = 0
-    for k in range(1, most + 1):
-        more = gains[k] - gains[best]
-        best = k if more.mean() > PAYS * standard_error(more, group) else best
+    best = enough(gains, group, errors=PAYS)
     if not best:
         return start, 0 * gains[0]
     return list(path(found, columns, start, best))[-1], gains[best] - gains[0]
 
 
-__all__ = ["FOLDS", "by_region", "path"]
+__all__ = ["by_region", "path"]
