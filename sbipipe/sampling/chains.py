@@ -19,14 +19,15 @@ from scipy import special
 from sbipipe.interfaces import Array, Generator
 from sbipipe.sampling.particles import log_normal
 
-WALKERS = 128
-"""Walkers of each observation."""
-
 TOGETHER = 64
 """Observations whose walkers move together."""
 
-STEPS = 700
-"""Steps of each walker, at least."""
+_WALKERS, _ALL = (128, 1024), 2**13
+"""The least and the most walkers of each observation, and of all together: a density is quicker
+where it is asked for many points at once, and many walkers take few steps."""
+
+_WARM_UP, _KEPT = 300, (400, 200)
+"""Steps of each walker before its states are kept, and after that, of few and of more walkers."""
 
 _FEWEST = 50.0
 
@@ -46,20 +47,27 @@ class Chain:
         return u, self.target[index] - log_normal(u), min(n, self.effective_size)
 
 
-def run(
-    target: Callable[[Array], Array],
-    u: Array,
-    rng: Generator,
-    warm_up: int = 300,
-    steps: int = STEPS - 300,
-    attempts: int = 3,
-) -> list[Chain]:
-    """Chains of b observations from walkers u (WALKERS, b, D).
+def walkers(observations: int) -> int:
+    """How many each of so many observations has."""
+    return int(np.clip(_ALL // observations, *_WALKERS))
 
-    Runs to stationarity, then `steps` more, and again from there with twice the steps until every
-    effective size is 1,000 or attempts run out.
+
+def evaluations(observations: int) -> int:
+    """The evaluations for each of so many observations, at least."""
+    each = walkers(observations)
+    return each * (_WARM_UP + _steps(each))
+
+
+def run(
+    target: Callable[[Array], Array], u: Array, rng: Generator, attempts: int = 3
+) -> list[Chain]:
+    """Chains of b observations from walkers u (W, b, D).
+
+    Runs to stationarity, then as many steps as so many walkers take, and again from there with
+    twice the steps until every effective size is 1,000 or attempts run out.
     """
-    state, _ = _walk(target, (u, target(u)), warm_up, rng)
+    state, _ = _walk(target, (u, target(u)), _WARM_UP, rng)
+    steps = _steps(len(u))
     for attempt in range(attempts):
         state, trace = _walk(target, state, steps * 2**attempt, rng, every=5 * 2**attempt)
         sizes = [_chain_size(trace[:, :, b]) for b in range(u.shape[1])]
@@ -71,6 +79,11 @@ def run(
         Chain(u=points[:, b], target=values[:, b], effective_size=size)
         for b, size in enumerate(sizes)
     ]
+
+
+def _steps(walkers: int) -> int:
+    """Steps of each of so many walkers whose states are kept."""
+    return _KEPT[walkers >= 2 * _WALKERS[0]]
 
 
 def _chain_size(trace: Array) -> float:
@@ -147,4 +160,4 @@ def evidence(target: Callable[[Array], Array], chain: Chain, rng: Generator) -> 
     return log_z
 
 
-__all__ = ["STEPS", "TOGETHER", "WALKERS", "Chain", "evidence", "run"]
+__all__ = ["TOGETHER", "Chain", "evaluations", "evidence", "run", "walkers"]

@@ -19,7 +19,7 @@ from scipy import special
 
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.progress import announce
-from sbipipe.sampling.chains import STEPS, TOGETHER, WALKERS, Chain, evidence, run
+from sbipipe.sampling.chains import TOGETHER, Chain, evaluations, evidence, run, walkers
 from sbipipe.sampling.mixture import Mixture, adapt, around, like, refine, the_prior
 from sbipipe.sampling.near import Near, Proposal, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
@@ -223,8 +223,9 @@ class ImportancePosterior(FromDensity):
         def target(points: Array) -> Array:
             return self._likelihood(points, self.x[which]) + log_normal(points)
 
-        announce(len(which) * WALKERS * STEPS)
-        start = pick(found.u, resample(relative(found.log_weight), WALKERS, rng))
+        announce(len(which) * evaluations(len(which)))
+        chosen = resample(relative(found.log_weight), walkers(len(which)), rng)
+        start = pick(found.u, chosen)
         chains = run(target, start, rng)
         self._chains |= dict(zip(which.tolist(), chains, strict=True))
         return np.array(

@@ -35,8 +35,9 @@ _OF_ONE, _OF_MANY = 5, 40
 """One in so many particles is effective, at least, as the power of the likelihood rises. Many
 components are never so good a fit as to leave more of them."""
 
-_MOVES = 6
-"""Of components to the particles that they are fitted to."""
+_REFITTED, _MOVES = 1024, 6
+"""Particles that many components are fitted to, more than are effective, and their moves to
+them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +193,8 @@ def refine(
     """
 
     def refit(u: Array, weights: Array) -> Mixture:
-        return around(u, weights, COMPONENTS, rng, _MOVES)
+        chosen = pick(u, resample(weights, min(_REFITTED, particles), rng))
+        return around(chosen, np.ones(chosen.shape[:2]), COMPONENTS, rng, _MOVES)
 
     whole = the_prior(observations, dims, COMPONENTS)
     return _risen(likelihood, whole, particles, particles / _OF_MANY, rng, rounds, refit)

@@ -3,7 +3,7 @@
 import numpy as np
 from linear_posteriors import check_moments, rng
 
-from sbipipe.sampling.chains import WALKERS, evidence, run
+from sbipipe.sampling.chains import evidence, run, walkers
 from sbipipe.sampling.mixture import log_normal
 
 BEND, WIDTH = 0.8, 0.1
@@ -21,7 +21,7 @@ def banana(u: np.ndarray) -> np.ndarray:
 
 
 def test_a_banana_keeps_its_shape_and_integrates_to_one():
-    chains = run(banana, rng().standard_normal((WALKERS, 3, 4)), rng(1))
+    chains = run(banana, rng().standard_normal((walkers(3), 3, 4)), rng(1))
     z = straightened(np.stack([chain.u for chain in chains], 1))
     check_moments(z, np.array([chain.effective_size for chain in chains]))
     log_evidence = [evidence(banana, chain, rng(2)) for chain in chains]
