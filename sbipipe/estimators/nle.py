@@ -110,13 +110,14 @@ class Nle:
         with torch_scope(number(run.seed, "spread")):
             x, y = _spread(spacing, x), _spread(spacing, y)
         features = 0 if self.features is None and spacing.any() else self.features
-        short, first = shorten((u, x), (v, y), features, self.optimisation, run)
+        found = shorten((u, x), (v, y), features, self.optimisation, run)
+        short, first = found.short, found.histories
         x, y = short.of(x), short.of(y)
         near, second = fit_guide((u, x), (v, y), self.optimisation, run)
         held_out = y, v
-        found = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
+        tried = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
         fitted = fit(
-            candidates(found, x, u),
+            candidates(tried, x, u),
             (x, u),
             held_out,
             finalists=FINALISTS[self.effort],

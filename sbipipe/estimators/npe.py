@@ -11,7 +11,8 @@ in the unbounded space where the prior is a standard normal, so nothing leaks ou
 
 Which density is right is tried (`learning.portfolio`); what is trained to the end is an ensemble,
 the mixture of its members, weighted by stacking. In the place of long vectors stand a few learned
-features of them (`learning.compression`). Fields are embedded by a residual network
+features of them (`learning.compression`), or the densities take their place that learned with those
+features, where these describe held-out rows better. Fields are embedded by a residual network
 (`learning.networks`) that is trained along with the density.
 """
 
@@ -40,7 +41,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.learning import compression
-from sbipipe.learning.compression import Short, shorten
+from sbipipe.learning.compression import Itself, Short, joined, shorten
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.guide import DRAWS
 from sbipipe.learning.networks import random_symmetry
@@ -120,13 +121,14 @@ class Npe:
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
         shape = list(x.shape[1:])
-        short, first = shorten((u, x), held_out, self.features, self.optimisation, run)
+        found = shorten((u, x), held_out, self.features, self.optimisation, run, self.ensemble)
+        short, whole = found.short, held_out
         x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
-        found = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
+        tried = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
         fitted = fit(
-            candidates(found, u, x, **self._embedding(periodic)),
+            candidates(tried, u, x, self._sets(short.features), **self._embedding(periodic)),
             (u, x),
             held_out,
             finalists=FINALISTS[self.effort],
@@ -135,17 +137,24 @@ class Npe:
             run=run,
             augment=partial(_augment, periodic) if self.symmetric and grid else None,
         )
-        ensemble = Ensemble.stacked(fitted.networks, *held_out)
+        joint = self.density == "auto" and found.loss < fitted.loss
+        if joint:
+            ensemble = Ensemble.stacked(found.readers, *whole)
+        else:
+            ensemble = Ensemble.stacked(fitted.networks, *held_out)
         meta = {
             "config": self._config,
             "x": shape,
             "periodic": periodic,
             "features": short.features,
+            "joint": joint,
             "members": list(fitted.names),
         }
-        posterior = _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=meta)
+        posterior = _NpePosterior(
+            prior=prior, ensemble=ensemble, short=Itself() if joint else short, meta=meta
+        )
         last = fitted.with_weights(ensemble.weights)
-        return posterior, replace(merge([*first, last]), notes=last.notes)
+        return posterior, replace(merge([*found.histories, last]), notes=last.notes)
 
     def restore(
         self,
@@ -158,11 +167,20 @@ class Npe:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         shape, features = weights.meta["x"], weights.meta["features"]
-        short = compression.restored(weights.arrays, shape[0], features, device)
-        u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, *shape))
-        embedding = self._embedding(weights.meta["periodic"])
-        ensemble = restored(weights, u, x, device, **embedding)
+        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *shape)
+        short: Short = Itself()
+        if weights.meta["joint"]:
+            ensemble = joined(weights, u, x, features, device)
+        else:
+            sets = self._sets(features)
+            short = compression.restored(weights.arrays, shape[0], features, device, sets)
+            embedding = self._embedding(weights.meta["periodic"])
+            ensemble = restored(weights, u, short.of(x), device, sets, **embedding)
         return _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=weights.meta)
+
+    def _sets(self, features: int) -> int:
+        """How many sets of features stand for a vector: one for each member, or none."""
+        return self.ensemble if features else 1
 
     def _embedding(self, periodic: bool) -> dict[str, Any]:
         return {"features": self.features or OF_FIELD, "width": self.width, "periodic": periodic}

@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from sbipipe.interfaces import Array, Dataset, Generator, History, LogLikelihood, Run, Weights
 from sbipipe.learning import compression
 from sbipipe.learning.compression import Short, shorten
-from sbipipe.learning.densities import check_vectors, pairs_on, pieces
+from sbipipe.learning.densities import check_vectors, pairs_on, pieces, reader
 from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.guide import new_flow, same_noise
 from sbipipe.learning.members import load_members, load_named, member_arrays, named_arrays
@@ -52,7 +52,6 @@ from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of
 from sbipipe.learning.schedules import MOVED, Annealed
 from sbipipe.learning.training import Rows, merge, tensors
-from sbipipe.learning.whiten import Whiten
 from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
 from sbipipe.records import Positive, plugin
@@ -136,17 +135,19 @@ class Nre:
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
         length = x.shape[1]
-        short, first = shorten((u, x), held_out, self.features, self.optimisation, run)
+        found = shorten((u, x), held_out, self.features, self.optimisation, run, self.ensemble)
+        short, first = found.short, found.histories
+        sets = self._sets(short.features)
         x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
         fold = folds_of(train.group, run.seed)
         references, second = fit_references(
-            (u, x), fold, held_out, self.contrasts, self.optimisation, run
+            (u, x), fold, held_out, self.contrasts, self.optimisation, run, sets
         )
         with torch_scope(number(run.seed, "contrasts")):
             rows = self._rows(references, (u, x), fold)
             judges = self._rows(references, held_out, torch.arange(len(held_out[0])) % FOLDS)
         fitted = fit(
-            {name: self._candidate(name, rows[0], x) for name in self._names},
+            {name: self._candidate(name, rows[0], x, sets) for name in self._names},
             rows,
             judges,
             finalists=FINALISTS[self.effort],
@@ -182,14 +183,17 @@ class Nre:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         length, features = weights.meta["x"], weights.meta["features"]
-        short = compression.restored(weights.arrays, length, features, device)
+        sets = self._sets(features)
+        short = compression.restored(weights.arrays, length, features, device, sets)
         u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
-            flows = [new_flow(u, x) for _ in weights.meta["members"][:FOLDS]]
+            every = range(len(weights.meta["members"][:FOLDS]))
+            flows = [new_flow(u, x, (k % sets, sets)) for k in every]
         references = tuple(Reference(flow, self.contrasts) for flow in flows)
         load_named(nn.ModuleList(references).to(device).eval(), weights.arrays, OWN)
         places = torch.zeros(2, 1, 2 * len(prior.names))
-        builds = [self._candidate(name, places, x).build for name in weights.meta["members"]]
+        names = weights.meta["members"]
+        builds = [self._candidate(name, places, x, sets).build for name in names]
         members = load_members(builds, weights.arrays, device)
         return _NrePosterior(
             prior=prior,
@@ -218,11 +222,16 @@ class Nre:
         blocks = "x2" if self.classifier == "resnet" else ""
         return (f"{self.classifier} {self.hidden or 64}{blocks}",)
 
-    def _candidate(self, name: str, places: Tensor, x: Tensor) -> Candidate:
+    def _sets(self, features: int) -> int:
+        """How many sets of features stand for a vector: one for each member, or none."""
+        return self.ensemble if features else 1
+
+    def _candidate(self, name: str, places: Tensor, x: Tensor, sets: int) -> Candidate:
         classifier, sizes = name.split(" ")
         hidden, *blocks = map(int, sizes.split("x"))
 
-        def build() -> _Ratio:
+        def build(k: int) -> _Ratio:
+            read = reader(x, (k % sets, sets))
             builder = classifier_nn(
                 classifier,
                 hidden_features=hidden,
@@ -230,7 +239,7 @@ class Nre:
                 z_score_theta="none",
                 z_score_x="none",
             )
-            return _Ratio(builder(places[:2, 0], x[:2]), Whiten(x))
+            return _Ratio(builder(places[:2, 0], read(x[:2])), read)
 
         return Candidate(build=build, stacked=True)
 
@@ -245,10 +254,11 @@ class _Ratio(nn.Module):
 
     Args:
         net: sbi's ratio estimator of coordinates of u and standardised x.
-        standardise: The map of x to zero mean and unit variance, perhaps along axes of its own.
+        standardise: The map of x, or of a part of it, to zero mean and unit variance, perhaps along
+            axes of its own.
     """
 
-    def __init__(self, net: nn.Module, standardise: Whiten) -> None:
+    def __init__(self, net: nn.Module, standardise: nn.Module) -> None:
         super().__init__()
         self.net = net
         self.standardise = standardise
@@ -269,7 +279,7 @@ class _Ratio(nn.Module):
     def log_ratio(self, places: Tensor, x: Tensor) -> Tensor:
         """g, (n, B, C) and (B, L) -> (n, B), in float64."""
         pairs = places.shape[:2]
-        device = self.standardise.axes.device
+        device = next(self.net.parameters()).device
         size = pairs_on(device)
         rows = pieces(places.flatten(0, 1).to(device), size)
         given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), size)

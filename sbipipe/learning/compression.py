@@ -10,19 +10,28 @@ which bounds the mutual information I(u; s) from below up to a constant (Barber 
 Jeffrey, Alsing & Lanusse 2021, arXiv:2009.08459). q is scaffolding. Whatever s is, p(theta | s(x))
 is calibrated; what is lost are nats. So twice as many features are tried, too, and taken where they
 are worth `PAYS` nats a row of the held-out ones.
+
+That holds of an s that does not know the rows from which p(theta | s) is learned. These do: what
+they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
+line remembers little, so a perceptron adds to it what is left, with dropout (Srivastava et al.
+2014, JMLR 15:1929); and an ensemble whose members each have their own set of features knows how
+little it knows of them. The scaffolding, which stops with its features, may itself be the best
+density of u (`readers`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, History, Run
+from sbipipe.interfaces import Array, History, Run, Weights
 from sbipipe.learning.densities import (
     PAIRS,
     SPLINE_DIMENSIONS,
@@ -30,7 +39,14 @@ from sbipipe.learning.densities import (
     build_density,
     pieces,
 )
-from sbipipe.learning.members import load_named, named_arrays
+from sbipipe.learning.ensembles import Ensemble
+from sbipipe.learning.members import (
+    Together,
+    load_members,
+    load_named,
+    named_arrays,
+    together,
+)
 from sbipipe.learning.schedules import Annealed
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, optimise
@@ -43,11 +59,15 @@ LONG = 8
 HIDDEN = 128
 """Units of each of the two hidden layers."""
 
+DROPPED = 0.3
+"""The share of the hidden units that training leaves out at random: few rows are soon known by
+heart, and features of rows that were learned by heart promise more than those of others hold."""
+
 OWN = "features/"
 """What the names of the weights begin with."""
 
-STEPS = 2_000
-"""Steps of the optimiser after which features are good enough."""
+TRIAL, STEPS = 600, 2_000
+"""Steps of the optimiser after which features are compared, and are good enough."""
 
 PAYS = 0.05
 """Nats a row that the second half of the features must be worth."""
@@ -90,8 +110,8 @@ def is_long(components: int, parameters: int) -> bool:
     return components > LONG and components >= 2 * parameters
 
 
-class Features(nn.Module):
-    """s(x), a straight line and what a perceptron adds to it.
+class Map(nn.Module):
+    """s(x), a straight line and what a perceptron adds to it, at first nothing.
 
     Args:
         rows: Training rows (N, L), for their scales and axes.
@@ -103,12 +123,17 @@ class Features(nn.Module):
         length = rows.shape[1]
         self.standardise = Whiten(rows)
         self.line = nn.Linear(length, features)
+        last = nn.Linear(HIDDEN, features)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.body = nn.Sequential(
             nn.Linear(length, HIDDEN),
             nn.SiLU(),
+            nn.Dropout(DROPPED),
             nn.Linear(HIDDEN, HIDDEN),
             nn.SiLU(),
-            nn.Linear(HIDDEN, features),
+            nn.Dropout(DROPPED),
+            last,
         )
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -116,15 +141,30 @@ class Features(nn.Module):
         features: Tensor = self.line(rows) + self.body(rows)
         return features
 
+
+class Features(nn.Module):
+    """Features of a vector, in sets that were learned apart, behind each other.
+
+    Args:
+        maps: Those of each set, of one length.
+    """
+
+    def __init__(self, maps: Sequence[Map]) -> None:
+        super().__init__()
+        self.maps: Any = nn.ModuleList(maps)
+
     @property
     def features(self) -> int:
-        return self.line.out_features
+        """Of each set."""
+        count: int = self.maps[0].line.out_features
+        return count
 
     @torch.no_grad()
     def of(self, x: Tensor) -> Tensor:
-        device = self.line.weight.device
-        parts = [self(part.to(device)).cpu() for part in pieces(x, PAIRS)]
-        return torch.cat(parts) if parts else x.new_empty(0, self.line.out_features)
+        device = self.maps[0].line.weight.device
+        each = (part.to(device) for part in pieces(x, PAIRS))
+        parts = [torch.cat([one(part) for one in self.maps], 1).cpu() for part in each]
+        return torch.cat(parts) if parts else x.new_empty(0, len(self.maps) * self.features)
 
     def digest(self, x: Array) -> Array:
         found = self.of(torch.as_tensor(x, dtype=torch.float32))
@@ -135,55 +175,107 @@ class Features(nn.Module):
         return named_arrays(self, OWN)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shortened:
+    """What was learned of long vectors.
+
+    Attributes:
+        short: What stands for them.
+        readers: The densities q(u | s(x)), of x itself, that learned with each set of features.
+        loss: The validation loss of their mixture.
+        histories: How it went.
+    """
+
+    short: Short
+    readers: tuple[ConditionalDensity, ...] = ()
+    loss: float = math.inf
+    histories: tuple[History, ...] = ()
+
+
 def shorten(
-    train: Rows, valid: Rows, features: int | None, settings: Annealed, run: Run
-) -> tuple[Short, list[History]]:
+    train: Rows,
+    valid: Rows,
+    features: int | None,
+    settings: Annealed,
+    run: Run,
+    sets: int = 1,
+) -> Shortened:
     """What stands for x, learned from rows (u, x).
 
     Args:
         features: How many; 0 takes x itself, as it does fields; None decides.
+        sets: How many sets of so many features are learned side by side.
     """
-    (u, x), own = train, features
-    if x.ndim > 2 or own == 0 or (own is None and not is_long(x.shape[1], u.shape[1])):
-        return Itself(), []
-    if own:
-        found, history = _learn(train, valid, own, settings, run)
-        return found, [history]
-    tried = [_learn(train, valid, k * u.shape[1], settings, run) for k in (1, 2)]
-    few, many = (min(curve["valid"]) for _, found in tried for curve in found.curves.values())
-    return tried[int(many < few - PAYS)][0], [history for _, history in tried]
+    (u, x), wanted = train, features
+    if x.ndim > 2 or wanted == 0 or (wanted is None and not is_long(x.shape[1], u.shape[1])):
+        return Shortened(short=Itself())
+    count, tried = wanted or u.shape[1], []
+    if not wanted:
+        tried = [_learn(train, valid, k * count, 1, settings, run, trial=True)[1] for k in (1, 2)]
+        few, many = (min(curve["valid"]) for one in tried for curve in one.curves.values())
+        count *= 1 + (many < few - PAYS)
+    found, history = _learn(train, valid, count, sets, settings, run)
+    readers = found.apart()
+    return Shortened(
+        short=Features([one.embedding for one in readers]),
+        readers=readers,
+        loss=min(history.curves[_label(count)]["valid"]),
+        histories=(*tried, history),
+    )
+
+
+def _label(features: int) -> str:
+    return f"features {features}"
+
+
+def density_of(u: Tensor, x: Tensor, features: int) -> ConditionalDensity:
+    """A new q(u | s(x)) of so many features, for rows (N, D) and (N, L)."""
+    smooth = u.shape[1] > SPLINE_DIMENSIONS
+    net = build_density(
+        density="zuko_maf" if smooth else "zuko_nsf",
+        hidden=64,
+        transforms=5 if smooth else 3,
+        inputs=u,
+        conditions=torch.randn(2, features),
+    ).net
+    return ConditionalDensity(net, Standardise(u), Map(x, features))
 
 
 def _learn(
-    train: Rows, valid: Rows, features: int, settings: Annealed, run: Run
-) -> tuple[Features, History]:
-    u, x = train
-    label = f"features {features}"
-    with torch_scope(number(run.seed, label, "initialise")):
-        found = Features(x, features)
-        smooth = u.shape[1] > SPLINE_DIMENSIONS
-        scaffolding = build_density(
-            density="zuko_maf" if smooth else "zuko_nsf",
-            hidden=64,
-            transforms=5 if smooth else 3,
-            inputs=u,
-            conditions=torch.randn(2, features),
-        )
-        module = ConditionalDensity(scaffolding.net, Standardise(u), found)
-    brief = replace(settings, steps=min(STEPS, settings.steps))
+    train: Rows,
+    valid: Rows,
+    features: int,
+    sets: int,
+    settings: Annealed,
+    run: Run,
+    trial: bool = False,
+) -> tuple[Together, History]:
+    """Sets of so many features, each with the density that reads them."""
+    label = _label(features) + " trial" * trial
+    brief = replace(settings, steps=min(TRIAL if trial else STEPS, settings.steps))
     own = replace(run, seed=number(run.seed, label))
-    history = optimise(module, module.loss, train, valid, brief, own, label, keep=True)
-    return found.eval(), history
+    u, x = train
+    found = together(lambda _: density_of(u, x, features), sets, own.seed, stacked=True)
+    return found, optimise(found, found.loss, train, valid, brief, own, label, keep=True)
 
 
-def restored(arrays: Mapping[str, NDArray[Any]], length: int, features: int, device: str) -> Short:
+def restored(
+    arrays: Mapping[str, NDArray[Any]], length: int, features: int, device: str, sets: int = 1
+) -> Short:
     """What gave these arrays, among others, of vectors of a length."""
     if not features:
         return Itself()
     with torch_scope(0):
-        found = Features(torch.zeros(2, length), features)
+        found = Features([Map(torch.zeros(2, length), features) for _ in range(sets)])
     load_named(found, arrays, OWN)
     return found.to(device).eval()
 
 
-__all__ = ["Features", "Itself", "Short", "is_long", "restored", "shorten"]
+def joined(weights: Weights, u: Tensor, x: Tensor, features: int, device: str) -> Ensemble:
+    """The ensemble of `readers` that gave these weights; u (2, D) and x (2, L) have its shapes."""
+    shares = np.asarray(weights.arrays["weights"])
+    builds = [lambda _: density_of(u, x, features)] * len(shares)
+    return Ensemble(members=load_members(builds, weights.arrays, device), weights=shares)
+
+
+__all__ = ["Itself", "Map", "Short", "density_of", "is_long", "joined", "restored", "shorten"]

@@ -128,6 +128,7 @@ def build_density(
     transforms: int,
     inputs: Tensor,
     conditions: Tensor,
+    part: tuple[int, int] = (0, 1),
     features: int = 16,
     width: int = 16,
     periodic: bool = True,
@@ -141,12 +142,13 @@ def build_density(
         inputs: Training rows (N, A), for their mean and scale.
         conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a network
             embeds.
+        part: Which of how many equal parts of vectors it reads, counted from zero.
         features, width: Length of a field's embedding, and the network's first width.
         periodic: Whether opposite sides of fields meet.
     """
     embedding: nn.Module
     if conditions.ndim == 2:
-        embedding = Whiten(conditions)
+        embedding = reader(conditions, part)
     else:
         widths = (width, 2 * width, 4 * width)
         check_sides(conditions.shape[2:], len(widths), "npe")
@@ -170,6 +172,33 @@ def build_density(
     )
     flow = drawn_in_turn(with_bins_first(builder(inputs[:2], embedded)))
     return ConditionalDensity(flow, Standardise(inputs), embedding)
+
+
+def reader(rows: Tensor, part: tuple[int, int] = (0, 1)) -> nn.Module:
+    """What standardises vectors like the rows (N, L), or one of some equal parts of them."""
+    if part[1] == 1:
+        return Whiten(rows)
+    own = _Part(rows.shape[1], *part)
+    return nn.Sequential(own, Whiten(own(rows)))
+
+
+class _Part(nn.Module):
+    """One of some equal parts of vectors, by a product, which torch can stack (`members`).
+
+    Args:
+        length: Of the vectors.
+        which, parts: Which of how many, counted from zero.
+    """
+
+    columns: Tensor
+
+    def __init__(self, length: int, which: int, parts: int) -> None:
+        super().__init__()
+        own = torch.eye(length).chunk(parts, 1)[which]
+        self.register_buffer("columns", own.contiguous())
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows @ self.columns
 
 
 def check_vectors(data: Data) -> None:

@@ -75,17 +75,23 @@ class Guide(nn.Module):
         return named_arrays(self, OWN)
 
 
-def new_flow(u: Tensor, x: Tensor) -> ConditionalDensity:
-    """A new flow for rows (N, D) and (N, L)."""
+def new_flow(u: Tensor, x: Tensor, part: tuple[int, int] = (0, 1)) -> ConditionalDensity:
+    """A new flow for rows (N, D) and (N, L), of which it reads one of some equal parts."""
     return build_density(
-        density=DENSITY, hidden=HIDDEN, transforms=TRANSFORMS, inputs=u, conditions=x
+        density=DENSITY,
+        hidden=HIDDEN,
+        transforms=TRANSFORMS,
+        inputs=u,
+        conditions=x,
+        part=part,
     )
 
 
 def fit_guide(train: Rows, valid: Rows, settings: Annealed, run: Run) -> tuple[Guide, History]:
     """A guide that has learned from rows u (N, D) and x (N, L)."""
     with torch_scope(number(run.seed, "guide", "initialise")):
-        guide = Guide(new_flow(*train))
+        u, x = train
+        guide = Guide(new_flow(u, x))
     brief = replace(settings, steps=min(STEPS, settings.steps))
     own = replace(run, seed=number(run.seed, "guide"))
     history = optimise(guide, guide.loss, train, valid, brief, own, "guide", keep=True)

@@ -29,8 +29,8 @@ from torch.func import functional_call, stack_module_state
 from sbipipe.seeds import number, torch_scope
 from sbipipe.storage import below
 
-Build = Callable[[], nn.Module]
-"""A new network from torch's generator, with a method `loss(*rows) -> (b,)`."""
+Build = Callable[[int], nn.Module]
+"""The k-th new network, from torch's generator, with a method `loss(*rows) -> (b,)`."""
 
 
 class Together(nn.Module):
@@ -119,7 +119,7 @@ def together(build: Build, size: int, seed: int, *, stacked: bool) -> Together:
     members = []
     for k in range(size):
         with torch_scope(number(seed, f"member{k}", "initialise")):
-            members.append(build())
+            members.append(build(k))
     return Together(members, stacked=stacked)
 
 
@@ -153,6 +153,6 @@ def _load_members(
 ) -> Iterator[nn.Module]:
     for k, build in enumerate(builds):
         with torch_scope(0):
-            member = build()
+            member = build(k)
         load_named(member, arrays, f"member{k}/")
         yield member.eval()

@@ -57,6 +57,11 @@ class Fitted:
     networks: tuple[Any, ...]
     history: History
 
+    @property
+    def loss(self) -> float:
+        """The least validation loss of a finalist's members together."""
+        return min(min(curve["valid"]) for curve in self.history.curves.values())
+
     def with_weights(self, weights: Array) -> History:
         """The history, with the networks' weights in their ensemble."""
         return replace(self.history, notes={**self.history.notes, "weights": weights.tolist()})

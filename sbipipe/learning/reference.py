@@ -120,7 +120,13 @@ def folds_of(group: NDArray[Any], seed: int) -> Tensor:
 
 
 def fit_references(
-    train: Rows, fold: Tensor, valid: Rows, contrasts: int, settings: Annealed, run: Run
+    train: Rows,
+    fold: Tensor,
+    valid: Rows,
+    contrasts: int,
+    settings: Annealed,
+    run: Run,
+    sets: int = 1,
 ) -> tuple[tuple[Reference, ...], History]:
     """A reference for each fold, whose flow has not seen that fold.
 
@@ -128,11 +134,12 @@ def fit_references(
         train, valid: u (N, D) and x (N, L).
         fold: The fold of each row of `train`.
         contrasts: K.
+        sets: How many sets of features x holds, of which each flow reads one.
     """
-    numbers = iter(range(FOLDS))
     own = replace(run, seed=number(run.seed, "reference"))
+    u, x = train
     module = together(
-        lambda: _Apart(new_flow(*train), next(numbers)), FOLDS, own.seed, stacked=True
+        lambda k: _Apart(new_flow(u, x, (k % sets, sets)), k), FOLDS, own.seed, stacked=True
     )
     nowhere = torch.full((len(valid[0]),), NONE)
     history = optimise(

@@ -17,7 +17,13 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from sbipipe.interfaces import Weights
-from sbipipe.learning.densities import DENSITIES, SPLINE_DIMENSIONS, STACKED, build_density
+from sbipipe.learning.densities import (
+    DENSITIES,
+    SPLINE_DIMENSIONS,
+    STACKED,
+    ConditionalDensity,
+    build_density,
+)
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.members import load_members
 from sbipipe.learning.portfolio import Candidate, Effort
@@ -113,24 +119,29 @@ def require_one(density: str, hidden: int | None, transforms: int | None) -> Non
 
 
 def candidates(
-    found: Iterable[Shape], inputs: Tensor, conditions: Tensor, **embedding: Any
+    found: Iterable[Shape], inputs: Tensor, conditions: Tensor, sets: int = 1, **embedding: Any
 ) -> Mapping[str, Candidate]:
     """The densities of these shapes for such rows, by name.
 
     Args:
+        sets: How many sets of features the conditions hold, of which each member reads its own.
         embedding: What `build_density` asks for fields.
     """
+
+    def build(shape: Shape, k: int) -> ConditionalDensity:
+        return build_density(
+            density=shape.density,
+            hidden=shape.hidden,
+            transforms=shape.transforms,
+            inputs=inputs,
+            conditions=conditions,
+            part=(k % sets, sets),
+            **embedding,
+        )
+
     return {
         shape.name: Candidate(
-            build=partial(
-                build_density,
-                density=shape.density,
-                hidden=shape.hidden,
-                transforms=shape.transforms,
-                inputs=inputs,
-                conditions=conditions,
-                **embedding,
-            ),
+            build=partial(build, shape),
             stacked=shape.density in STACKED and conditions.ndim == 2,
         )
         for shape in found
@@ -138,10 +149,15 @@ def candidates(
 
 
 def restored(
-    weights: Weights, inputs: Tensor, conditions: Tensor, device: str, **embedding: Any
+    weights: Weights,
+    inputs: Tensor,
+    conditions: Tensor,
+    device: str,
+    sets: int = 1,
+    **embedding: Any,
 ) -> Ensemble:
     """The ensemble that gave these weights, whose meta names the shapes of its `members`."""
     names = weights.meta["members"]
-    found = candidates(map(Shape.named, names), inputs, conditions, **embedding)
+    found = candidates(map(Shape.named, names), inputs, conditions, sets, **embedding)
     members = load_members([found[name].build for name in names], weights.arrays, device)
     return Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))

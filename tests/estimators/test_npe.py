@@ -4,11 +4,22 @@ import numpy as np
 import pytest
 
 from closed_form import exact_posterior
-from linear_problem import OPTIMISATION, SIMULATOR, SMALL, TEST, check_draws, fit, kl_from_exact
+from linear_problem import (
+    OPTIMISATION,
+    SIMULATOR,
+    SMALL,
+    TEST,
+    TRAIN,
+    VALID,
+    check_draws,
+    fit,
+    kl_from_exact,
+)
 from rows import described, rows_of
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.densities import DENSITIES
+from sbipipe.learning.portfolio import Fitted
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError, parse
 
@@ -48,6 +59,31 @@ def test_it_proposes_its_own_draws_and_knows_their_density():
     np.testing.assert_array_equal(*ratios)
     expected = samples.log_prob - prior.log_prob(proposed)
     np.testing.assert_allclose(ratios[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_long_vectors_are_read_by_whichever_densities_are_better(joint: bool, monkeypatch):
+    """Those that learned with their features read x itself; each member has features of its own."""
+    rng = np.random.default_rng(7)
+
+    def longer(rows: Dataset) -> Dataset:
+        noise = rng.normal(size=(len(rows), 10))
+        return rows_of(theta=rows.theta, x=np.concatenate([rows.x, noise], 1))
+
+    train, valid, test = map(longer, (TRAIN, VALID, TEST))
+    monkeypatch.setattr(Fitted, "loss", np.inf if joint else -np.inf)
+    config = {"effort": "quick", "ensemble": 2, "optimisation": OPTIMISATION | {"steps": 600}}
+    estimator = parse(Npe, config, "npe")
+    posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
+    assert "features 2" in history.curves
+    assert posterior.weights.meta["joint"] == joint
+    embedded = posterior.digest(test.x)
+    assert embedded.shape == (len(test), 2 * 2)
+    assert not np.allclose(*np.split(embedded, 2, 1), atol=0.1)
+    assert kl_from_exact(posterior.at(test.x), TEST.x) < 0.1
+    again = estimator.restore(posterior.weights, SIMULATOR.prior)
+    theta = TEST.theta[None]
+    np.testing.assert_array_equal(*(p.at(test.x).log_prob(theta) for p in (posterior, again)))
 
 
 @pytest.mark.parametrize("density", DENSITIES)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sbipipe.interfaces import Run
-from sbipipe.learning.compression import Short, is_long, restored, shorten
+from sbipipe.learning.compression import Map, Short, is_long, restored, shorten
 from sbipipe.learning.schedules import Annealed
 
 RNG = np.random.default_rng(8)
@@ -22,7 +22,7 @@ def rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture(scope="module")
 def learned() -> Short:
     settings = Annealed(steps=600, batch=128)
-    return shorten(rows(4000), rows(500), None, settings, Run(seed=0))[0]
+    return shorten(rows(4000), rows(500), None, settings, Run(seed=0)).short
 
 
 def test_features_are_the_sufficient_statistic(learned: Short) -> None:
@@ -39,6 +39,28 @@ def test_restored_weights_give_the_same(learned: Short) -> None:
     x = rows(30)[1].numpy()
     again = restored(learned.arrays, 12, 2, "cpu")
     np.testing.assert_array_equal(again.digest(x), learned.digest(x))
+
+
+def test_each_set_is_learned_apart_and_stands_behind_the_one_before() -> None:
+    u, x = rows(600)
+    settings = Annealed(steps=60, batch=64)
+    found = shorten((u, x), (u[:100], x[:100]), 2, settings, Run(seed=0), 3).short
+    digest = found.digest(x.numpy())
+    assert (found.features, digest.shape) == (2, (600, 6))
+    first, second, third = np.split(digest, 3, 1)
+    assert not np.allclose(first, second, atol=0.1)
+    assert not np.allclose(second, third, atol=0.1)
+    again = restored(found.arrays, 12, 2, "cpu", 3)
+    np.testing.assert_array_equal(again.digest(x.numpy()), digest)
+
+
+def test_features_begin_as_a_straight_line_and_are_the_same_whenever_asked() -> None:
+    x = rows(200)[1]
+    new = Map(x, 3).eval()
+    torch.testing.assert_close(new(x), new.line(new.standardise(x)))
+    torch.nn.init.normal_(new.body[-1].weight)
+    torch.testing.assert_close(new(x), new(x))
+    assert not torch.equal(new.train()(x), new(x))
 
 
 def test_vectors_that_are_not_finite_have_none(learned: Short) -> None:
@@ -59,18 +81,20 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
     seen = u + width * torch.randn(4500, 1, generator=torch.Generator().manual_seed(0))
     x = torch.cat([seen, width] * 5, 1)
     settings = Annealed(steps=800, batch=128)
-    found, tried = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
-    assert found.features == 2
-    assert [list(history.curves) for history in tried] == [["features 1"], ["features 2"]]
+    learned = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
+    assert learned.short.features == 2
+    names = [name for history in learned.histories for name in history.curves]
+    assert names == ["features 1 trial", "features 2 trial", "features 2"]
 
 
 @pytest.mark.parametrize("features", [0, None])
 def test_short_vectors_and_fields_stand_for_themselves(features: int | None) -> None:
     u, x = rows(20)
     for given in (x if features == 0 else x[:, :8], x.reshape(20, 1, 3, 4)):
-        found, tried = shorten((u, given), (u, given), features, Annealed(), Run(seed=0))
-        assert (found.features, found.arrays, tried) == (0, {}, [])
-        assert found.of(given) is given
+        learned = shorten((u, given), (u, given), features, Annealed(), Run(seed=0))
+        assert (learned.short.features, learned.short.arrays) == (0, {})
+        assert (learned.readers, learned.histories) == ((), ())
+        assert learned.short.of(given) is given
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ A, B = torch.randn(60, 2), torch.randn(60, 3)
 
 
 def build(name: str):
-    return lambda: build_density(density=name, hidden=8, transforms=2, inputs=A, conditions=B)
+    return lambda _: build_density(density=name, hidden=8, transforms=2, inputs=A, conditions=B)
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -72,7 +72,7 @@ def test_each_member_draws_its_own_random_numbers():
 
 
 def test_members_are_loaded_onto_a_device():
-    member = build("zuko_nsf")()
+    member = build("zuko_nsf")(0)
     arrays = member_arrays([member])
     (here,) = load_members([build("zuko_nsf")], arrays, "cpu")
     (elsewhere,) = load_members([build("zuko_nsf")], arrays, "meta")

@@ -1,7 +1,5 @@
 """Which network is kept, how long each is tried, and that trials change nothing after them."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -33,7 +31,9 @@ class Polynomial(nn.Module):
 
 
 def candidates(*degrees: int) -> dict[str, Candidate]:
-    return {f"degree {d}": Candidate(build=partial(Polynomial, d), stacked=True) for d in degrees}
+    return {
+        f"degree {d}": Candidate(build=lambda _, d=d: Polynomial(d), stacked=True) for d in degrees
+    }
 
 
 def fitted(*degrees: int, finalists: int = 1, members: int = 2):
