@@ -9,13 +9,16 @@ from scipy import integrate, stats
 from problems import PROBLEMS, KnownPosterior
 from problems.g_and_k import GAndK
 from problems.grid import grid_posterior
+from problems.lotka_volterra import log_sizes
 from problems.particles import particle_posterior
 from problems.sir import DAYS, infected
+from problems.spectrum import MODES, power
 from sbipipe.interfaces import Array
 from sbipipe.seeds import stream
 
 SEED = 11
 CLOSED = ("two_moons", "gaussian_mixture", "linear_uniform")
+SLOW = ("g_and_k", "lotka_volterra")
 
 
 def posterior(name: str, x: Array) -> KnownPosterior:
@@ -48,7 +51,7 @@ def test_truths_have_uniform_ranks_among_exact_draws(name: str, n: int) -> None:
 def test_density_is_prior_times_likelihood(name: str) -> None:
     problem, rng = PROBLEMS[name], stream(SEED, name)
     x = problem.simulate(problem.prior.sample(1, rng), rng)[0]
-    if name == "g_and_k":
+    if name in SLOW:
         exact = particle_posterior(
             problem.prior, lambda theta: problem.log_likelihood(theta, x), rng, 200
         )
@@ -101,6 +104,24 @@ def test_g_and_k_density_is_that_of_its_quantiles() -> None:
         slope = (quantile(z + step) - quantile(z - step)) / (2 * step)
         density = [problem.log_likelihood(one[None], quantile(z[i : i + 1]))[0] for i in range(61)]
         np.testing.assert_allclose(stats.norm.logpdf(z), density + np.log(slope), atol=1e-5)
+
+
+def test_prey_and_predators_keep_what_is_conserved() -> None:
+    """delta X - gamma log X + beta Y - alpha log Y is the same at all times."""
+    problem = PROBLEMS["lotka_volterra"]
+    theta = problem.prior.sample(50, stream(SEED, "predators"))
+    prey, predators = log_sizes(theta).reshape(50, 10, 2).transpose(2, 0, 1)
+    alpha, beta, gamma, delta = np.exp(theta).T[:, :, None]
+    kept = delta * np.exp(prey) - gamma * prey + beta * np.exp(predators) - alpha * predators
+    np.testing.assert_allclose(kept, np.broadcast_to(kept[:, :1], kept.shape), rtol=1e-3)
+
+
+def test_spectra_scatter_as_their_modes_say() -> None:
+    theta = PROBLEMS["spectrum"].prior.sample(1, stream(SEED, "spectrum"))
+    x = PROBLEMS["spectrum"].simulate(theta.repeat(20_000, 0), stream(SEED, "spectra"))
+    error = 5 / np.sqrt(20_000)
+    np.testing.assert_allclose(x.mean(0) / power(theta)[0], 1, atol=error)
+    np.testing.assert_allclose(MODES * x.var(0) / power(theta)[0] ** 2, 1, atol=3 * error)
 
 
 def test_epidemics_solved_together_are_those_solved_alone() -> None:
