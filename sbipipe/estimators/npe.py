@@ -154,7 +154,9 @@ class Npe:
             prior=prior, ensemble=ensemble, short=Itself() if joint else short, meta=meta
         )
         last = fitted.with_weights(ensemble.weights)
-        return posterior, replace(merge([*found.histories, last]), notes=last.notes)
+        kept = {"kept": "the densities " + ("that learned with" if joint else "of") + " features"}
+        notes = {**last.notes, **(kept if found.readers else {})}
+        return posterior, replace(merge([*found.histories, last]), notes=notes)
 
     def restore(
         self,

@@ -77,6 +77,7 @@ def test_long_vectors_are_read_by_whichever_densities_are_better(joint: bool, mo
     posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
     assert "features 2" in history.curves
     assert posterior.weights.meta["joint"] == joint
+    assert ("learned with" in history.notes["kept"]) == joint
     embedded = posterior.digest(test.x)
     assert embedded.shape == (len(test), 2 * 2)
     assert not np.allclose(*np.split(embedded, 2, 1), atol=0.1)
