@@ -41,7 +41,7 @@ from sbipipe.interfaces import (
     Weights,
 )
 from sbipipe.learning import compression
-from sbipipe.learning.compression import Itself, Short, joined, shorten
+from sbipipe.learning.compression import Itself, Short, joined, sets_of, shorten
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.guide import DRAWS
 from sbipipe.learning.networks import random_symmetry
@@ -128,7 +128,9 @@ class Npe:
         periodic = grid is not None and grid.periodic
         tried = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
         fitted = fit(
-            candidates(tried, u, x, self._sets(short.features), **self._embedding(periodic)),
+            candidates(
+                tried, u, x, sets_of(short.features, self.ensemble), **self._embedding(periodic)
+            ),
             (u, x),
             held_out,
             finalists=FINALISTS[self.effort],
@@ -174,15 +176,11 @@ class Npe:
         if weights.meta["joint"]:
             ensemble = joined(weights, u, x, features, device)
         else:
-            sets = self._sets(features)
+            sets = sets_of(features, self.ensemble)
             short = compression.restored(weights.arrays, shape[0], features, device, sets)
             embedding = self._embedding(weights.meta["periodic"])
             ensemble = restored(weights, u, short.of(x), device, sets, **embedding)
         return _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=weights.meta)
-
-    def _sets(self, features: int) -> int:
-        """How many sets of features stand for a vector: one for each member, or none."""
-        return self.ensemble if features else 1
 
     def _embedding(self, periodic: bool) -> dict[str, Any]:
         return {"features": self.features or OF_FIELD, "width": self.width, "periodic": periodic}

@@ -43,7 +43,7 @@ from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Dataset, Generator, History, LogLikelihood, Run, Weights
 from sbipipe.learning import compression
-from sbipipe.learning.compression import Short, shorten
+from sbipipe.learning.compression import Short, sets_of, shorten
 from sbipipe.learning.densities import check_vectors, pairs_on, pieces, reader
 from sbipipe.learning.ensembles import mixture_log_prob
 from sbipipe.learning.guide import new_flow, same_noise
@@ -137,7 +137,7 @@ class Nre:
         length = x.shape[1]
         found = shorten((u, x), held_out, self.features, self.optimisation, run, self.ensemble)
         short, first = found.short, found.histories
-        sets = self._sets(short.features)
+        sets = sets_of(short.features, self.ensemble)
         x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
         fold = folds_of(train.group, run.seed)
         references, second = fit_references(
@@ -183,7 +183,7 @@ class Nre:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         length, features = weights.meta["x"], weights.meta["features"]
-        sets = self._sets(features)
+        sets = sets_of(features, self.ensemble)
         short = compression.restored(weights.arrays, length, features, device, sets)
         u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
@@ -221,10 +221,6 @@ class Nre:
             return PORTFOLIO[self.effort]
         blocks = "x2" if self.classifier == "resnet" else ""
         return (f"{self.classifier} {self.hidden or 64}{blocks}",)
-
-    def _sets(self, features: int) -> int:
-        """How many sets of features stand for a vector: one for each member, or none."""
-        return self.ensemble if features else 1
 
     def _candidate(self, name: str, places: Tensor, x: Tensor, sets: int) -> Candidate:
         classifier, sizes = name.split(" ")

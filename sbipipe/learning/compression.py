@@ -224,11 +224,16 @@ def shorten(
     )
 
 
+def sets_of(features: int, members: int) -> int:
+    """How many sets of features an ensemble reads: one for each member, or none, which is whole."""
+    return members if features else 1
+
+
 def _label(features: int) -> str:
     return f"features {features}"
 
 
-def density_of(u: Tensor, x: Tensor, features: int) -> ConditionalDensity:
+def _density(u: Tensor, x: Tensor, features: int) -> ConditionalDensity:
     """A new q(u | s(x)) of so many features, for rows (N, D) and (N, L)."""
     smooth = u.shape[1] > SPLINE_DIMENSIONS
     net = build_density(
@@ -255,7 +260,7 @@ def _learn(
     brief = replace(settings, steps=min(TRIAL if trial else STEPS, settings.steps))
     own = replace(run, seed=number(run.seed, label))
     u, x = train
-    found = together(lambda _: density_of(u, x, features), sets, own.seed, stacked=True)
+    found = together(lambda _: _density(u, x, features), sets, own.seed, stacked=True)
     return found, optimise(found, found.loss, train, valid, brief, own, label, keep=True)
 
 
@@ -274,8 +279,8 @@ def restored(
 def joined(weights: Weights, u: Tensor, x: Tensor, features: int, device: str) -> Ensemble:
     """The ensemble of `readers` that gave these weights; u (2, D) and x (2, L) have its shapes."""
     shares = np.asarray(weights.arrays["weights"])
-    builds = [lambda _: density_of(u, x, features)] * len(shares)
+    builds = [lambda _: _density(u, x, features)] * len(shares)
     return Ensemble(members=load_members(builds, weights.arrays, device), weights=shares)
 
 
-__all__ = ["Itself", "Map", "Short", "density_of", "is_long", "joined", "restored", "shorten"]
+__all__ = ["Itself", "Map", "Short", "is_long", "joined", "restored", "sets_of", "shorten"]

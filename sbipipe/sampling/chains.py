@@ -48,8 +48,8 @@ class Chain:
 
 
 def walkers(observations: int) -> int:
-    """How many each of so many observations has."""
-    return int(np.clip(_ALL // observations, *_WALKERS))
+    """How many each of so many observations has, in two halves."""
+    return 2 * int(np.clip(_ALL // observations, *_WALKERS) // 2)
 
 
 def evaluations(observations: int) -> int:

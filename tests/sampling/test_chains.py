@@ -26,3 +26,10 @@ def test_a_banana_keeps_its_shape_and_integrates_to_one():
     check_moments(z, np.array([chain.effective_size for chain in chains]))
     log_evidence = [evidence(banana, chain, rng(2)) for chain in chains]
     np.testing.assert_allclose(log_evidence, 0, atol=0.08)
+
+
+def test_few_observations_have_many_walkers_and_all_have_two_halves():
+    numbers = [walkers(b) for b in range(1, 65)]
+    assert numbers == sorted(numbers, reverse=True)
+    assert (numbers[0], numbers[-1]) == (1024, 128)
+    assert not any(n % 2 for n in numbers)
