@@ -14,9 +14,9 @@ are worth `PAYS` nats a row of the held-out ones.
 That holds of an s that does not know the rows from which p(theta | s) is learned. These do: what
 they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
 line remembers little, so a perceptron adds to it what is left, with dropout (Srivastava et al.
-2014, JMLR 15:1929); and an ensemble whose members each have their own set of features knows how
-little it knows of them. The scaffolding, which stops with its features, may itself be the best
-density of u (`readers`).
+2014, JMLR 15:1929) where held-out rows are described better with it; and an ensemble whose members
+each have their own set of features knows how little it knows of them. The scaffolding, which stops
+with its features, may itself be the best density of u (`readers`).
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ LONG = 8
 HIDDEN = 128
 """Units of each of the two hidden layers."""
 
-DROPPED = 0.3
-"""The share of the hidden units that training leaves out at random: few rows are soon known by
-heart, and features of rows that were learned by heart promise more than those of others hold."""
+DROPPED = (0.0, 0.3)
+"""Shares of the hidden units that training leaves out at random, which are tried: few rows are soon
+known by heart; where there is little noise and much to learn, every unit is needed."""
 
 OWN = "features/"
 """What the names of the weights begin with."""
@@ -116,9 +116,10 @@ class Map(nn.Module):
     Args:
         rows: Training rows (N, L), for their scales and axes.
         features: The length of s.
+        dropped: The share of the perceptron's units that training leaves out at random.
     """
 
-    def __init__(self, rows: Tensor, features: int) -> None:
+    def __init__(self, rows: Tensor, features: int, dropped: float = 0.0) -> None:
         super().__init__()
         length = rows.shape[1]
         self.standardise = Whiten(rows)
@@ -129,10 +130,10 @@ class Map(nn.Module):
         self.body = nn.Sequential(
             nn.Linear(length, HIDDEN),
             nn.SiLU(),
-            nn.Dropout(DROPPED),
+            nn.Dropout(dropped),
             nn.Linear(HIDDEN, HIDDEN),
             nn.SiLU(),
-            nn.Dropout(DROPPED),
+            nn.Dropout(dropped),
             last,
         )
 
@@ -209,12 +210,19 @@ def shorten(
     (u, x), wanted = train, features
     if x.ndim > 2 or wanted == 0 or (wanted is None and not is_long(x.shape[1], u.shape[1])):
         return Shortened(short=Itself())
-    count, tried = wanted or u.shape[1], []
-    if not wanted:
-        tried = [_learn(train, valid, k * count, 1, settings, run, trial=True)[1] for k in (1, 2)]
-        few, many = (min(curve["valid"]) for one in tried for curve in one.curves.values())
-        count *= 1 + (many < few - PAYS)
-    found, history = _learn(train, valid, count, sets, settings, run)
+    tried: list[History] = []
+
+    def loss(count: int, dropped: float) -> float:
+        tried.append(_learn(train, valid, count, dropped, 1, settings, run, trial=True)[1])
+        (curve,) = tried[-1].curves.values()
+        return float(min(curve["valid"]))
+
+    count = wanted or u.shape[1]
+    losses = {dropped: loss(count, dropped) for dropped in DROPPED}
+    dropped = min(losses, key=losses.__getitem__)
+    if not wanted and loss(2 * count, dropped) < losses[dropped] - PAYS:
+        count *= 2
+    found, history = _learn(train, valid, count, dropped, sets, settings, run)
     readers = found.apart()
     return Shortened(
         short=Features([one.embedding for one in readers]),
@@ -233,7 +241,7 @@ def _label(features: int) -> str:
     return f"features {features}"
 
 
-def _density(u: Tensor, x: Tensor, features: int) -> ConditionalDensity:
+def _density(u: Tensor, x: Tensor, features: int, dropped: float = 0.0) -> ConditionalDensity:
     """A new q(u | s(x)) of so many features, for rows (N, D) and (N, L)."""
     smooth = u.shape[1] > SPLINE_DIMENSIONS
     net = build_density(
@@ -243,24 +251,27 @@ def _density(u: Tensor, x: Tensor, features: int) -> ConditionalDensity:
         inputs=u,
         conditions=torch.randn(2, features),
     ).net
-    return ConditionalDensity(net, Standardise(u), Map(x, features))
+    return ConditionalDensity(net, Standardise(u), Map(x, features, dropped))
 
 
 def _learn(
     train: Rows,
     valid: Rows,
     features: int,
+    dropped: float,
     sets: int,
     settings: Annealed,
     run: Run,
     trial: bool = False,
 ) -> tuple[Together, History]:
     """Sets of so many features, each with the density that reads them."""
-    label = _label(features) + " trial" * trial
+    label = _label(features)
+    if trial:
+        label += f" trial, {dropped:.0%} dropped" if dropped else " trial"
     brief = replace(settings, steps=min(TRIAL if trial else STEPS, settings.steps))
     own = replace(run, seed=number(run.seed, label))
     u, x = train
-    found = together(lambda _: _density(u, x, features), sets, own.seed, stacked=True)
+    found = together(lambda _: _density(u, x, features, dropped), sets, own.seed, stacked=True)
     return found, optimise(found, found.loss, train, valid, brief, own, label, keep=True)
 
 
