@@ -38,6 +38,16 @@ def simulate(n: int, seed: int) -> Dataset:
     )
 
 
+def longer(*splits: Dataset) -> list[Dataset]:
+    """The same rows with ten numbers behind the data that say nothing more of theta."""
+    rng = np.random.default_rng(7)
+    noise = [rng.normal(size=(len(rows), 10)) + rows.x[:, :1] for rows in splits]
+    return [
+        rows_of(theta=rows.theta, x=np.concatenate([rows.x, more], 1))
+        for rows, more in zip(splits, noise, strict=True)
+    ]
+
+
 def kl_from_exact(posterior: Conditioned, x: Array, n: int = 200) -> float:
     """Mean over observations of KL(exact || posterior) in nats, by draws of the exact one."""
     mean, covariance = exact_posterior(SIMULATOR, x)

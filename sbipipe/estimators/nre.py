@@ -183,16 +183,15 @@ class Nre:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         length, features = weights.meta["x"], weights.meta["features"]
+        names = weights.meta["members"]
         sets = sets_of(features, self.ensemble)
         short = compression.restored(weights.arrays, length, features, device, sets)
         u, x = torch.zeros(2, len(prior.names)), short.of(torch.zeros(2, length))
         with torch_scope(0):
-            every = range(len(weights.meta["members"][:FOLDS]))
-            flows = [new_flow(u, x, (k % sets, sets)) for k in every]
+            flows = [new_flow(u, x, (k, sets)) for k in range(min(FOLDS, len(names)))]
         references = tuple(Reference(flow, self.contrasts) for flow in flows)
         load_named(nn.ModuleList(references).to(device).eval(), weights.arrays, OWN)
         places = torch.zeros(2, 1, 2 * len(prior.names))
-        names = weights.meta["members"]
         builds = [self._candidate(name, places, x, sets).build for name in names]
         members = load_members(builds, weights.arrays, device)
         return _NrePosterior(
@@ -227,7 +226,7 @@ class Nre:
         hidden, *blocks = map(int, sizes.split("x"))
 
         def build(k: int) -> _Ratio:
-            read = reader(x, (k % sets, sets))
+            read = reader(x, (k, sets))
             builder = classifier_nn(
                 classifier,
                 hidden_features=hidden,

@@ -142,7 +142,7 @@ def build_density(
         inputs: Training rows (N, A), for their mean and scale.
         conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a network
             embeds.
-        part: Which of how many equal parts of vectors it reads, counted from zero.
+        part: Which of how many equal parts of vectors it reads, counted from zero, round and round.
         features, width: Length of a field's embedding, and the network's first width.
         periodic: Whether opposite sides of fields meet.
     """
@@ -178,7 +178,7 @@ def reader(rows: Tensor, part: tuple[int, int] = (0, 1)) -> nn.Module:
     """What standardises vectors like the rows (N, L), or one of some equal parts of them."""
     if part[1] == 1:
         return Whiten(rows)
-    own = _Part(rows.shape[1], *part)
+    own = _Part(rows.shape[1], part[0] % part[1], part[1])
     return nn.Sequential(own, Whiten(own(rows)))
 
 

@@ -138,9 +138,7 @@ def fit_references(
     """
     own = replace(run, seed=number(run.seed, "reference"))
     u, x = train
-    module = together(
-        lambda k: _Apart(new_flow(u, x, (k % sets, sets)), k), FOLDS, own.seed, stacked=True
-    )
+    module = together(lambda k: _Apart(new_flow(u, x, (k, sets)), k), FOLDS, own.seed, stacked=True)
     nowhere = torch.full((len(valid[0]),), NONE)
     history = optimise(
         module,

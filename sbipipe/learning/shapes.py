@@ -135,7 +135,7 @@ def candidates(
             transforms=shape.transforms,
             inputs=inputs,
             conditions=conditions,
-            part=(k % sets, sets),
+            part=(k, sets),
             **embedding,
         )
 

@@ -14,6 +14,7 @@ from linear_problem import (
     check_draws,
     fit,
     kl_from_exact,
+    longer,
 )
 from rows import rows_of
 from sbipipe.estimators.nle import Nle
@@ -71,16 +72,12 @@ def test_components_that_never_vary_are_left_out():
 
 def test_long_vectors_have_the_exact_posterior_of_few_features():
     """Noise beside the data says nothing; a density over all of it would have to learn that."""
-    rng = np.random.default_rng(7)
-
-    def longer(rows: Dataset) -> Dataset:
-        noise = rng.normal(size=(len(rows), 10)) + rows.x[:, :1]
-        return rows_of(theta=rows.theta, x=np.concatenate([rows.x, noise], 1))
-
-    train, valid, test = map(longer, (TRAIN, VALID, TEST))
+    train, valid, test = longer(TRAIN, VALID, TEST)
     estimator = parse(Nle, {**SMALL, "density": "zuko_maf"}, "nle")
     posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
-    assert {"features 2 trial", "features 2"} < set(history.curves)
+    assert "features 2" in history.curves
+    for tried in ("features 2 trial", "features 4 trial"):
+        assert any(name.startswith(tried) for name in history.curves)
     assert posterior.digest(test.x).shape == (len(test), 2)
     assert kl_from_exact(posterior.at(test.x), TEST.x) < 0.1
     again = estimator.restore(posterior.weights, SIMULATOR.prior)

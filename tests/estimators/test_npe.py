@@ -14,6 +14,7 @@ from linear_problem import (
     check_draws,
     fit,
     kl_from_exact,
+    longer,
 )
 from rows import described, rows_of
 from sbipipe.estimators.npe import Npe
@@ -64,13 +65,7 @@ def test_it_proposes_its_own_draws_and_knows_their_density():
 @pytest.mark.parametrize("joint", [False, True])
 def test_long_vectors_are_read_by_whichever_densities_are_better(joint: bool, monkeypatch):
     """Those that learned with their features read x itself; each member has features of its own."""
-    rng = np.random.default_rng(7)
-
-    def longer(rows: Dataset) -> Dataset:
-        noise = rng.normal(size=(len(rows), 10))
-        return rows_of(theta=rows.theta, x=np.concatenate([rows.x, noise], 1))
-
-    train, valid, test = map(longer, (TRAIN, VALID, TEST))
+    train, valid, test = longer(TRAIN, VALID, TEST)
     monkeypatch.setattr(Fitted, "loss", np.inf if joint else -np.inf)
     config = {"effort": "quick", "ensemble": 2, "optimisation": OPTIMISATION | {"steps": 600}}
     estimator = parse(Npe, config, "npe")
