@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --require-virtualenv --disable-pip-version-check install -q
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help repro test check deps reference docs pictures bench known clean
+.PHONY: help repro test check reference docs pictures bench known clean
 
 help:  ## List what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -25,9 +25,6 @@ test: $(STAMP)  ## Lint, check types and run every test
 
 check: $(STAMP)  ## Check params.yaml and the data it names, and estimate time, disk and memory
 	sbipipe check
-
-deps: $(STAMP)  ## Write the dependencies of every stage to dvc.yaml, from the imports
-	python tools/dependencies.py
 
 reference: $(STAMP)  ## Write docs/config.md, all that params.yaml may hold, from the code
 	python tools/config_reference.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SETTINGS = Path("data/settings")
+SOURCES = Path("data/sources")
 SETS = Path("data/sets")
 SET_ASIDE = Path("data/set_aside")
 ESTIMATORS = Path("data/estimators")

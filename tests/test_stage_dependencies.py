@@ -1,11 +1,8 @@
-"""What every stage depends on is what it imports, and editing a kind re-runs that kind alone."""
+"""Every stage depends on what it is made of, and follows the sections that it reads."""
 
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,77 +11,67 @@ import yaml
 from pydantic import TypeAdapter
 
 from sbipipe.config import Params
+from sbipipe.paths import SOURCES
 from sbipipe.plugins import FAMILIES
 from sbipipe.plugins import kinds as names_of_kinds
-
-sys.path.insert(0, "tools")
-import dependencies
-from dependencies import closure, code, files_of, imports, is_code, kinds
+from sbipipe.sources import OF_KIND, Sources, path_of
 
 FLOW = yaml.safe_load(Path("dvc.yaml").read_text())
 STAGES = FLOW["stages"]
-KINDS = [(family, kind) for family in FAMILIES.values() for kind in kinds(family)]
-ROOMS = sorted({path.parent for path in Path("sbipipe").rglob("*.py") if not path.is_symlink()})
+CODE = Sources()
+KINDS = [(family, kind) for family in FAMILIES.values() for kind in CODE.kinds(family)]
+ROOMS = sorted({path.parent for path in Path("sbipipe").rglob("*.py")})
 
 
 def body(stage: str) -> dict:
     return STAGES[stage].get("do", STAGES[stage])
 
 
-def declared(stage: str) -> list[str]:
-    return [dep for dep in body(stage)["deps"] if is_code(dep)]
+def test_every_script_is_a_stage() -> None:
+    assert set(CODE.stages) == set(STAGES)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_what_it_imports_and_on_nothing_else(stage: str) -> None:
-    assert declared(stage) == code(stage), "make deps"
+@pytest.mark.parametrize("stage", sorted({*STAGES} - {"sources"}))
+def test_a_stage_depends_on_what_it_is_made_of(stage: str) -> None:
+    """Through `data/sources` alone; the page's templates are no Python."""
+    own = str(SOURCES / path_of(stage, "${item.kind}" if stage in OF_KIND else None))
+    code = [
+        dep for dep in body(stage)["deps"] if dep.startswith(("sbipipe", "stages", str(SOURCES)))
+    ]
+    assert code == [own, *(["sbipipe/templates"] if stage == "report" else [])]
 
 
-@pytest.mark.parametrize(("family", "kind"), KINDS, ids=[str(kind) for _, kind in KINDS])
-def test_editing_a_kind_re_runs_its_own_entries_and_what_follows(family: str, kind: Path) -> None:
-    """A stage sees a kind's files through its own name, or is one that may use the whole family."""
-    for stage in STAGES:
-        named = f"sbipipe/{family}/${{item.kind}}.py" in declared(stage)
-        seen = [
-            file
-            for file in files_of(kind)
-            for dep in declared(stage)
-            if "${" not in dep and (str(file) == dep or Path(dep) in file.parents)
-        ]
-        whole = family in dependencies.WHOLE.get(stage, ())
-        assert bool(seen) == whole, f"{stage} depends on {kind}"
-        assert named == (dependencies.OF_KIND.get(stage) == family)
+def test_an_entry_names_its_kind_where_the_stage_has_a_family() -> None:
+    section_of = {family: section for section, family in FAMILIES.items()}
+    for stage, family in OF_KIND.items():
+        assert STAGES[stage]["foreach"] == f"${{{section_of[family]}}}"
 
 
-@pytest.mark.parametrize(("family", "kind"), KINDS, ids=[str(kind) for _, kind in KINDS])
-def test_every_kind_is_found_by_its_name(family: str, kind: Path) -> None:
-    assert kind.stem in names_of_kinds(family)
-    assert kind.with_suffix(".py").exists(), "make deps"
+@pytest.mark.parametrize(("family", "kind"), KINDS)
+def test_every_kind_is_found_by_its_name(family: str, kind: str) -> None:
+    assert kind in names_of_kinds(family)
 
 
 def test_a_kind_imports_no_other_kind() -> None:
-    rooms = {f"sbipipe/{family}" for family in FAMILIES.values()}
-    for _, kind in KINDS:
-        own = set(files_of(kind))
+    rooms = {Path("sbipipe") / family for family in FAMILIES.values()}
+    for family, kind in KINDS:
+        own = set(CODE.kinds(family)[kind])
         for file in own:
-            foreign = {p for p in imports(file) - own if "/".join(p.parts[:2]) in rooms}
+            foreign = {p for p in CODE.imports(file) - own if rooms & {*p.parents}}
             assert not foreign, file
 
 
 def test_imports_have_no_circle() -> None:
     for path in Path("sbipipe").rglob("*.py"):
-        if not any(part.is_symlink() for part in (path, *path.parents)):
-            beyond = closure(imports(path) - {path})
-            assert path not in beyond, path
+        assert path not in CODE.closure(CODE.imports(path) - {path}), path
 
 
 def test_rooms_import_one_way() -> None:
     """No two rooms import each other, directly or through others."""
-    arrows: dict[Path, set[Path]] = {room: set() for room in ROOMS}
-    for room in ROOMS:
-        for path in room.glob("*.py"):
-            if not path.is_symlink():
-                arrows[room] |= {p.parent for p in imports(path)} - {room}
+    arrows = {
+        room: {p.parent for path in room.glob("*.py") for p in CODE.imports(path)} - {room}
+        for room in ROOMS
+    }
     top = Path("sbipipe")
     for room in ROOMS:
         seen, todo = set(), [r for r in arrows[room] if r != top]
@@ -148,10 +135,6 @@ def test_what_only_the_gate_reads_draws_nothing_again() -> None:
     assert tracked("draw") == {"seed", "draw", "train"}
 
 
-def test_every_section_that_can_change_a_result_is_written_out() -> None:
-    assert {Path(out).stem for out in body("settings")["outs"]} == SECTIONS
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_tracks_only_parameters_that_have_to_be_there(stage: str) -> None:
     """DVC refuses to run where a tracked parameter is left out."""
@@ -164,11 +147,3 @@ def test_a_section_that_may_be_left_out_is_empty_to_dvc() -> None:
     required = set(TypeAdapter(Params).json_schema()["required"])
     named = {STAGES[stage]["foreach"][2:-1] for stage in STAGES if "foreach" in STAGES[stage]}
     assert left_out == {name: {} for name in named - required}
-
-
-def test_writing_the_dependencies_changes_nothing(tmp_path: Path) -> None:
-    """`make deps` on a flow that is up to date leaves it as it is, comments included."""
-    before = Path("dvc.yaml").read_text()
-    subprocess.run([sys.executable, "tools/dependencies.py"], check=True, timeout=60)
-    assert Path("dvc.yaml").read_text() == before
-    assert re.search(r"# an interrupted campaign", before)

@@ -19,9 +19,11 @@ from typing import TypeVar
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from dependencies import imports
+from sbipipe.sources import Sources
 
 T = TypeVar("T", bound=Hashable)
+
+CODE = Sources()
 
 HALL = "sbipipe"
 """The files that lie in no room."""
@@ -30,9 +32,8 @@ BLUE, INK, FAINT = "#0072B2", "#1c1c1c", "#8a8a8a"
 
 
 def files() -> list[Path]:
-    """The files of the package, each once."""
-    found = Path("sbipipe").rglob("*.py")
-    return sorted(p for p in found if p.is_file() and not any(q.is_symlink() for q in p.parents))
+    """The files of the package."""
+    return sorted(Path("sbipipe").rglob("*.py"))
 
 
 def room(path: Path) -> str:
@@ -44,7 +45,7 @@ def arrows() -> dict[str, set[str]]:
     """The rooms that each room imports from."""
     found: dict[str, set[str]] = {room(path): set() for path in files()}
     for path in files():
-        found[room(path)] |= {room(other) for other in imports(path)} - {room(path)}
+        found[room(path)] |= {room(other) for other in CODE.imports(path)} - {room(path)}
     return found
 
 
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/imports.svg"))
     out = parser.parse_args().out
     rooms = arrows()
-    longest = chain({path: imports(path) - {path} for path in files()})
+    longest = chain({path: CODE.imports(path) - {path} for path in files()})
     print(f"files: {len(longest)}: {' > '.join(str(p.relative_to('sbipipe')) for p in longest)}")
     apart = {name: below - {HALL} for name, below in rooms.items() if name != HALL}
     print(f"rooms: {len(chain(apart))}: {' > '.join(chain(apart))}")

@@ -64,7 +64,12 @@ def of(simulator: Any, kind: str, config: Any, seed: int, source: str = "") -> F
 def of_code(*names: str) -> dict[str, str]:
     """The digest of each of these modules, and of all of ours that they import, by name."""
     code = {module: path for name in names for module, path in modules(name).items()}
-    return {name: _digest(tree(path.read_text())) for name, path in sorted(code.items())}
+    return {name: digest(path.read_text()) for name, path in sorted(code.items())}
+
+
+def digest(source: str) -> str:
+    """Of the syntax tree of a source, 32 hexadecimal digits."""
+    return _digest(tree(source))
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -93,21 +98,26 @@ def modules(name: str) -> dict[str, Path]:
 def imports(source: str, package: str) -> Iterator[str]:
     """Names of the modules that a source imports when it runs, and of their packages.
 
-    For `from a import b` both `a` and `a.b` are given, of which the latter need not be a module.
-
     Args:
         package: Where the source lies, for imports relative to it.
     """
+    for name in named(source, package):
+        parts = name.split(".")
+        yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+
+
+def named(source: str, package: str) -> Iterator[str]:
+    """Names of the modules that a source names where it imports when it runs.
+
+    For `from a import b` both `a` and `a.b` are given, of which the latter need not be a module.
+    """
     for node in _running(ast.parse(source)):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package)
-            names = [f"{base}.{alias.name}" for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def tree(source: str) -> str:
@@ -121,8 +131,11 @@ def tree(source: str) -> str:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes below, less what is there for a type checker alone."""
+    """The statements below, and what else is no expression, less what is there for a type checker
+    alone."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
         yield child
