@@ -172,15 +172,16 @@ def check(
     params: ParamsFile = Path("params.yaml"),
     fast: Annotated[bool, typer.Option("--fast", help="Simulate and train nothing.")] = False,
     names: Annotated[
-        bool, typer.Option("--names", help="Only names and sections; as make repro does.")
+        bool, typer.Option("--names", help="Only names, sections and kinds; as make repro does.")
     ] = False,
 ) -> None:
     """Name every problem of the parameters and data; then say what the gate will see, and estimate
     time, disk and memory."""
     if names:
         from sbipipe.config import read_params
+        from sbipipe.plugins import require_kinds
 
-        read_params(params)
+        require_kinds(read_params(params))
         return
     from sbipipe import check as checking
     from sbipipe import terminal

@@ -61,7 +61,7 @@ def description(family: str, kind: str) -> str:
     """The first line of a kind's docstring, read without importing it."""
     spec = importlib.util.find_spec(f"sbipipe.{family}.{kind}")
     if spec is None or spec.origin is None:
-        raise InputError(f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}")
+        raise InputError(_unknown(family, kind))
     text = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
     return text.partition("\n")[0]
 
@@ -69,16 +69,39 @@ def description(family: str, kind: str) -> str:
 def plugin_class(family: str, kind: str) -> type[Any]:
     """The class behind a kind; raises InputError naming the kinds that exist."""
     if kind not in kinds(family):
-        raise InputError(f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}")
+        raise InputError(_unknown(family, kind))
     module = collector.imported(f"sbipipe.{family}.{kind}")
     (name,) = module.__all__
     return cast(type[Any], getattr(module, name))
 
 
+def _unknown(family: str, kind: str) -> str:
+    """The line for a kind that does not exist."""
+    return f"kind: given {kind!r}; allowed: {', '.join(kinds(family))}"
+
+
+def _moved(section: str, kind: str) -> str:
+    """The line, after the key, for a kind that is no longer there."""
+    return f"given {kind!r}; {KINDS[section, kind]}"
+
+
+def require_kinds(params: Params) -> None:
+    """Raise InputError with a line for every entry of a kind that does not exist."""
+    problems = []
+    for section, family in FAMILIES.items():
+        for name, entry in getattr(params, section).items():
+            if (section, entry.kind) in KINDS:
+                problems.append(f"{section}.{name}.kind: {_moved(section, entry.kind)}")
+            elif entry.kind not in kinds(family):
+                problems.append(f"{section}.{name}.{_unknown(family, entry.kind)}")
+    if problems:
+        raise InputError(*problems)
+
+
 def make(section: str, kind: str, config: Mapping[str, Any], where: str) -> Any:
     """The plugin of an entry of `params.yaml`."""
     if (section, kind) in KINDS:
-        raise InputError(f"{where}.kind: given {kind!r}; {KINDS[section, kind]}")
+        raise InputError(f"{where}.kind: {_moved(section, kind)}")
     try:
         cls = plugin_class(FAMILIES[section], kind)
     except InputError as error:

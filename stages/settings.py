@@ -5,13 +5,14 @@ DVC alone reads these files: stages follow them, so that a section may be left o
 
 from dataclasses import fields
 
-from sbipipe import paths, runtime, storage
+from sbipipe import paths, plugins, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.records import dump
 
 
 def main() -> None:
     params = read_params()
+    plugins.require_kinds(params)
     for section in fields(Params):
         if section.name != "runtime":
             content = dump(getattr(params, section.name))

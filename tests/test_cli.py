@@ -228,12 +228,16 @@ def test_help_is_quick():
         ({}, []),
         ({"sed": 1}, ["sed: unknown key"]),
         (
+            {"train": {"npe": {"kind": "npx", "of": "raw"}}},
+            ["train.npe.kind: given 'npx'; allowed: exact, nle, npe, nre, surface"],
+        ),
+        (
             {"train": {"a;b": {"kind": "npe", "of": "raw"}}},
             ["the name 'a;b' is not allowed; allowed: letters, digits, _, + and -"],
         ),
     ],
 )
-def test_names_and_sections_are_checked_alone(tmp_path, capsys, values, lines):
+def test_names_sections_and_kinds_are_checked_alone(tmp_path, capsys, values, lines):
     linear_run.write_params(tmp_path, **values)
     assert call("check", "--names", "--params", tmp_path / "params.yaml") == 2 * bool(lines)
     printed = capsys.readouterr()

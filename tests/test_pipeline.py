@@ -106,13 +106,23 @@ def test_without_an_emulator_its_stages_leave_nothing(run: Path) -> None:
     ],
 )
 def test_editing_a_kind_is_seen_by_its_own_stages(run: Path, edited: str, seen: set[str]) -> None:
-    path = run / "sbipipe" / edited
+    assert stages_seeing(run, run / "sbipipe" / edited, "A_LINE = 1") == seen
+
+
+def test_a_comment_is_seen_by_no_stage(run: Path) -> None:
+    assert stages_seeing(run, run / "sbipipe/estimators/nre.py", "# a line") == set()
+
+
+def stages_seeing(run: Path, path: Path, line: str) -> set[str]:
+    """The stages that have to run after `sources`, where a line is added to a file."""
     text = path.read_text()
-    path.write_text(f"{text}\n# a line\n")
+    path.write_text(f"{text}\n{line}\n")
     try:
-        assert set(json.loads(dvc(run, "status", "--json"))) == seen
+        call(run, sys.executable, "stages/sources.py")
+        return set(json.loads(dvc(run, "status", "--json"))) - {"sources"}
     finally:
         path.write_text(text)
+        call(run, sys.executable, "stages/sources.py")
 
 
 def test_estimators_are_near_the_exact_posterior(run: Path) -> None:
