@@ -110,14 +110,14 @@ class Nle:
         with torch_scope(number(run.seed, "spread")):
             x, y = _spread(spacing, x), _spread(spacing, y)
         features = 0 if self.features is None and spacing.any() else self.features
-        found = shorten((u, x), (v, y), features, self.optimisation, run)
-        short, first = found.short, found.histories
+        short, first = shorten((u, x), (v, y), features, self.optimisation, run)
         x, y = short.of(x), short.of(y)
         near, second = fit_guide((u, x), (v, y), self.optimisation, run)
         held_out = y, v
         tried = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
+        halves = self.density == "auto" and self.effort != "quick"
         fitted = fit(
-            candidates(tried, x, u),
+            candidates(tried, x, u, halves=halves),
             (x, u),
             held_out,
             finalists=FINALISTS[self.effort],

@@ -10,10 +10,9 @@ in the unbounded space where the prior is a standard normal, so nothing leaks ou
     log p(theta | x) = log q(u | x) + log |du/dtheta|.
 
 Which density is right is tried (`learning.portfolio`); what is trained to the end is an ensemble,
-the mixture of its members, weighted by stacking. In the place of long vectors stand a few learned
-features of them (`learning.compression`), or the densities take their place that learned with those
-features, where these describe held-out rows better. Fields are embedded by a residual network
-(`learning.networks`) that is trained along with the density.
+the mixture of its members, weighted by stacking. Each member learns what to read along with its
+density: of long vectors a few features (`learning.compression`), of fields the embedding by a
+residual network (`learning.networks`).
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ from sbipipe.interfaces import (
     Samples,
     Weights,
 )
-from sbipipe.learning import compression
-from sbipipe.learning.compression import Itself, Short, joined, sets_of, shorten
+from sbipipe.learning.compression import Choice, choose
 from sbipipe.learning.ensembles import Ensemble
 from sbipipe.learning.guide import DRAWS
 from sbipipe.learning.networks import random_symmetry
@@ -120,17 +118,13 @@ class Npe:
         """Choose and train on `train`; stop and stack on `valid`."""
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
-        shape = list(x.shape[1:])
-        found = shorten((u, x), held_out, self.features, self.optimisation, run, self.ensemble)
-        short, whole = found.short, held_out
-        x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
+        choice, first = choose((u, x), held_out, self.features, self.optimisation, run)
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
         tried = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
+        halves = self.density == "auto" and self.effort != "quick"
         fitted = fit(
-            candidates(
-                tried, u, x, sets_of(short.features, self.ensemble), **self._embedding(periodic)
-            ),
+            candidates(tried, u, x, halves=halves, **self._embedding(x, choice, periodic)),
             (u, x),
             held_out,
             finalists=FINALISTS[self.effort],
@@ -139,26 +133,17 @@ class Npe:
             run=run,
             augment=partial(_augment, periodic) if self.symmetric and grid else None,
         )
-        joint = self.density == "auto" and found.loss < fitted.loss
-        if joint:
-            ensemble = Ensemble.stacked(found.readers, *whole)
-        else:
-            ensemble = Ensemble.stacked(fitted.networks, *held_out)
+        ensemble = Ensemble.stacked(fitted.networks, *held_out)
         meta = {
             "config": self._config,
-            "x": shape,
+            "x": list(x.shape[1:]),
             "periodic": periodic,
-            "features": short.features,
-            "joint": joint,
+            "features": choice.features if choice else 0,
             "members": list(fitted.names),
         }
-        posterior = _NpePosterior(
-            prior=prior, ensemble=ensemble, short=Itself() if joint else short, meta=meta
-        )
         last = fitted.with_weights(ensemble.weights)
-        kept = {"kept": "the densities " + ("that learned with" if joint else "of") + " features"}
-        notes = {**last.notes, **(kept if found.readers else {})}
-        return posterior, replace(merge([*found.histories, last]), notes=notes)
+        posterior = _NpePosterior(prior=prior, ensemble=ensemble, meta=meta)
+        return posterior, replace(merge([*first, last]), notes=last.notes)
 
     def restore(
         self,
@@ -170,19 +155,16 @@ class Npe:
     ) -> Posterior:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
-        shape, features = weights.meta["x"], weights.meta["features"]
-        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *shape)
-        short: Short = Itself()
-        if weights.meta["joint"]:
-            ensemble = joined(weights, u, x, features, device)
-        else:
-            sets = sets_of(features, self.ensemble)
-            short = compression.restored(weights.arrays, shape[0], features, device, sets)
-            embedding = self._embedding(weights.meta["periodic"])
-            ensemble = restored(weights, u, short.of(x), device, sets, **embedding)
-        return _NpePosterior(prior=prior, ensemble=ensemble, short=short, meta=weights.meta)
+        u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
+        choice = Choice(weights.meta["features"], 0.0) if weights.meta["features"] else None
+        embedding = self._embedding(x, choice, weights.meta["periodic"])
+        ensemble = restored(weights, u, x, device, **embedding)
+        return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)
 
-    def _embedding(self, periodic: bool) -> dict[str, Any]:
+    def _embedding(self, x: Tensor, choice: Choice | None, periodic: bool) -> dict[str, Any]:
+        """What `build_density` is told of rows x: what features vectors have, or of fields."""
+        if choice:
+            return {"reads": partial(choice.map, x)}
         return {"features": self.features or OF_FIELD, "width": self.width, "periodic": periodic}
 
     @property
@@ -199,7 +181,6 @@ def _augment(periodic: bool, u: Tensor, x: Tensor) -> Rows:
 class _NpePosterior:
     prior: Prior
     ensemble: Ensemble
-    short: Short
     meta: Mapping[str, Any]
 
     def at(self, x: Array) -> Conditioned:
@@ -211,7 +192,7 @@ class _NpePosterior:
         return _NpeConditioned(
             prior=self.prior,
             ensemble=self.ensemble,
-            embedded=self.ensemble.embed(self.short.of(known)),
+            embedded=self.ensemble.embed(known),
             failed=failed,
         )
 
@@ -252,7 +233,7 @@ class _NpePosterior:
 
     @property
     def weights(self) -> Weights:
-        return Weights(arrays={**self.short.arrays, **self.ensemble.arrays}, meta=self.meta)
+        return Weights(arrays=self.ensemble.arrays, meta=self.meta)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,8 +135,9 @@ class Nre:
         u, x = tensors(prior.to_unbounded(train.theta), train.x)
         held_out = tensors(prior.to_unbounded(valid.theta), valid.x)
         length = x.shape[1]
-        found = shorten((u, x), held_out, self.features, self.optimisation, run, self.ensemble)
-        short, first = found.short, found.histories
+        short, first = shorten(
+            (u, x), held_out, self.features, self.optimisation, run, self.ensemble
+        )
         sets = sets_of(short.features, self.ensemble)
         x, held_out = short.of(x), (held_out[0], short.of(held_out[1]))
         fold = folds_of(train.group, run.seed)
@@ -147,7 +148,7 @@ class Nre:
             rows = self._rows(references, (u, x), fold)
             judges = self._rows(references, held_out, torch.arange(len(held_out[0])) % FOLDS)
         fitted = fit(
-            {name: self._candidate(name, rows[0], x, sets) for name in self._names},
+            [self._candidate(name, rows[0], x, sets) for name in self._names],
             rows,
             judges,
             finalists=FINALISTS[self.effort],
@@ -236,7 +237,7 @@ class Nre:
             )
             return _Ratio(builder(places[:2, 0], read(x[:2])), read)
 
-        return Candidate(build=build, stacked=True)
+        return Candidate(name=name, build=build, stacked=True)
 
     @property
     def _config(self) -> dict[str, Any]:

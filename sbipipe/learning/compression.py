@@ -15,23 +15,23 @@ That holds of an s that does not know the rows from which p(theta | s) is learne
 they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
 line remembers little, so a perceptron adds to it what is left, with dropout (Srivastava et al.
 2014, JMLR 15:1929) where held-out rows are described better with it; and an ensemble whose members
-each have their own set of features knows how little it knows of them. The scaffolding, which stops
-with its features, may itself be the best density of u (`readers`).
+each have their own set of features knows how little it knows of them.
+
+NPE needs no scaffolding: the map from x to s (`Map`) is a part of each of its densities.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sbipipe.interfaces import Array, History, Run, Weights
+from sbipipe.interfaces import Array, History, Run
 from sbipipe.learning.densities import (
     PAIRS,
     SPLINE_DIMENSIONS,
@@ -39,16 +39,8 @@ from sbipipe.learning.densities import (
     build_density,
     pieces,
 )
-from sbipipe.learning.ensembles import Ensemble
-from sbipipe.learning.members import (
-    Together,
-    load_members,
-    load_named,
-    named_arrays,
-    together,
-)
+from sbipipe.learning.members import Together, load_named, named_arrays, together
 from sbipipe.learning.schedules import Annealed
-from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.training import Rows, optimise
 from sbipipe.learning.whiten import Whiten
 from sbipipe.seeds import number, torch_scope
@@ -66,8 +58,8 @@ known by heart; where there is little noise and much to learn, every unit is nee
 OWN = "features/"
 """What the names of the weights begin with."""
 
-TRIAL, STEPS = 600, 2_000
-"""Steps of the optimiser after which features are compared, and are good enough."""
+TRIAL = 600
+"""Steps of the optimiser after which features are compared."""
 
 PAYS = 0.05
 """Nats a row that the second half of the features must be worth."""
@@ -176,21 +168,47 @@ class Features(nn.Module):
         return named_arrays(self, OWN)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shortened:
-    """What was learned of long vectors.
+@dataclass(frozen=True)
+class Choice:
+    """What features are to be learned.
 
     Attributes:
-        short: What stands for them.
-        readers: The densities q(u | s(x)), of x itself, that learned with each set of features.
-        loss: The validation loss of their mixture.
-        histories: How it went.
+        features: How many.
+        dropped: The share of the hidden units that training leaves out at random.
     """
 
-    short: Short
-    readers: tuple[ConditionalDensity, ...] = ()
-    loss: float = math.inf
-    histories: tuple[History, ...] = ()
+    features: int
+    dropped: float
+
+    def map(self, rows: Tensor) -> Map:
+        """A new map of vectors like the rows (N, L)."""
+        return Map(rows, self.features, self.dropped)
+
+
+def choose(
+    train: Rows, valid: Rows, features: int | None, settings: Annealed, run: Run
+) -> tuple[Choice | None, tuple[History, ...]]:
+    """What features of x to learn from rows (u, x), or None for x itself; and what was tried.
+
+    Args:
+        features: How many; 0 takes x itself, as it does fields; None decides.
+    """
+    u, x = train
+    if x.ndim > 2 or features == 0 or (features is None and not is_long(x.shape[1], u.shape[1])):
+        return None, ()
+    tried: list[History] = []
+
+    def loss(choice: Choice) -> float:
+        tried.append(_learn(train, valid, choice, 1, settings, run, trial=True)[1])
+        (curve,) = tried[-1].curves.values()
+        return float(min(curve["valid"]))
+
+    losses = {one: loss(one) for one in (Choice(features or u.shape[1], p) for p in DROPPED)}
+    best = min(losses, key=losses.__getitem__)
+    twice = Choice(2 * best.features, best.dropped)
+    if not features and loss(twice) < losses[best] - PAYS:
+        best = twice
+    return best, tuple(tried)
 
 
 def shorten(
@@ -200,36 +218,18 @@ def shorten(
     settings: Annealed,
     run: Run,
     sets: int = 1,
-) -> Shortened:
-    """What stands for x, learned from rows (u, x).
+) -> tuple[Short, tuple[History, ...]]:
+    """What stands for x, learned from rows (u, x); and how it went.
 
     Args:
-        features: How many; 0 takes x itself, as it does fields; None decides.
-        sets: How many sets of so many features are learned side by side.
+        features: As `choose` has it.
+        sets: How many sets of features are learned side by side.
     """
-    (u, x), wanted = train, features
-    if x.ndim > 2 or wanted == 0 or (wanted is None and not is_long(x.shape[1], u.shape[1])):
-        return Shortened(short=Itself())
-    tried: list[History] = []
-
-    def loss(count: int, dropped: float) -> float:
-        tried.append(_learn(train, valid, count, dropped, 1, settings, run, trial=True)[1])
-        (curve,) = tried[-1].curves.values()
-        return float(min(curve["valid"]))
-
-    count = wanted or u.shape[1]
-    losses = {dropped: loss(count, dropped) for dropped in DROPPED}
-    dropped = min(losses, key=losses.__getitem__)
-    if not wanted and loss(2 * count, dropped) < losses[dropped] - PAYS:
-        count *= 2
-    found, history = _learn(train, valid, count, dropped, sets, settings, run)
-    readers = found.apart()
-    return Shortened(
-        short=Features([one.embedding for one in readers]),
-        readers=readers,
-        loss=min(history.curves[_label(count)]["valid"]),
-        histories=(*tried, history),
-    )
+    choice, tried = choose(train, valid, features, settings, run)
+    if choice is None:
+        return Itself(), ()
+    found, history = _learn(train, valid, choice, sets, settings, run)
+    return Features([one.embedding for one in found.apart()]), (*tried, history)
 
 
 def sets_of(features: int, members: int) -> int:
@@ -237,42 +237,37 @@ def sets_of(features: int, members: int) -> int:
     return members if features else 1
 
 
-def _label(features: int) -> str:
-    return f"features {features}"
-
-
-def _density(u: Tensor, x: Tensor, features: int, dropped: float = 0.0) -> ConditionalDensity:
-    """A new q(u | s(x)) of so many features, for rows (N, D) and (N, L)."""
+def _density(u: Tensor, x: Tensor, choice: Choice) -> ConditionalDensity:
+    """A new q(u | s(x)), for rows (N, D) and (N, L)."""
     smooth = u.shape[1] > SPLINE_DIMENSIONS
-    net = build_density(
+    return build_density(
         density="zuko_maf" if smooth else "zuko_nsf",
         hidden=64,
         transforms=5 if smooth else 3,
         inputs=u,
-        conditions=torch.randn(2, features),
-    ).net
-    return ConditionalDensity(net, Standardise(u), Map(x, features, dropped))
+        conditions=x,
+        reads=partial(choice.map, x),
+    )
 
 
 def _learn(
     train: Rows,
     valid: Rows,
-    features: int,
-    dropped: float,
+    choice: Choice,
     sets: int,
     settings: Annealed,
     run: Run,
     trial: bool = False,
 ) -> tuple[Together, History]:
-    """Sets of so many features, each with the density that reads them."""
-    label = _label(features)
+    """Sets of features, each with the density that reads them."""
+    label = f"features {choice.features}"
     if trial:
-        label += f" trial, {dropped:.0%} dropped" if dropped else " trial"
-    brief = replace(settings, steps=min(TRIAL if trial else STEPS, settings.steps))
+        label += f" trial, {choice.dropped:.0%} dropped" if choice.dropped else " trial"
+        settings = replace(settings, steps=min(TRIAL, settings.steps))
     own = replace(run, seed=number(run.seed, label))
     u, x = train
-    found = together(lambda _: _density(u, x, features, dropped), sets, own.seed, stacked=True)
-    return found, optimise(found, found.loss, train, valid, brief, own, label, keep=True)
+    found = together(lambda _: _density(u, x, choice), sets, own.seed, stacked=True)
+    return found, optimise(found, found.loss, train, valid, settings, own, label, keep=True)
 
 
 def restored(
@@ -287,11 +282,14 @@ def restored(
     return found.to(device).eval()
 
 
-def joined(weights: Weights, u: Tensor, x: Tensor, features: int, device: str) -> Ensemble:
-    """The ensemble of `readers` that gave these weights; u (2, D) and x (2, L) have its shapes."""
-    shares = np.asarray(weights.arrays["weights"])
-    builds = [lambda _: _density(u, x, features)] * len(shares)
-    return Ensemble(members=load_members(builds, weights.arrays, device), weights=shares)
-
-
-__all__ = ["Itself", "Map", "Short", "is_long", "joined", "restored", "sets_of", "shorten"]
+__all__ = [
+    "Choice",
+    "Itself",
+    "Map",
+    "Short",
+    "choose",
+    "is_long",
+    "restored",
+    "sets_of",
+    "shorten",
+]

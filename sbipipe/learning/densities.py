@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -128,7 +128,7 @@ def build_density(
     transforms: int,
     inputs: Tensor,
     conditions: Tensor,
-    part: tuple[int, int] = (0, 1),
+    reads: Callable[[], nn.Module] | None = None,
     features: int = 16,
     width: int = 16,
     periodic: bool = True,
@@ -142,13 +142,15 @@ def build_density(
         inputs: Training rows (N, A), for their mean and scale.
         conditions: Training rows: vectors (N, L), or fields (N, C, *space), which a network
             embeds.
-        part: Which of how many equal parts of vectors it reads, counted from zero, round and round.
+        reads: A new network that embeds vectors; None standardises them.
         features, width: Length of a field's embedding, and the network's first width.
         periodic: Whether opposite sides of fields meet.
     """
     embedding: nn.Module
-    if conditions.ndim == 2:
-        embedding = reader(conditions, part)
+    if reads is not None:
+        embedding = reads()
+    elif conditions.ndim == 2:
+        embedding = Whiten(conditions)
     else:
         widths = (width, 2 * width, 4 * width)
         check_sides(conditions.shape[2:], len(widths), "npe")
@@ -175,7 +177,11 @@ def build_density(
 
 
 def reader(rows: Tensor, part: tuple[int, int] = (0, 1)) -> nn.Module:
-    """What standardises vectors like the rows (N, L), or one of some equal parts of them."""
+    """What standardises vectors like the rows (N, L), or one of some equal parts of them.
+
+    Args:
+        part: Which of how many, counted from zero, round and round.
+    """
     if part[1] == 1:
         return Whiten(rows)
     own = _Part(rows.shape[1], part[0] % part[1], part[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, History, Run
-from sbipipe.learning.densities import ConditionalDensity, build_density, pairs_on, pieces
+from sbipipe.learning.densities import (
+    ConditionalDensity,
+    build_density,
+    pairs_on,
+    pieces,
+    reader,
+)
 from sbipipe.learning.members import load_named, named_arrays
 from sbipipe.learning.schedules import Annealed
 from sbipipe.learning.training import Rows, optimise
@@ -83,7 +90,7 @@ def new_flow(u: Tensor, x: Tensor, part: tuple[int, int] = (0, 1)) -> Conditiona
         transforms=TRANSFORMS,
         inputs=u,
         conditions=x,
-        part=part,
+        reads=partial(reader, x, part),
     )
 
 

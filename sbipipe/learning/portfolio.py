@@ -5,14 +5,26 @@ of the optimiser, the better half takes three times as many, and so on until as 
 wanted. What compares them is the validation loss. The finalists begin anew and train to their end,
 each as several members side by side; `stacking_weights` then says how much of each the ensemble
 needs.
+
+Trials are too short to show what a network learns by heart,
+
+    g = E_valid loss - E_train loss,
+
+of a member once it is trained. Where that is more than `BY_HEART` nats for each component of what
+the network says something about, half as wide networks join the ensemble: they remember less, and
+err elsewhere, so that the mixture is better, and less sure of itself, than either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
+from torch import Tensor
+
+from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, History, Run
 from sbipipe.learning.members import Build, together
 from sbipipe.learning.schedules import Annealed
@@ -29,17 +41,28 @@ GROWTH = 3
 """The steps of a round over those of the one before."""
 
 
+BY_HEART = 0.2
+"""Nats a row, for each component, that a network may know its training rows better than others."""
+
+COMPARED = 2_000
+"""Rows by which that is found."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A network that may be the right one.
 
     Attributes:
+        name: Its shape.
         build: A new network of this shape.
         stacked: Whether several can be called as one.
+        smaller: One that remembers less; None where there is none.
     """
 
+    name: str
     build: Build
     stacked: bool
+    smaller: Candidate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,18 +80,13 @@ class Fitted:
     networks: tuple[Any, ...]
     history: History
 
-    @property
-    def loss(self) -> float:
-        """The least validation loss of a finalist's members together."""
-        return min(min(curve["valid"]) for curve in self.history.curves.values())
-
     def with_weights(self, weights: Array) -> History:
         """The history, with the networks' weights in their ensemble."""
         return replace(self.history, notes={**self.history.notes, "weights": weights.tolist()})
 
 
 def fit(
-    candidates: Mapping[str, Candidate],
+    candidates: Sequence[Candidate],
     train: Rows,
     valid: Rows,
     *,
@@ -81,15 +99,17 @@ def fit(
     """The best of the candidates, trained to the end.
 
     Args:
-        candidates: The networks to choose from, by name.
+        candidates: The networks to choose from.
+        train, valid: Rows, whose first tensors (N, D) are what the networks say something about.
         finalists: How many of them are trained to the end.
         members: How many networks of each finalist.
     """
 
-    def trained(name: str, schedule: Annealed, size: int, trial: int) -> tuple[Any, History]:
-        label = f"{name} trial {trial}" if trial else name
+    def trained(
+        one: Candidate, schedule: Annealed, size: int, trial: int = 0
+    ) -> tuple[Any, History]:
+        label = f"{one.name} trial {trial}" if trial else one.name
         own = replace(run, seed=number(run.seed, label))
-        one = candidates[name]
         module = together(one.build, size, own.seed, stacked=one.stacked)
         arguments = (train, valid, schedule, own, label, augment)
         return module, optimise(module, module.loss, *arguments, keep=True)
@@ -98,19 +118,39 @@ def fit(
     rung = 1
     while len(left) > finalists:
         schedule = replace(settings, steps=min(RUNG * GROWTH ** (rung - 1), settings.steps))
-        for name in left:
-            history = trained(name, schedule, 1, rung)[1]
-            tried[name] = min(history.curves[f"{name} trial {rung}"]["valid"])
+        for one in left:
+            history = trained(one, schedule, 1, rung)[1]
+            tried[one.name] = min(history.curves[f"{one.name} trial {rung}"]["valid"])
             seconds += history.seconds
-        left = sorted(left, key=tried.__getitem__)[: max(finalists, len(left) // 2)]
+        left = sorted(left, key=lambda one: tried[one.name])[: max(finalists, len(left) // 2)]
         rung += 1
-    ends = {name: trained(name, settings, members, 0) for name in left}
-    history = merge([history for _, history in ends.values()])
+    found: dict[str, tuple[tuple[Any, ...], History]] = {}
+    for one in left:
+        module, history = trained(one, settings, members)
+        found[one.name] = module.apart(), history
+        less = one.smaller
+        if less and _by_heart(found[one.name][0], train, valid) > BY_HEART * train[0].shape[1]:
+            module, history = trained(less, settings, members)
+            found[less.name] = module.apart(), history
+    history = merge([history for _, history in found.values()])
     return Fitted(
-        names=tuple(name for name in ends for _ in range(members)),
-        networks=tuple(network for module, _ in ends.values() for network in module.apart()),
+        names=tuple(name for name, (networks, _) in found.items() for _ in networks),
+        networks=tuple(network for networks, _ in found.values() for network in networks),
         history=replace(history, seconds=history.seconds + seconds, notes={"tried": tried}),
     )
+
+
+@torch.no_grad()
+def _by_heart(networks: Sequence[Any], train: Rows, valid: Rows) -> float:
+    """By how much the mean loss of networks is less on rows that they were trained on."""
+
+    def loss(rows: Rows) -> float:
+        chosen = evenly(len(rows[0]), COMPARED)
+        device = next(networks[0].parameters()).device
+        some: list[Tensor] = [tensor[chosen].to(device) for tensor in rows]
+        return sum(float(network.loss(*some).mean()) for network in networks) / len(networks)
+
+    return loss(valid) - loss(train)
 
 
 __all__ = ["Candidate", "Effort", "Fitted", "fit"]

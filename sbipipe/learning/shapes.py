@@ -7,8 +7,8 @@ it is right most often.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -47,6 +47,11 @@ class Shape:
     def name(self) -> str:
         """All of it: "zuko_nsf 64x5"."""
         return f"{self.density} {self.hidden}x{self.transforms}"
+
+    @property
+    def halved(self) -> Self:
+        """Half as wide."""
+        return replace(self, hidden=max(self.hidden // 2, 1))
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -119,45 +124,46 @@ def require_one(density: str, hidden: int | None, transforms: int | None) -> Non
 
 
 def candidates(
-    found: Iterable[Shape], inputs: Tensor, conditions: Tensor, sets: int = 1, **embedding: Any
-) -> Mapping[str, Candidate]:
-    """The densities of these shapes for such rows, by name.
+    found: Iterable[Shape],
+    inputs: Tensor,
+    conditions: Tensor,
+    *,
+    halves: bool = False,
+    **embedding: Any,
+) -> tuple[Candidate, ...]:
+    """The densities of these shapes for such rows.
 
     Args:
-        sets: How many sets of features the conditions hold, of which each member reads its own.
-        embedding: What `build_density` asks for fields.
+        halves: Whether half as wide ones may join those of vectors.
+        embedding: What else `build_density` is told of the conditions.
     """
 
-    def build(shape: Shape, k: int) -> ConditionalDensity:
+    def build(shape: Shape, _: int) -> ConditionalDensity:
         return build_density(
             density=shape.density,
             hidden=shape.hidden,
             transforms=shape.transforms,
             inputs=inputs,
             conditions=conditions,
-            part=(k, sets),
             **embedding,
         )
 
-    return {
-        shape.name: Candidate(
+    def candidate(shape: Shape, halves: bool) -> Candidate:
+        return Candidate(
+            name=shape.name,
             build=partial(build, shape),
             stacked=shape.density in STACKED and conditions.ndim == 2,
+            smaller=candidate(shape.halved, False) if halves else None,
         )
-        for shape in found
-    }
+
+    return tuple(candidate(shape, halves and conditions.ndim == 2) for shape in found)
 
 
 def restored(
-    weights: Weights,
-    inputs: Tensor,
-    conditions: Tensor,
-    device: str,
-    sets: int = 1,
-    **embedding: Any,
+    weights: Weights, inputs: Tensor, conditions: Tensor, device: str, **embedding: Any
 ) -> Ensemble:
     """The ensemble that gave these weights, whose meta names the shapes of its `members`."""
     names = weights.meta["members"]
-    found = candidates(map(Shape.named, names), inputs, conditions, sets, **embedding)
-    members = load_members([found[name].build for name in names], weights.arrays, device)
+    found = candidates(map(Shape.named, names), inputs, conditions, **embedding)
+    members = load_members([one.build for one in found], weights.arrays, device)
     return Ensemble(members=members, weights=np.asarray(weights.arrays["weights"]))

@@ -20,7 +20,7 @@ from rows import described, rows_of
 from sbipipe.estimators.npe import Npe
 from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.densities import DENSITIES
-from sbipipe.learning.portfolio import Fitted
+from sbipipe.learning.shapes import Shape
 from sbipipe.priors.prior import uniform_prior
 from sbipipe.records import InputError, parse
 
@@ -62,17 +62,13 @@ def test_it_proposes_its_own_draws_and_knows_their_density():
     np.testing.assert_allclose(ratios[0], expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_long_vectors_are_read_by_whichever_densities_are_better(joint: bool, monkeypatch):
-    """Those that learned with their features read x itself; each member has features of its own."""
+def test_each_member_learns_features_of_long_vectors_of_its_own():
     train, valid, test = longer(TRAIN, VALID, TEST)
-    monkeypatch.setattr(Fitted, "loss", np.inf if joint else -np.inf)
     config = {"effort": "quick", "ensemble": 2, "optimisation": OPTIMISATION | {"steps": 600}}
     estimator = parse(Npe, config, "npe")
     posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
-    assert "features 2" in history.curves
-    assert posterior.weights.meta["joint"] == joint
-    assert ("learned with" in history.notes["kept"]) == joint
+    assert posterior.weights.meta["features"] == 2
+    assert "features 2 trial" in history.curves
     embedded = posterior.digest(test.x)
     assert embedded.shape == (len(test), 2 * 2)
     assert not np.allclose(*np.split(embedded, 2, 1), atol=0.1)
@@ -80,6 +76,21 @@ def test_long_vectors_are_read_by_whichever_densities_are_better(joint: bool, mo
     again = estimator.restore(posterior.weights, SIMULATOR.prior)
     theta = TEST.theta[None]
     np.testing.assert_array_equal(*(p.at(test.x).log_prob(theta) for p in (posterior, again)))
+
+
+def test_half_as_wide_members_stand_beside_those_that_learn_by_heart(monkeypatch):
+    monkeypatch.setattr("sbipipe.learning.portfolio.BY_HEART", -1.0)
+    estimator = parse(Npe, {"ensemble": 2, "optimisation": {"steps": 20}}, "npe")
+    data = (rows.rows(slice(0, 200)) for rows in (TRAIN, VALID))
+    posterior, history = estimator.fit(*data, SIMULATOR.prior, Run(seed=0))
+    names = posterior.weights.meta["members"]
+    first, second = (Shape.named(name) for name in names[1:3])
+    assert names == [first.name] * 2 + [second.name] * 2
+    assert second == replace(first, hidden=first.hidden // 2)
+    assert len(history.notes["weights"]) == 4
+    again = estimator.restore(posterior.weights, SIMULATOR.prior)
+    theta = TEST.theta[None]
+    np.testing.assert_array_equal(*(p.at(TEST.x).log_prob(theta) for p in (posterior, again)))
 
 
 @pytest.mark.parametrize("density", DENSITIES)

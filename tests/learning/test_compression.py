@@ -22,7 +22,7 @@ def rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture(scope="module")
 def learned() -> Short:
     settings = Annealed(steps=600, batch=128)
-    return shorten(rows(4000), rows(500), None, settings, Run(seed=0)).short
+    return shorten(rows(4000), rows(500), None, settings, Run(seed=0))[0]
 
 
 def test_features_are_the_sufficient_statistic(learned: Short) -> None:
@@ -44,7 +44,7 @@ def test_restored_weights_give_the_same(learned: Short) -> None:
 def test_each_set_is_learned_apart_and_stands_behind_the_one_before() -> None:
     u, x = rows(600)
     settings = Annealed(steps=60, batch=64)
-    found = shorten((u, x), (u[:100], x[:100]), 2, settings, Run(seed=0), 3).short
+    found = shorten((u, x), (u[:100], x[:100]), 2, settings, Run(seed=0), 3)[0]
     digest = found.digest(x.numpy())
     assert (found.features, digest.shape) == (2, (600, 6))
     first, second, third = np.split(digest, 3, 1)
@@ -81,9 +81,9 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
     seen = u + width * torch.randn(4500, 1, generator=torch.Generator().manual_seed(0))
     x = torch.cat([seen, width] * 5, 1)
     settings = Annealed(steps=800, batch=128)
-    learned = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
-    assert learned.short.features == 2
-    names = [name for history in learned.histories for name in history.curves]
+    short, histories = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
+    assert short.features == 2
+    names = [name for history in histories for name in history.curves]
     assert names[:2] == ["features 1 trial", "features 1 trial, 30% dropped"]
     assert names[2].startswith("features 2 trial")
     assert names[3:] == ["features 2"]
@@ -93,10 +93,9 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
 def test_short_vectors_and_fields_stand_for_themselves(features: int | None) -> None:
     u, x = rows(20)
     for given in (x if features == 0 else x[:, :8], x.reshape(20, 1, 3, 4)):
-        learned = shorten((u, given), (u, given), features, Annealed(), Run(seed=0))
-        assert (learned.short.features, learned.short.arrays) == (0, {})
-        assert (learned.readers, learned.histories) == ((), ())
-        assert learned.short.of(given) is given
+        short, histories = shorten((u, given), (u, given), features, Annealed(), Run(seed=0))
+        assert (short.features, short.arrays, histories) == (0, {}, ())
+        assert short.of(given) is given
 
 
 @pytest.mark.parametrize(

@@ -30,17 +30,17 @@ class Polynomial(nn.Module):
         return (self.line(powers) - y).square().sum(1)
 
 
-def candidates(*degrees: int) -> dict[str, Candidate]:
-    return {
-        f"degree {d}": Candidate(build=lambda _, d=d: Polynomial(d), stacked=True) for d in degrees
-    }
+def candidate(degree: int, smaller: Candidate | None = None) -> Candidate:
+    return Candidate(
+        name=f"degree {degree}", build=lambda _: Polynomial(degree), stacked=True, smaller=smaller
+    )
 
 
 def fitted(*degrees: int, finalists: int = 1, members: int = 2):
     train, valid = (X[:200], Y[:200]), (X[200:], Y[200:])
     return fit(
-        candidates(*degrees), train, valid, finalists=finalists, members=members,
-        settings=SETTINGS, run=Run(seed=7),
+        [candidate(degree) for degree in degrees], train, valid, finalists=finalists,
+        members=members, settings=SETTINGS, run=Run(seed=7),
     )  # fmt: skip
 
 
@@ -66,6 +66,24 @@ def test_several_finalists_in_the_order_of_their_losses():
 def test_what_else_was_tried_does_not_change_the_winner():
     alone, among = (fitted(*degrees).networks[0].line.weight for degrees in ((2,), (0, 1, 2)))
     torch.testing.assert_close(alone, among, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(12, ["degree 6", "degree 1"]), (200, ["degree 6"])]
+)
+def test_a_smaller_network_joins_one_that_knows_its_rows_by_heart(rows: int, expected: list[str]):
+    """Six powers of x learn x^2 and, of few rows, their noise."""
+    rng = np.random.default_rng(0)
+    x, noise = (torch.from_numpy(rng.uniform(-1.2, 1.2, (rows + 400, 1))).float() for _ in "ab")
+    y = 5 * x.square() + 2 * noise
+    found = fit(
+        [candidate(6, candidate(1))], (x[:rows], y[:rows]), (x[rows:], y[rows:]), finalists=1,
+        members=2, settings=Annealed(steps=600, batch=12, learning_rate=3e-2, warm_up=5),
+        run=Run(seed=7),
+    )  # fmt: skip
+    assert list(dict.fromkeys(found.names)) == expected
+    assert list(found.history.curves) == expected
+    assert len(found.networks) == 2 * len(expected)
 
 
 def test_stacking_maximises_the_posterior_of_the_weights():
