@@ -45,11 +45,12 @@ def test_who_has_no_certificate_cannot_use_the_local_workers() -> None:
         address = client.scheduler.address
         assert address.startswith("tls://127.0.0.1")
         with pytest.raises(OSError, match=r"reset|closed|Timed out"):
-            Client(address.replace("tls", "tcp"), timeout="2s")
+            Client(address.replace("tls", "tcp"), timeout="2s", set_as_default=False)
         with pytest.raises(TypeError, match="ssl_context"):
-            Client(address, timeout="2s")
+            Client(address, timeout="2s", set_as_default=False)
+        other = Security.temporary()
         with pytest.raises(OSError, match=r"certificate|closed|Timed out"):
-            Client(address, timeout="2s", security=Security.temporary())
+            Client(address, timeout="2s", security=other, set_as_default=False)
         assert client.submit(sum, [1, 2]).result() == 3
 
 

@@ -1,5 +1,7 @@
 """What a density reads of its conditions."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -27,8 +29,9 @@ def test_members_read_parts_of_their_own(stacked: bool) -> None:
     """Each is blind to what the others read, called apart or as one."""
 
     def build(k: int) -> torch.nn.Module:
+        reads = partial(reader, B, (k, 3))
         return build_density(
-            density="zuko_maf", hidden=8, transforms=2, inputs=A, conditions=B, part=(k, 3)
+            density="zuko_maf", hidden=8, transforms=2, inputs=A, conditions=B, reads=reads
         )
 
     module = together(build, 3, 5, stacked=stacked)
