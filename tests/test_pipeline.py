@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from repository import call, dvc, repository
 from sbipipe import storage
-from sbipipe.config import Draw
+from sbipipe.config import Draw, Params
 from sbipipe.gate.controls import control_draws, controls
 from sbipipe.posteriors import groups as groups_file
 
@@ -131,6 +132,11 @@ def test_estimators_are_near_the_exact_posterior(run: Path) -> None:
         assert found[name]["kl_from_exact"]["mean"] < 0.15, name
     assert found["npe+exact"]["kl_from_exact"]["mean"] == pytest.approx(0, abs=0.01)
     assert found["exact"]["kl_from_exact"] is None or found["exact"]["kl_from_exact"]["mean"] == 0
+
+
+def test_every_section_that_can_change_a_result_is_written_out(run: Path) -> None:
+    sections = {section.name for section in fields(Params)} - {"runtime"}
+    assert {path.stem for path in (run / "data/settings").iterdir()} == sections
 
 
 def test_a_second_run_does_nothing(run: Path) -> None:

@@ -40,6 +40,7 @@ from sbipipe.learning.shapes import (
     FINALISTS,
     DensityName,
     candidates,
+    halves,
     require_one,
     restored,
     shapes,
@@ -115,9 +116,8 @@ class Nle:
         near, second = fit_guide((u, x), (v, y), self.optimisation, run)
         held_out = y, v
         tried = shapes(self.density, self.hidden, self.transforms, self.effort, x.shape[1])
-        halves = self.density == "auto" and self.effort != "quick"
         fitted = fit(
-            candidates(tried, x, u, halves=halves),
+            candidates(tried, x, u, halves=halves(self.density, self.effort)),
             (x, u),
             held_out,
             finalists=FINALISTS[self.effort],

@@ -49,6 +49,7 @@ from sbipipe.learning.shapes import (
     FINALISTS,
     DensityName,
     candidates,
+    halves,
     require_one,
     restored,
     shapes,
@@ -122,9 +123,14 @@ class Npe:
         grid = train.data.geometry if isinstance(train.data, Fields) else None
         periodic = grid is not None and grid.periodic
         tried = shapes(self.density, self.hidden, self.transforms, self.effort, u.shape[1])
-        halves = self.density == "auto" and self.effort != "quick"
         fitted = fit(
-            candidates(tried, u, x, halves=halves, **self._embedding(x, choice, periodic)),
+            candidates(
+                tried,
+                u,
+                x,
+                halves=halves(self.density, self.effort),
+                **self._embedding(x, choice, periodic),
+            ),
             (u, x),
             held_out,
             finalists=FINALISTS[self.effort],

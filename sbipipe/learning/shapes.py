@@ -123,6 +123,11 @@ def require_one(density: str, hidden: int | None, transforms: int | None) -> Non
             )
 
 
+def halves(density: str, effort: Effort) -> bool:
+    """Whether half as wide densities may join: not one that is named, nor where time is short."""
+    return density == "auto" and effort != "quick"
+
+
 def candidates(
     found: Iterable[Shape],
     inputs: Tensor,
