@@ -46,8 +46,8 @@ known: $(STAMP)  ## Learn posteriors that are known, beside sbi; a day, goes on 
 
 clean:  ## Remove the environment and every result
 	rm -rf .venv data/settings data/sets data/diagnoses data/histories data/checkpoints data/set_aside \
-	  data/emulators data/truths dvc.lock
-	find data/estimators data/draws data/emulations data/judgements data/asked data/budgets \
+	  data/judgements data/asked data/truths dvc.lock
+	find data/estimators data/draws data/emulators data/emulations data/budgets \
 	  -type f ! -name .gitkeep -delete
 	find reports -mindepth 1 ! -name .gitignore -delete
 

@@ -28,7 +28,6 @@ OF_KIND = {
     "recalibrate": "recalibrations",
     "truth": "simulators",
     "draw_fields": "emulators",
-    "ask": "emulators",
 }
 """The family that the entries of a stage name a kind of."""
 
@@ -45,7 +44,7 @@ SHARED = {
     "compare": ("summaries", "emulators"),
     "budget": ("estimators",),
     "imitate": ("emulators",),
-    "ask": ("estimators", "recalibrations", "summaries"),
+    "ask": ("emulators", "estimators", "recalibrations", "summaries"),
 }
 """Families of which a stage uses a kind that is named elsewhere, so it is made of what these import
 and not of themselves: the weights that it reads change with the kind's own code

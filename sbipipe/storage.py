@@ -73,6 +73,12 @@ def joint_hash(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
+def empty_folder(path: Path) -> None:
+    """Make a folder with nothing in it, in the place of one that is there."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `path` at the end, unless an error comes before."""

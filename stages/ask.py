@@ -1,5 +1,5 @@
-"""Stage `ask`: what published estimators, and the study's own summaries, find in the fields of an
-emulator -> data/asked/<name>.json."""
+"""Stage `ask`: what published estimators, and the study's own summaries, find in the fields of
+every emulator -> data/asked/<name>.json."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,8 +25,16 @@ from sbipipe.records import InputError, dump, load
 from sbipipe.seeds import stream
 
 
-def main(name: str) -> None:
+def main() -> None:
     params = read_params()
+    storage.empty_folder(paths.ASKED)
+    with runtime.parallel(params.runtime):
+        for name in track(params.emulate, "asking about", "emulators"):
+            storage.save_json(paths.asked_path(name), dump(ask(params, name)))
+
+
+def ask(params: Params, name: str) -> Asked:
+    """What is found in the fields of one emulator."""
     simulator = params.simulator_of(name)
     emulator = project.emulator(params, name)
     every = project.test_rows(params, simulator)
@@ -42,10 +50,9 @@ def main(name: str) -> None:
         if isinstance(true, Truth) and true.again:
             sorts["control"] = again(true.again, test, simulator)
         readings = {
-            estimator: read(params, name, estimator, chosen, sorts)
-            for estimator in track(found.names, "asking", "estimators")
+            estimator: read(params, name, estimator, chosen, sorts) for estimator in found.names
         }
-    answer = Asked(
+    return Asked(
         simulator=simulator,
         fields=len(test),
         why=why,
@@ -53,7 +60,6 @@ def main(name: str) -> None:
         left_out={} if why else found.left_out,
         masses=masses(params, name, true),
     )
-    storage.save_json(paths.asked_path(name), dump(answer))
 
 
 def published() -> dict[str, bool]:
@@ -109,11 +115,10 @@ def masses(params: Params, name: str, true: Truth | Unchecked) -> dict[str, Mass
     if true.sample is None or drawn.sample is None or drawn.data.shape != true.data.shape:
         return {}
     own = [one for one in params.summarise if params.simulator_of(one) == true.simulator]
-    with runtime.parallel(params.runtime):
-        return {
-            one: masses_in(project.summariser(params, one), true.sample, drawn.sample, params.seed)
-            for one in own
-        }
+    return {
+        one: masses_in(project.summariser(params, one), true.sample, drawn.sample, params.seed)
+        for one in own
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Stage `diagnose`: draws -> data/diagnoses/<name>.json, the verdict on every estimator."""
 
-import shutil
-
 import joblib
 
 from sbipipe import paths, plugins, runtime, storage
@@ -20,8 +18,7 @@ from sbipipe.sets.failures import Failures
 
 def main() -> None:
     params = read_params()
-    shutil.rmtree(paths.DIAGNOSES, ignore_errors=True)
-    paths.DIAGNOSES.mkdir(parents=True)
+    storage.empty_folder(paths.DIAGNOSES)
     looking = looked(params)
     seen = looks.add(paths.LOOKS, looking)
     with runtime.parallel(params.runtime):

@@ -1,19 +1,33 @@
-"""Stage `judge`: an emulator's fields beside true ones, and true ones beside true ones
+"""Stage `judge`: the fields of every emulator beside true ones, and true ones beside true ones
 -> data/judgements/<name>.json."""
 
+import joblib
+
 from sbipipe import paths, project, runtime, storage
-from sbipipe.config import read_params
+from sbipipe.config import Params, read_params
 from sbipipe.emulation import emulated, truth
 from sbipipe.emulation.emulated import Drawn
 from sbipipe.emulation.judge import judge
 from sbipipe.emulation.unchecked import Unchecked
 from sbipipe.interfaces import Array, Dataset
 from sbipipe.physics.fields import average
+from sbipipe.progress import track
 from sbipipe.records import dump
 
 
-def main(name: str) -> None:
+def main() -> None:
     params = read_params()
+    storage.empty_folder(paths.JUDGEMENTS)
+    with runtime.parallel(params.runtime):
+        jobs = [joblib.delayed(judge_one)(params, name) for name in params.emulate]
+        alone = 1 if len(jobs) == 1 else None  # which then measures in parallel
+        done = joblib.Parallel(n_jobs=alone, return_as="generator_unordered")(jobs)
+        for _ in track(done, "judging", "emulators", total=len(jobs)):
+            pass
+
+
+def judge_one(params: Params, name: str) -> None:
+    """Judge one emulator, and write what is said of it."""
     true = truth.load(paths.truth_path(params.simulator_of(name)))
     drawn = emulated.load(paths.emulation_path(name))
     if isinstance(true, Unchecked):
@@ -22,8 +36,7 @@ def main(name: str) -> None:
         found = drawn
     else:
         train = project.rows(params, params.simulator_of(name), "train")
-        with runtime.parallel(params.runtime):
-            found = judge(true.like(drawn.data), drawn, coarse(train, drawn), params.seed)
+        found = judge(true.like(drawn.data), drawn, coarse(train, drawn), params.seed)
     plain = {"unchecked": found.why} if isinstance(found, Unchecked) else dump(found)
     storage.save_json(paths.judgement_path(name), plain)
 

@@ -46,6 +46,8 @@ PARAMS: dict[str, Any] = {
     "gate": {"fewest_draws": 20},
     "judge": {"fields": 50},
 }
+COARSE: dict[str, Any] = {**PARAMS, "emulate": {"coarse": PARAMS["emulate"]["coarse"]}}
+"""With one emulator."""
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def judged(name: str) -> dict[str, Any]:
     """What is said of an emulator that is trained."""
     linear_run.stage("truth", "maps")
     linear_run.stage("draw_fields", name)
-    linear_run.stage("judge", name)
+    linear_run.stage("judge")
     found: dict[str, Any] = storage.load_json(paths.judgement_path(name))
     return found
 
@@ -114,6 +116,7 @@ def test_what_is_not_scored_cannot_be_read(folder: Path) -> None:
 
 
 def test_a_coarse_emulator_is_judged_beside_coarse_fields(folder: Path) -> None:
+    linear_run.write_params(folder, **COARSE)
     linear_run.stage("emulate", "coarse")
     found = judged("coarse")
     assert list(found["space"]) == [8, 8]
@@ -274,7 +277,7 @@ def test_a_published_estimator_is_asked_about_emulated_fields(
     linear_run.stage("diagnose")
     verdict = storage.load_json(paths.DIAGNOSES / "exact.json")
     storage.save_json(paths.COVERAGE, {"estimators": {"exact": verdict | {"published": True}}})
-    linear_run.stage("ask", "toy")
+    linear_run.stage("ask")
 
     found = storage.load_json(paths.asked_path("toy"))
     assert (found["fields"], found["why"], found["left_out"]) == (60, "", {})
@@ -287,6 +290,7 @@ def test_a_published_estimator_is_asked_about_emulated_fields(
 
 
 def test_equal_seeds_give_equal_files(folder: Path) -> None:
+    linear_run.write_params(folder, **COARSE)
     files = (paths.emulation_path("coarse"), paths.judgement_path("coarse"))
     linear_run.stage("emulate", "coarse")
     judged("coarse")

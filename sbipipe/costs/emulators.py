@@ -47,6 +47,7 @@ def emulated(
     """
     device, fitted = runtime.device(params.runtime), dict[str, Fitted]()
     stages, scored = list[Stage](), dict[str, Rows]()
+    drawn = dict[str, Fields]()
     for name in sorted(params.emulate, key=lambda name: _depth(params, name)):
         rows = simulated[params.simulator_of(name)]
         begun = fitted.get(params.emulate[name].of)
@@ -59,10 +60,13 @@ def emulated(
             raise InputError(*problems) from error
         stages += _stages(params, name, kind, rows, fitted[name])
         emulator = fitted[name].emulator
+        drawn[name] = emulator.data
         if isinstance(emulator, Scores):
             scored[name] = _surfaces(rows, emulator)
     for name in dict.fromkeys(params.simulator_of(name) for name in params.emulate):
         stages.append(_truth(params, name, simulated[name], each.get(name)))
+    if drawn:
+        stages.append(_judged(params, drawn))
     return stages, scored
 
 
@@ -88,7 +92,6 @@ def _stages(
     fields = held_out + moved + params.judge.fields + many
     seconds = fields * once_warm(lambda: emulator.draw(theta, stream(0, "trial"))) / FEW
     yield Stage(name=f"draw_fields@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
-    yield _judged(params, name, emulator.data)
 
 
 def _surfaces(rows: Rows, emulator: Scores) -> Rows:
@@ -109,16 +112,20 @@ def _truth(params: Params, name: str, rows: Rows, each: float | None) -> Stage:
     return Stage(name=f"truth@{name}", seconds=STARTING + seconds, of=of)
 
 
-def _judged(params: Params, name: str, data: Fields) -> Stage:
-    """The judge of an entry of `emulate:`, which measures every statistic of every field.
+def _judged(params: Params, drawn: Mapping[str, Fields]) -> Stage:
+    """The judge, which measures every statistic of every field.
 
     Args:
-        data: What the emulator draws.
+        drawn: What each emulator draws, by name.
     """
-    simulates = isinstance(plugins.simulator(params, params.simulator_of(name)), Simulator)
-    fields = (DRAWN + 2 * TRUE) * THETAS + 3 * params.judge.fields * simulates
-    seconds = fields * _measured(data) / MEASURING
-    return Stage(name=f"judge@{name}", seconds=STARTING + seconds, of=f"{fields} fields")
+    seconds, total = 0.0, 0
+    for name, data in drawn.items():
+        simulates = isinstance(plugins.simulator(params, params.simulator_of(name)), Simulator)
+        fields = (DRAWN + 2 * TRUE) * THETAS + 3 * params.judge.fields * simulates
+        seconds += fields * _measured(data) / MEASURING
+        total += fields
+    at_once = min(params.runtime.workers, len(drawn))
+    return Stage(name="judge", seconds=STARTING + seconds / at_once, of=f"{total} fields")
 
 
 def _measured(data: Fields) -> float:

@@ -51,13 +51,13 @@ def judging(
     yield Stage(name="diagnose", seconds=seconds, of=of)
     of = f"{pairs} pair{'s' if pairs != 1 else ''} of estimators"
     yield Stage(name="compare", seconds=STARTING + compared, of=of)
-    yield from _asked(params, sets, before)
+    if params.emulate:
+        yield _asked(params, sets, before)
 
 
-def _asked(
-    params: Params, sets: Mapping[str, Rows], before: Mapping[str, float | None]
-) -> Iterator[Stage]:
+def _asked(params: Params, sets: Mapping[str, Rows], before: Mapping[str, float | None]) -> Stage:
     """What estimators find in emulated fields, and in as many true ones, if all are published."""
+    seconds, fields = 0.0, 0
     for name in params.emulate:
         simulator = params.simulator_of(name)
         n = sets[simulator].simulations["test"]
@@ -66,9 +66,10 @@ def _asked(
             one for one in params.tested_on.get(simulator, ())
             if not params.emulate.keys() & set(sets_behind(params, one))
         ]  # fmt: skip
-        seconds = 2 * asked / n * _drawing(params, names, before)
-        of = f"{len(names)} estimators, {2 * asked} fields"
-        yield Stage(name=f"ask@{name}", seconds=STARTING + seconds, of=of)
+        seconds += 2 * asked / n * _drawing(params, names, before)
+        fields += 2 * asked * len(names)
+    of = f"{fields} posteriors of emulated and true fields"
+    return Stage(name="ask", seconds=STARTING + seconds, of=of)
 
 
 def _drawing(params: Params, names: Iterable[str], before: Mapping[str, float | None]) -> float:

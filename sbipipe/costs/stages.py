@@ -82,7 +82,7 @@ def _names(params: Params) -> Iterator[str]:
             of = dict.fromkeys(params.simulator_of(name) for name in names)
             yield from (f"truth@{name}" for name in of)
             yield from (f"draw_fields@{name}" for name in names)
-            yield from (f"judge@{name}" for name in names)
+            yield from ["judge"] if names else []
 
 
 def _tried(params: Params, sets: dict[str, Rows]) -> Iterator[Stage]:
