@@ -5,10 +5,20 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from sbipipe.emulation.sampled import Departure, Distributions
-from sbipipe.figures.style import BAND, COLUMN, GENERATED, INK, Drawing, canvas, finish, head, plain
+from sbipipe.figures.style import (
+    BAND,
+    COLUMN,
+    GENERATED,
+    INK,
+    Drawing,
+    canvas,
+    finish,
+    head,
+    plain,
+    powers_of_ten,
+)
 from sbipipe.results.emulation import Emulation
 
 POWER = "power spectrum"
@@ -44,9 +54,7 @@ def _distance(axes: Axes, found: Distributions, name: str) -> None:
     axes.plot(found.x, control.distance, color=INK, ls=DOTTED)
     axes.plot(found.x, generated.distance, color=GENERATED)
     axes.set(xscale="log", ylim=(0, None))
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    powers_of_ten(axes.xaxis)
     axes.margins(x=0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from sbipipe.emulation.judgement import Band, EmulatedCurve, EmulatedExample
 from sbipipe.figures.style import (
@@ -24,11 +24,13 @@ from sbipipe.figures.style import (
     GENERATED,
     INK,
     Drawing,
+    Scaled,
     canvas,
     finish,
     formula,
     head,
     plain,
+    powers_of_ten,
     superscript,
     symbol,
 )
@@ -76,10 +78,8 @@ def _logarithmic(axes: Axes, curve: EmulatedCurve) -> None:
     low = min((band.mean - band.sd).clip(0.15 * band.mean).min() for band in _both(curve))
     high = max((band.mean + band.sd).max() for band in _both(curve))
     axes.set_ylim(0.8 * low, 1.3 * high)
-    for axis, subs in ((axes.xaxis, (1, 2, 5)), (axes.yaxis, (1, 3))):
-        axis.set_major_locator(LogLocator(subs=subs))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+    powers_of_ten(axes.xaxis)
+    powers_of_ten(axes.yaxis, (1, 3))
 
 
 def _both(curve: EmulatedCurve) -> tuple[Band, Band]:
@@ -114,7 +114,8 @@ def _panel(axes: Axes, curve: EmulatedCurve) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)
+    axes.yaxis.set_major_formatter(Scaled())
+    axes.ticklabel_format(axis="y", scilimits=(-2, 4))
     axes.yaxis.offsetText.set_fontsize(7.5)
 
 

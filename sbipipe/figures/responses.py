@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from sbipipe.emulation.judgement import EmulatedResponse
 from sbipipe.figures.style import (
@@ -22,6 +21,7 @@ from sbipipe.figures.style import (
     finish,
     head,
     plain,
+    powers_of_ten,
     symbol,
 )
 from sbipipe.interfaces import Array
@@ -50,9 +50,7 @@ def draw(emulation: Emulation, parameter: str) -> Drawing:
             _lines(axes, k, response, i, colours.to_rgba(np.array(value)))
         axes.set(xscale="log", xlabel=f"$k$ [{plain(emulation.judgement.k_unit)}]",
                  ylabel="$P(k)$ / fiducial $P(k)$")  # fmt: skip
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        powers_of_ten(axes.xaxis)
         axes.margins(x=0)
         bar = figure.colorbar(colours, ax=axes, label=symbol(parameter), pad=0.02)
         bar.outline.set_visible(False)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from sbipipe.figures.style import SEQUENTIAL, Drawing, canvas, finish, superscript, symbol
+from sbipipe.figures.style import (
+    SEQUENTIAL,
+    Drawing,
+    canvas,
+    finish,
+    powers_of_ten,
+    superscript,
+    symbol,
+)
 from sbipipe.results.simulations import Spectra
 
 
@@ -19,9 +26,7 @@ def draw(spectra: Spectra, parameter: str) -> Drawing:
         for power, value in zip(spectra.power, values, strict=True):
             axes.plot(spectra.k, power, color=colours.to_rgba(value), lw=0.7, alpha=0.8)
         axes.set(xscale="log", yscale="log", xlabel=f"$k$ [{spectra.k_unit}]")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        powers_of_ten(axes.xaxis)
         axes.set_ylabel(f"$P(k)$ [{superscript(spectra.power_unit)}]")
         figure.colorbar(colours, ax=axes, label=symbol(parameter), pad=0.02)
         alt = (

@@ -19,7 +19,9 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from sbipipe.records import InputError
 
@@ -82,6 +84,10 @@ _SYMBOLS = {
     "n_s": "$n_s$",
     "log_prob": "log density",
 }
+
+
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_RAISED = str.maketrans("-\N{MINUS SIGN}0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,24 @@ def finish(
         suffix=suffix,
         width=round(100 * figure.get_figwidth()),
     )
+
+
+class Scaled(ScalarFormatter):
+    """Numbers of a linear axis, in units of a power of ten that stands above it.
+
+    They are plain text: matplotlib takes a hundred times as long to read mathematics.
+    """
+
+    def get_offset(self) -> str:
+        said: str = super().get_offset()
+        return re.sub(r"^1e(.+)", lambda found: f"{_TIMES}10{found[1].translate(_RAISED)}", said)
+
+
+def powers_of_ten(axis: Axis, subs: Sequence[float] = (1, 2, 5)) -> None:
+    """Numbers of a logarithmic axis, at these multiples of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def head(figure: Figure, title: str, handles: Sequence[Any] = (), columns: int = 2) -> None:
