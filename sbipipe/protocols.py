@@ -8,7 +8,7 @@ Shapes: N rows, D parameters, C channels, L summary components, B observations, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from sbipipe.interfaces import (
     Array,
@@ -234,7 +234,13 @@ class Guided(Protocol):
 
 @runtime_checkable
 class Proposing(Guided, Protocol):
-    """A posterior beside which a density is known that is near it."""
+    """A posterior beside which a density is known that is near it.
+
+    Attributes:
+        proposes_itself: Whether that density is the posterior.
+    """
+
+    proposes_itself: ClassVar[bool]
 
     def propose(self, n: int, digest: Array, rng: Generator) -> Array:
         """Draws u (n, B, D), in the prior's unbounded space, of that density q."""

@@ -189,6 +189,8 @@ class _NpePosterior:
     ensemble: Ensemble
     meta: Mapping[str, Any]
 
+    proposes_itself: ClassVar[bool] = True
+
     def at(self, x: Array) -> Conditioned:
         return self._given(x)
 

@@ -292,6 +292,8 @@ class _NrePosterior:
     short: Short
     meta: Mapping[str, Any]
 
+    proposes_itself: ClassVar[bool] = False
+
     def at(self, x: Array) -> Conditioned:
         proposal = Proposal(draws=self.propose, log_ratios=self.log_ratios)
         return condition(self.log_ratio, self.prior, self.digest(x), self.near, proposal)

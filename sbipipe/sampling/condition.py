@@ -2,10 +2,14 @@
 
 Three ways, all vectorised over observations: an adaptive grid up to three parameters (`grid`),
 Pareto-smoothed importance sampling above (`importance`), with many components where one does not
-do (`mixture`), and MCMC for the observations in which that fails, too (`chains`).
+do (`mixture`), and MCMC for the observations in which that fails, too (`chains`). A proposal that
+covers the posterior is weighed with few parameters as well, and a grid is for where its weights do
+not do.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -31,13 +35,20 @@ def condition(
 
     Args:
         near: What draws from densities near the posteriors, which saves searching for them.
-        proposal: Such densities that are known, which above three parameters propose draws.
+        proposal: Such densities that are known, which propose draws above three parameters, and
+            where they cover the posteriors.
     """
-    given = np.asarray(x)
-    if len(prior.names) <= GRID_DIMENSIONS:
-        return GridPosterior(log_density=log_density, prior=prior, x=given, near=near)
+    few, covered = len(prior.names) <= GRID_DIMENSIONS, proposal is not None and proposal.covers
+    on_grids = partial(GridPosterior, log_density=log_density, prior=prior, near=near)
+    if few and not covered:
+        return on_grids(x=np.asarray(x))
     return ImportancePosterior(
-        log_density=log_density, prior=prior, x=given, near=near, proposal=proposal
+        log_density=log_density,
+        prior=prior,
+        x=np.asarray(x),
+        near=near,
+        proposal=proposal,
+        otherwise=on_grids if few else None,
     )
 
 

@@ -5,7 +5,8 @@ is known to be near the posterior is tried first. Where only draws near it are k
 multivariate t are that are like them. Where these do not do, or nothing is known, it is one t that
 is fitted by population Monte Carlo (`mixture`). The weights are Pareto-smoothed (Vehtari et al.
 2024, JMLR 25:72). Where their shape k-hat exceeds 0.5, or few of them are effective, a mixture of
-many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
+many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`). With
+few parameters something better is at hand, such as a grid, for where a known density does not do.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class ImportancePosterior(FromDensity):
             evidence; four times as many do where few of them are effective.
         near: Draws near the posteriors, tried before anything adapts; None begins with the prior.
         proposal: A density near the posteriors, tried before all others, with half the particles.
+        otherwise: `(x=observations)`, the posteriors of those for which the proposal does not do;
+            None searches for them here.
         largest_k: Pareto shape beyond which MCMC is run; minus infinity runs it always.
         k_hat: Pareto shape of each observation, with shape (B,).
     """
@@ -78,11 +81,13 @@ class ImportancePosterior(FromDensity):
     particles: int = 1024
     near: Near | None = None
     proposal: Proposal | None = None
+    otherwise: Callable[..., FromDensity] | None = None
     largest_k: float = LARGEST_K
     k_hat: Array = field(init=False)
     _pools: Array = field(init=False)
     _sources: dict[int, list[_Source]] = field(init=False, default_factory=dict)
     _chains: dict[int, Chain] = field(init=False, default_factory=dict)
+    _others: dict[int, tuple[Index, FromDensity]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.k_hat = np.full(len(self.x), np.nan)
@@ -114,6 +119,11 @@ class ImportancePosterior(FromDensity):
         if self.proposal:
             rng = stream(0, "proposal", rows.start)
             left = self._where_easy(rows, left, None, self.particles // 2, rng, log_evidence)
+        if self.otherwise and len(left):
+            other = self.otherwise(x=x[left])
+            self._others[rows.start] = left, other
+            log_evidence[left] = other.log_evidence
+            return log_evidence
         start = the_prior(len(left), self._dims)
         if self.near and len(left):
             draws, tried = begin(self.near, x[left]), left
@@ -242,7 +252,7 @@ class ImportancePosterior(FromDensity):
 
     def _draw(self, rows: slice, n: int, rng: Generator) -> tuple[Array, Array, Array]:
         x = self.x[rows]
-        draws, value = np.empty((n, len(x), self._dims)), np.empty((n, len(x)))
+        draws, value = np.zeros((n, len(x), self._dims)), np.empty((n, len(x)))
         size = np.zeros(len(x))
         for one in self._sources[rows.start]:
             pools = self._pools[rows.start + one.which]
@@ -256,7 +266,11 @@ class ImportancePosterior(FromDensity):
         for b in range(len(x)):
             if (row := rows.start + b) in self._chains:
                 draws[:, b], value[:, b], size[b] = self._chains[row].pick(n, rng)
-        return self.prior.from_unbounded(draws), value, size
+        theta = self.prior.from_unbounded(draws)
+        if rows.start in self._others:
+            which, other = self._others[rows.start]
+            theta[:, which], value[:, which], size[which] = other._draw(slice(None), n, rng)
+        return theta, value, size
 
     def _resampled(
         self, source: _Source, x: Array, n: int, pool: int, rng: Generator

@@ -23,10 +23,12 @@ class Proposal:
         draws: `(n, x (B, ...), rng)`, its draws u (n, B, D) in the unbounded space.
         log_ratios: `(theta (n, B, D), x (B, ...))`, the log density that a search is for, and
             log q(u | x) - log N(u; 0, I), with shape (2, n, B).
+        covers: Whether no part of the posterior can be where q is not, as where it is a power of q.
     """
 
     draws: Callable[[int, Array, Generator], Array]
     log_ratios: Callable[[Array, Array], Array]
+    covers: bool = False
 
 
 def begin(near: Near, x: Array) -> Array:

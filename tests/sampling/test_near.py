@@ -113,6 +113,33 @@ def test_good_and_bad_proposals_lead_to_the_same_posterior(shift: float, width: 
     check_exact(posterior, simulator, x)
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+def test_with_few_parameters_a_grid_is_for_where_a_proposal_that_covers_does_not_do(dims: int):
+    """That of observations with a positive first number is far away."""
+    simulator, x = gaussian(dims, 0.3, 10)
+    _, covariance = exact_posterior(simulator, x)
+    width = float(np.sqrt(np.diag(covariance)).max())
+    good, bad = (proposal_of(simulator, shift, width) for shift in (0.0, 3.0))
+    asked = []
+
+    def draws(n: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        both = good.draws(n, x, rng), bad.draws(n, x, rng)
+        return np.where(x[:, :1] > 0, both[1], both[0])
+
+    def log_ratios(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.where(x[:, 0] > 0, bad.log_ratios(theta, x), good.log_ratios(theta, x))
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        asked.append(x)
+        return simulator.log_likelihood(theta, x)
+
+    proposal = Proposal(draws=draws, log_ratios=log_ratios, covers=True)
+    posterior = condition(log_density, simulator.prior, x, proposal=proposal)
+    gridded, far = set(np.concatenate(asked)[:, 0]), set(x[x[:, 0] > 0, 0])
+    assert far <= gridded < set(x[:, 0])
+    check_exact(posterior, simulator, x)
+
+
 def test_a_good_proposal_needs_half_the_particles_and_few_draws():
     """One and a half weighted draws for a draw, where they come from the posterior nearly."""
     simulator, x = gaussian(5, 0.3, 10)

@@ -167,7 +167,7 @@ class _TemperedPosterior:
             value, ratio = own.log_ratios(theta, self._raw(digest))
             return np.stack([self._power(digest) * value, ratio])
 
-        return Proposal(draws=draws, log_ratios=log_ratios)
+        return Proposal(draws=draws, log_ratios=log_ratios, covers=own.proposes_itself)
 
     @property
     def weights(self) -> Weights:
