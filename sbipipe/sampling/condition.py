@@ -2,9 +2,9 @@
 
 Three ways, all vectorised over observations: an adaptive grid up to three parameters (`grid`),
 Pareto-smoothed importance sampling above (`importance`), with many components where one does not
-do (`mixture`), and MCMC for the observations in which that fails, too (`chains`). A proposal that
-covers the posterior is weighed with few parameters as well, and a grid is for where its weights do
-not do.
+do (`mixture`), and MCMC for the observations in which that fails, too (`chains`). Where a density
+near the posterior is known, and not draws alone, these are weighed with few parameters as well, and
+a grid is for where they do not do.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ def condition(
 
     Args:
         near: What draws from densities near the posteriors, which saves searching for them.
-        proposal: Such densities that are known, which propose draws above three parameters, and
-            where they cover the posteriors.
+        proposal: Such densities that are known, whose draws may be weighed.
     """
-    few, covered = len(prior.names) <= GRID_DIMENSIONS, proposal is not None and proposal.covers
+    few = len(prior.names) <= GRID_DIMENSIONS
     on_grids = partial(GridPosterior, log_density=log_density, prior=prior, near=near)
-    if few and not covered:
+    if few and not proposal:
         return on_grids(x=np.asarray(x))
     return ImportancePosterior(
         log_density=log_density,

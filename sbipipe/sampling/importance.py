@@ -5,8 +5,16 @@ is known to be near the posterior is tried first. Where only draws near it are k
 multivariate t are that are like them. Where these do not do, or nothing is known, it is one t that
 is fitted by population Monte Carlo (`mixture`). The weights are Pareto-smoothed (Vehtari et al.
 2024, JMLR 25:72). Where their shape k-hat exceeds 0.5, or few of them are effective, a mixture of
-many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`). With
-few parameters something better is at hand, such as a grid, for where a known density does not do.
+many t takes over, and an observation whose k-hat exceeds 0.7 then is left to MCMC (`chains`).
+
+**With few parameters** a grid is at hand for where what is known does not do; and what draws near
+the posterior do not know of may be looked for. With n_1 particles of the proposal q and n_2 points
+spread evenly over the prior p,
+
+    Z = sum over both of  p exp l / (n_1 q + n_2 p)
+
+(the balance heuristic of Veach & Guibas 1995). Where that is not the Z of the particles alone, the
+even points have hit what the proposal does not cover.
 """
 
 from __future__ import annotations
@@ -21,11 +29,13 @@ from scipy import special
 from sbipipe.interfaces import Array, Generator, Index, Mask
 from sbipipe.progress import announce
 from sbipipe.sampling.chains import TOGETHER, Chain, evaluations, evidence, run, walkers
+from sbipipe.sampling.even import even_points
 from sbipipe.sampling.mixture import Mixture, adapt, around, like, refine, the_prior
 from sbipipe.sampling.near import Near, Proposal, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
 from sbipipe.sampling.unnormalised import FromDensity, evaluate
+from sbipipe.sampling.weighed import MOST, POOLS, Weighed, weighed
 from sbipipe.seeds import stream
 
 EASIEST_K = 0.3
@@ -38,17 +48,11 @@ do."""
 AROUND = 8
 """Components that are like draws near the posterior."""
 
-_POOLS = (1.5, 2.0, 3.0, 4.0)
-"""Weighted draws for each that is kept, from which a posterior takes the fewest that do."""
+_EVEN = {1: 256, 2: 1024, 3: 2048}
+"""Even points, by the number of parameters."""
 
-_LARGER = (8.0, 16.0, 32.0)
-"""The same, where with the most of these not even `_LEAST` would be effective."""
-
-_MOST = _POOLS[-1]
-"""Weighted draws for each that is kept beyond which a better proposal is looked for."""
-
-_KEPT, _LEAST = 0.95, 0.5
-"""Share of the draws that should be effective, and the least that may."""
+_DISAGREEMENT = 0.1
+"""Nats between two estimates of log Z."""
 
 _MANY_TOGETHER = 32
 """Observations whose many components are fitted together, which bounds memory."""
@@ -91,7 +95,7 @@ class ImportancePosterior(FromDensity):
 
     def __post_init__(self) -> None:
         self.k_hat = np.full(len(self.x), np.nan)
-        self._pools = np.full(len(self.x), _POOLS[-1])
+        self._pools = np.full(len(self.x), POOLS[-1])
         super().__post_init__()
 
     @property
@@ -146,11 +150,34 @@ class ImportancePosterior(FromDensity):
     ) -> Index:
         """Keep n particles of a mixture, or of the proposal, for those of the observations `which`
         of a block for which they do, and write their log Z; returns the others."""
-        found = self._weigh(mixture, self.x[rows][which], n, rng)
+        x = self.x[rows][which]
+        u, value, ratio = self._drawn(mixture, x, n, rng)
+        found = weighed(u, value - ratio)
         easy = self._easy(found)
+        if self.otherwise and self.proposal and not self.proposal.covers:
+            easy &= self._covered(x, value, ratio, found)
         own = None if mixture is None else mixture.of(easy)
         log_evidence[which[easy]] = self._keep(rows, which[easy], own, found.of(easy))
         return which[~easy]
+
+    def _covered(self, x: Array, value: Array, ratio: Array, found: Weighed) -> Mask:
+        """Whether even points show nothing that the proposal does not cover, with shape (b,).
+
+        Args:
+            value: l at its particles, with shape (n, b).
+            ratio: log q - log p there.
+        """
+        assert self.proposal
+        q = even_points(_EVEN[self._dims], self._dims)
+        theta = self.prior.from_unit(q[:, None].repeat(len(x), 1))
+        even = evaluate(self.proposal.log_ratios, theta, x, several=2)
+        n, m = len(value), len(q)
+        values, ratios = np.concatenate([np.stack([value, ratio]), even], 1)
+        both = special.logsumexp(values - np.logaddexp(np.log(n) + ratios, np.log(m)), 0)
+        share = effective_size(relative(found.log_weight)) / n
+        error = np.sqrt(np.maximum(1 / share - 1, 0) / n)
+        away = np.abs(both - found.log_evidence)
+        return np.asarray(away <= np.maximum(_DISAGREEMENT, 4 * error))
 
     def _adapted(self, rows: slice, which: Index, start: Mixture) -> Array:
         """log Z (b,) of the observations `which` of a block, by one component that adapts."""
@@ -162,7 +189,7 @@ class ImportancePosterior(FromDensity):
         if len(hard):
             again = self._weigh(mixture.of(hard), x[hard], 4 * self.particles, rng)
             log_evidence[hard] = self._keep(rows, which[hard], mixture.of(hard), again)
-            enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= _MOST)
+            enough = (again.k_hat <= min(self.largest_k, EASY_K)) & (again.pool <= MOST)
             poor = np.flatnonzero(np.isfinite(again.log_evidence) & ~enough)
             for some in np.array_split(hard[poor], -(-len(poor) // _MANY_TOGETHER) or 1):
                 if len(some):
@@ -185,7 +212,7 @@ class ImportancePosterior(FromDensity):
                 log_evidence[some] = self._run_chains(rows.start + which[some], again.of(some), rng)
         return log_evidence
 
-    def _keep(self, rows: slice, which: Index, mixture: Mixture | None, found: _Weighed) -> Array:
+    def _keep(self, rows: slice, which: Index, mixture: Mixture | None, found: Weighed) -> Array:
         """Draw these observations from this, and nothing else; returns their log Z (b,)."""
         others = [one.without(which) for one in self._sources[rows.start]]
         own = _Source(which=which, mixture=mixture)
@@ -194,7 +221,7 @@ class ImportancePosterior(FromDensity):
         self._pools[rows.start + which] = found.pool
         return found.log_evidence.copy()
 
-    def _easy(self, found: _Weighed) -> Mask:
+    def _easy(self, found: Weighed) -> Mask:
         """Observations (b,) for which as few particles do."""
         share, most = effective_size(relative(found.log_weight)) / len(found.u), self.largest_k
         some = (share >= 1 / 3) & (found.k_hat <= min(most, EASIEST_K))
@@ -203,31 +230,22 @@ class ImportancePosterior(FromDensity):
     def _drawn(
         self, mixture: Mixture | None, x: Array, n: int, rng: Generator
     ) -> tuple[Array, Array, Array]:
-        """Particles u (n, b, D) of a mixture, or of the proposal, their l and log weights."""
+        """Particles u (n, b, D) of a mixture q, or of the proposal, their l and log q - log p."""
         if mixture is None:
             assert self.proposal
             u = self.proposal.draws(n, x, rng)
             theta = self.prior.from_unbounded(u)
             value, ratio = evaluate(self.proposal.log_ratios, theta, x, several=2)
-            return u, value, value - ratio
+            return u, value, ratio
         u = mixture.sample(n, rng)
         value = self._likelihood(u, x)
-        return u, value, value + log_normal(u) - mixture.log_prob(u)
+        return u, value, mixture.log_prob(u) - log_normal(u)
 
-    def _weigh(self, mixture: Mixture | None, x: Array, n: int, rng: Generator) -> _Weighed:
-        u, _, log_weight = self._drawn(mixture, x, n, rng)
-        failed = ~(log_weight < np.inf).all(0) | (np.isfinite(log_weight).sum(0) < 50)
-        log_weight[:, failed] = 0.0
-        smoothed, k_hat = smooth(log_weight)
-        log_evidence = special.logsumexp(smoothed, 0) - np.log(len(u))
-        return _Weighed(
-            u=u,
-            log_weight=smoothed,
-            k_hat=np.where(failed, np.nan, k_hat),
-            log_evidence=np.where(failed, np.nan, log_evidence),
-        )
+    def _weigh(self, mixture: Mixture | None, x: Array, n: int, rng: Generator) -> Weighed:
+        u, value, ratio = self._drawn(mixture, x, n, rng)
+        return weighed(u, value - ratio)
 
-    def _run_chains(self, which: Index, found: _Weighed, rng: Generator) -> Array:
+    def _run_chains(self, which: Index, found: Weighed, rng: Generator) -> Array:
         """MCMC of b observations from weighted particles; returns log Z (b,)."""
 
         def target(points: Array) -> Array:
@@ -276,7 +294,8 @@ class ImportancePosterior(FromDensity):
         self, source: _Source, x: Array, n: int, pool: int, rng: Generator
     ) -> tuple[Array, Array, Array]:
         """Draws u (n, b, D), their l (n, b) and effective sample sizes (b,), from weighted ones."""
-        u, value, log_weight = self._drawn(source.mixture, x[source.which], pool, rng)
+        u, value, ratio = self._drawn(source.mixture, x[source.which], pool, rng)
+        log_weight = value - ratio
         log_weight[:, ~(log_weight < np.inf).all(0)] = -np.inf
         weights = relative(smooth(log_weight)[0])
         index = resample(weights, n, rng)
@@ -313,51 +332,6 @@ class _Source:
     def without(self, which: Index) -> _Source:
         """That of all but these observations of the block."""
         return self.of(np.flatnonzero(~np.isin(self.which, which)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Weighed:
-    """Particles of b observations.
-
-    Attributes:
-        u: Their places, with shape (S, b, D).
-        log_weight: Their smoothed weights, with shape (S, b).
-        k_hat: Pareto shapes, with shape (b,); NaN for an observation that cannot be sampled.
-        log_evidence: log Z, with shape (b,); NaN where k_hat is.
-    """
-
-    u: Array
-    log_weight: Array
-    k_hat: Array
-    log_evidence: Array
-
-    @property
-    def pool(self) -> Array:
-        """How many weighted draws a draw needs, with shape (b,): the fewest of `_POOLS` of which
-        `_KEPT` of the draws are effective, or the fewest more of which `_LEAST` are."""
-        weights = relative(self.log_weight)
-        weights /= weights.mean(0)
-        share = effective_size(weights) / len(weights)
-        found = np.full(len(share), _LARGER[-1])
-        for pool in reversed((*_POOLS, *_LARGER)):
-            enough = np.minimum(pool * share, 1 / (pool * _squares(weights / pool).mean(0)))
-            found[enough >= (_LEAST if pool >= _MOST else _KEPT)] = pool
-        return found
-
-    def of(self, which: Index | Mask) -> _Weighed:
-        """Those of these observations."""
-        return _Weighed(
-            u=self.u[:, which],
-            log_weight=self.log_weight[:, which],
-            k_hat=self.k_hat[which],
-            log_evidence=self.log_evidence[which],
-        )
-
-
-def _squares(expected: Array) -> Array:
-    """The mean square of counts of which systematic resampling expects so many."""
-    whole = np.floor(expected)
-    return np.asarray(whole**2 + (2 * whole + 1) * (expected - whole))
 
 
 __all__ = ["ImportancePosterior"]

@@ -1,5 +1,7 @@
 """Searches that begin near a posterior find it, and find what they were not told of as well."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from linear_posteriors import check_moments, gaussian, log_evidence, rng, whitened
@@ -138,6 +140,34 @@ def test_with_few_parameters_a_grid_is_for_where_a_proposal_that_covers_does_not
     gridded, far = set(np.concatenate(asked)[:, 0]), set(x[x[:, 0] > 0, 0])
     assert far <= gridded < set(x[:, 0])
     check_exact(posterior, simulator, x)
+
+
+def test_with_few_parameters_what_a_proposal_does_not_know_of_is_found():
+    """The other of two equal parts of the posterior."""
+    prior, width = uniform_prior(a=(0, 1), b=(0, 1)), 0.05
+    height = -2 * np.log(width * np.sqrt(2 * np.pi))
+
+    def part(theta: np.ndarray, centre: float) -> np.ndarray:
+        return height - 0.5 * (((theta - centre) / width) ** 2).sum(-1)
+
+    def log_density(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.logaddexp(part(theta, 0.3), part(theta, 0.7)) - np.log(2)
+
+    def draws(n: int, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        theta = 0.3 + width * rng.standard_normal((n, len(x), 2))
+        return np.asarray(prior.to_unbounded(theta))
+
+    def log_ratios(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.stack([log_density(theta, x), part(theta, 0.3)])
+
+    proposal = Proposal(draws=draws, log_ratios=log_ratios)
+    posterior = condition(log_density, prior, np.zeros((3, 1)), proposal=proposal)
+    np.testing.assert_allclose(posterior.log_evidence, 0, atol=0.05)
+    lower = (posterior.sample(N, rng(3)).draws.sum(-1) < 1).mean(0)
+    np.testing.assert_allclose(lower, 0.5, atol=0.1)
+    trusted = replace(proposal, covers=True)
+    posterior = condition(log_density, prior, np.zeros((3, 1)), proposal=trusted)
+    np.testing.assert_allclose(posterior.log_evidence, -np.log(2), atol=0.05)
 
 
 def test_a_good_proposal_needs_half_the_particles_and_few_draws():
