@@ -145,6 +145,7 @@ class Npe:
             "x": list(x.shape[1:]),
             "periodic": periodic,
             "features": choice.features if choice else 0,
+            "squares": choice is not None and choice.squares,
             "members": list(fitted.names),
         }
         last = fitted.with_weights(ensemble.weights)
@@ -162,7 +163,8 @@ class Npe:
         """The posterior that gave these weights."""
         check_same(weights, self._config)
         u, x = torch.zeros(2, len(prior.names)), torch.zeros(2, *weights.meta["x"])
-        choice = Choice(weights.meta["features"], 0.0) if weights.meta["features"] else None
+        features, squares = weights.meta["features"], weights.meta["squares"]
+        choice = Choice(features, squares=squares) if features else None
         embedding = self._embedding(x, choice, weights.meta["periodic"])
         ensemble = restored(weights, u, x, device, **embedding)
         return _NpePosterior(prior=prior, ensemble=ensemble, meta=weights.meta)

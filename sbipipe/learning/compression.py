@@ -8,8 +8,10 @@ density q of u = Phi^-1(F(theta)) by
 
 which bounds the mutual information I(u; s) from below up to a constant (Barber & Agakov 2003;
 Jeffrey, Alsing & Lanusse 2021, arXiv:2009.08459). q is scaffolding. Whatever s is, p(theta | s(x))
-is calibrated; what is lost are nats. So twice as many features are tried, too, and taken where they
-are worth `PAYS` nats a row of the held-out ones.
+is calibrated; what is lost are nats. So more is tried, too, and taken where it is worth `PAYS` nats
+a row of the held-out ones: features of squares beside the numbers themselves, and twice as many of
+them. Squares along the principal axes of a time series, or of pixels, are the power of its modes,
+of which a network learns from many rows only what a straight line says of them at once.
 
 That holds of an s that does not know the rows from which p(theta | s) is learned. These do: what
 they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
@@ -62,7 +64,10 @@ TRIAL = 600
 """Steps of the optimiser after which features are compared."""
 
 PAYS = 0.05
-"""Nats a row that the second half of the features must be worth."""
+"""Nats a row that squares, or the second half of the features, must be worth."""
+
+FAR = 4.0
+"""Standard deviations beyond which squares stay as they are."""
 
 
 class Short(Protocol):
@@ -109,11 +114,15 @@ class Map(nn.Module):
         rows: Training rows (N, L), for their scales and axes.
         features: The length of s.
         dropped: The share of the perceptron's units that training leaves out at random.
+        squares: Whether squares stand beside the numbers.
     """
 
-    def __init__(self, rows: Tensor, features: int, dropped: float = 0.0) -> None:
+    def __init__(
+        self, rows: Tensor, features: int, dropped: float = 0.0, squares: bool = False
+    ) -> None:
         super().__init__()
-        length = rows.shape[1]
+        self.squares = squares
+        length = rows.shape[1] * (1 + squares)
         self.standardise = Whiten(rows)
         self.line = nn.Linear(length, features)
         last = nn.Linear(HIDDEN, features)
@@ -131,6 +140,8 @@ class Map(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         rows = self.standardise(rows)
+        if self.squares:
+            rows = torch.cat([rows, rows.clamp(-FAR, FAR) ** 2 - 1], -1)
         features: Tensor = self.line(rows) + self.body(rows)
         return features
 
@@ -175,14 +186,26 @@ class Choice:
     Attributes:
         features: How many.
         dropped: The share of the hidden units that training leaves out at random.
+        squares: Whether squares stand beside the numbers.
     """
 
     features: int
-    dropped: float
+    dropped: float = 0.0
+    squares: bool = False
 
     def map(self, rows: Tensor) -> Map:
         """A new map of vectors like the rows (N, L)."""
-        return Map(rows, self.features, self.dropped)
+        return Map(rows, self.features, self.dropped, self.squares)
+
+    @property
+    def trial(self) -> str:
+        """What a trial of it is called."""
+        squares = ", squares" if self.squares else ""
+        return (
+            f"features {self.features} trial"
+            + squares
+            + (f", {self.dropped:.0%} dropped" if self.dropped else "")
+        )
 
 
 def choose(
@@ -205,9 +228,11 @@ def choose(
 
     losses = {one: loss(one) for one in (Choice(features or u.shape[1], p) for p in DROPPED)}
     best = min(losses, key=losses.__getitem__)
-    twice = Choice(2 * best.features, best.dropped)
-    if not features and loss(twice) < losses[best] - PAYS:
-        best = twice
+    least = losses[best]
+    for more in ({"squares": True}, {} if features else {"features": 2 * best.features}):
+        other = replace(best, **more)
+        if other != best and (found := loss(other)) < least - PAYS:
+            best, least = other, found
     return best, tuple(tried)
 
 
@@ -260,9 +285,8 @@ def _learn(
     trial: bool = False,
 ) -> tuple[Together, History]:
     """Sets of features, each with the density that reads them."""
-    label = f"features {choice.features}"
+    label = choice.trial if trial else f"features {choice.features}"
     if trial:
-        label += f" trial, {choice.dropped:.0%} dropped" if choice.dropped else " trial"
         settings = replace(settings, steps=min(TRIAL, settings.steps))
     own = replace(run, seed=number(run.seed, label))
     u, x = train
@@ -277,7 +301,9 @@ def restored(
     if not features:
         return Itself()
     with torch_scope(0):
-        found = Features([Map(torch.zeros(2, length), features) for _ in range(sets)])
+        squares = arrays[f"{OWN}maps.0.line.weight"].shape[1] > length
+        one = Choice(features, squares=squares)
+        found = Features([one.map(torch.zeros(2, length)) for _ in range(sets)])
     load_named(found, arrays, OWN)
     return found.to(device).eval()
 

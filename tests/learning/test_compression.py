@@ -85,8 +85,21 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
     assert short.features == 2
     names = [name for history in histories for name in history.curves]
     assert names[:2] == ["features 1 trial", "features 1 trial, 30% dropped"]
-    assert names[2].startswith("features 2 trial")
-    assert names[3:] == ["features 2"]
+    assert names[2].startswith("features 1 trial, squares")
+    assert names[3].startswith("features 2 trial")
+    assert names[4:] == ["features 2"]
+
+
+def test_squares_are_taken_where_they_tell_more() -> None:
+    """Twenty numbers of scale exp(u): their mean square is sufficient; restored, they are equal."""
+    u = torch.from_numpy(RNG.normal(size=(2500, 1))).float()
+    x = torch.exp(u) * torch.randn(2500, 20, generator=torch.Generator().manual_seed(0))
+    settings = Annealed(steps=600, batch=128)
+    short, _ = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
+    (weight,) = (v for name, v in short.arrays.items() if name.endswith("line.weight"))
+    assert weight.shape == (short.features, 40)
+    again = restored(short.arrays, 20, short.features, "cpu")
+    np.testing.assert_array_equal(again.digest(x.numpy()), short.digest(x.numpy()))
 
 
 @pytest.mark.parametrize("features", [0, None])
