@@ -6,6 +6,7 @@ from problems.g_and_k import GAndK
 from problems.gaussian_mixture import GaussianMixture
 from problems.linear_uniform import LinearUniform
 from problems.lotka_volterra import LotkaVolterra
+from problems.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from problems.problem import KnownPosterior, Problem
 from problems.sir import Sir
 from problems.slcp import Slcp
@@ -27,4 +28,5 @@ PROBLEMS: dict[str, Problem] = {
     "lotka_volterra": LotkaVolterra(),
     "spectrum": Spectrum(),
     "spikes": Spikes(),
+    "ou": OrnsteinUhlenbeck(),
 }

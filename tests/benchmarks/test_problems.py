@@ -10,6 +10,7 @@ from problems import PROBLEMS, KnownPosterior
 from problems.g_and_k import GAndK
 from problems.grid import grid_posterior
 from problems.lotka_volterra import log_sizes
+from problems.ornstein_uhlenbeck import STEP, TIMES, OrnsteinUhlenbeck
 from problems.particles import particle_posterior
 from problems.sir import DAYS, infected
 from problems.spectrum import MODES, power
@@ -114,6 +115,17 @@ def test_prey_and_predators_keep_what_is_conserved() -> None:
     alpha, beta, gamma, delta = np.exp(theta).T[:, :, None]
     kept = delta * np.exp(prey) - gamma * prey + beta * np.exp(predators) - alpha * predators
     np.testing.assert_allclose(kept, np.broadcast_to(kept[:, :1], kept.shape), rtol=1e-3)
+
+
+def test_a_series_that_returns_is_one_normal() -> None:
+    """Its covariance falls exponentially with the time between two points."""
+    theta = np.array([[0.5, 0.3, -0.4]])
+    x = OrnsteinUhlenbeck().simulate(theta, stream(SEED, "ou"))[0]
+    rate, sigma = np.exp(theta[0, 1:])
+    apart = STEP * np.abs(np.subtract.outer(np.arange(TIMES), np.arange(TIMES)))
+    covariance = sigma**2 / (2 * rate) * np.exp(-rate * apart)
+    expected = stats.multivariate_normal(np.full(TIMES, theta[0, 0]), covariance).logpdf(x)
+    np.testing.assert_allclose(OrnsteinUhlenbeck().log_likelihood(theta, x), [expected])
 
 
 def test_spectra_scatter_as_their_modes_say() -> None:
