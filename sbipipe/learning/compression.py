@@ -11,7 +11,7 @@ Jeffrey, Alsing & Lanusse 2021, arXiv:2009.08459). q is scaffolding. Whatever s 
 is calibrated; what is lost are nats. So more is tried, too, and taken where it is worth `PAYS` nats
 a row of the held-out ones: features of squares beside the numbers themselves, and twice as many of
 them. Squares along the principal axes of a time series, or of pixels, are the power of its modes,
-of which a network learns from many rows only what a straight line says of them at once.
+of which a straight line then says at once what a network learns from many rows only.
 
 That holds of an s that does not know the rows from which p(theta | s) is learned. These do: what
 they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
@@ -200,12 +200,9 @@ class Choice:
     @property
     def trial(self) -> str:
         """What a trial of it is called."""
-        squares = ", squares" if self.squares else ""
-        return (
-            f"features {self.features} trial"
-            + squares
-            + (f", {self.dropped:.0%} dropped" if self.dropped else "")
-        )
+        squares = "squares" if self.squares else ""
+        dropped = f"{self.dropped:.0%} dropped" if self.dropped else ""
+        return ", ".join(filter(None, (f"features {self.features} trial", squares, dropped)))
 
 
 def choose(
