@@ -160,7 +160,10 @@ def test_changing_the_machine_concerns_no_stage_but_the_one_that_reads_params(ru
 @pytest.mark.parametrize(
     ("settings", "stages"),
     [
-        ({"gate": {"level": 0.02}}, {"settings", "diagnose", "publish", "compare", "report"}),
+        (
+            {"gate": {"level": 0.02}},
+            {"settings", "diagnose", "publish", "compare", "ask", "report"},
+        ),
         ({"diagnose": {"sbc": {"kind": "sbc"}}}, {"settings", "diagnose", "publish", "report"}),
     ],
 )
