@@ -82,7 +82,8 @@ def _names(params: Params) -> Iterator[str]:
             of = dict.fromkeys(params.simulator_of(name) for name in names)
             yield from (f"truth@{name}" for name in of)
             yield from (f"draw_fields@{name}" for name in names)
-            yield from ["judge"] if names else []
+            if names:
+                yield "judge"
 
 
 def _tried(params: Params, sets: dict[str, Rows]) -> Iterator[Stage]:

@@ -38,7 +38,7 @@ from sbipipe.sampling.cells import (
 from sbipipe.sampling.even import even_points
 from sbipipe.sampling.near import Near, begin
 from sbipipe.sampling.particles import counts, effective_size, pick, relative, resample
-from sbipipe.sampling.unnormalised import FromDensity, evaluate
+from sbipipe.sampling.unnormalised import FromDensity, agree, evaluate
 from sbipipe.seeds import stream
 
 _LOSS = {1: 0.03, 2: 0.03, 3: 0.08}
@@ -53,9 +53,6 @@ _PAIRS = 128
 _EDGE = 192
 _MISSED = 0.1
 """Share of the mass that a point may show to be missing."""
-
-_DISAGREEMENT = 0.1
-"""Nats between two estimates of log Z."""
 
 
 @dataclass(kw_only=True)
@@ -198,8 +195,8 @@ class _Evidence:
     def differs(self, cells: Sequence[Cells], fresh: Array, height: Array) -> Mask:
         """Whether log Z with fresh points is another, with shape (b,)."""
         with np.errstate(invalid="ignore"):
-            away = np.abs(self.second(cells, fresh, height) - self.log_evidence)
-        return np.asarray(~(away <= np.maximum(_DISAGREEMENT, 4 * self.error)))
+            other = self.second(cells, fresh, height)
+        return ~agree(self.log_evidence, other, self.error)
 
     def second(self, cells: Sequence[Cells], fresh: Array, height: Array) -> Array:
         """log Z from these points and fresh ones (n, b, D), log densities (n, b); shape (b,)."""

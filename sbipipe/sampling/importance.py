@@ -34,7 +34,7 @@ from sbipipe.sampling.mixture import Mixture, adapt, around, like, refine, the_p
 from sbipipe.sampling.near import Near, Proposal, begin
 from sbipipe.sampling.pareto import LARGEST_K, smooth
 from sbipipe.sampling.particles import counts, effective_size, log_normal, pick, relative, resample
-from sbipipe.sampling.unnormalised import FromDensity, evaluate
+from sbipipe.sampling.unnormalised import FromDensity, agree, evaluate
 from sbipipe.sampling.weighed import MOST, POOLS, Weighed, weighed
 from sbipipe.seeds import stream
 
@@ -50,9 +50,6 @@ AROUND = 8
 
 _EVEN = {1: 256, 2: 1024, 3: 2048}
 """Even points, by the number of parameters."""
-
-_DISAGREEMENT = 0.1
-"""Nats between two estimates of log Z."""
 
 _MANY_TOGETHER = 32
 """Observations whose many components are fitted together, which bounds memory."""
@@ -176,8 +173,7 @@ class ImportancePosterior(FromDensity):
         both = special.logsumexp(values - np.logaddexp(np.log(n) + ratios, np.log(m)), 0)
         share = effective_size(relative(found.log_weight)) / n
         error = np.sqrt(np.maximum(1 / share - 1, 0) / n)
-        away = np.abs(both - found.log_evidence)
-        return np.asarray(away <= np.maximum(_DISAGREEMENT, 4 * error))
+        return agree(found.log_evidence, both, error)
 
     def _adapted(self, rows: slice, which: Index, start: Mixture) -> Array:
         """log Z (b,) of the observations `which` of a block, by one component that adapts."""

@@ -29,6 +29,9 @@ NUMBERS = 2**24
 PAIRS = 2**17
 """Bound on the pairs themselves."""
 
+_DISAGREEMENT = 0.1
+"""Nats between two estimates of log Z."""
+
 BLOCK = 256
 """Observations that are worked on together."""
 
@@ -50,6 +53,17 @@ def evaluate(log_density: Unnormalised, theta: Array, x: Array, *, several: int 
             values[..., i : i + points, b : b + rows] = log_density(part, x[b : b + rows])
             spend(part.shape[0] * part.shape[1])
     return values
+
+
+def agree(log_evidence: Array, other: Array, error: Array) -> Mask:
+    """Whether two estimates of log Z may be of one Z, with shape (b,); not where one is NaN.
+
+    Args:
+        error: The standard error of the first.
+    """
+    with np.errstate(invalid="ignore"):
+        away = np.abs(other - log_evidence)
+    return np.asarray(away <= np.maximum(_DISAGREEMENT, 4 * error))
 
 
 @dataclass(kw_only=True)
@@ -116,4 +130,4 @@ class FromDensity(ABC):
         return np.where(self.failed, np.nan, values)
 
 
-__all__ = ["FromDensity", "Unnormalised", "evaluate"]
+__all__ = ["FromDensity", "Unnormalised", "agree", "evaluate"]
