@@ -16,8 +16,9 @@ of which a straight line then says at once what a network learns from many rows 
 That holds of an s that does not know the rows from which p(theta | s) is learned. These do: what
 they remember of a row is lost on others, and a density that trusts them is too narrow. A straight
 line remembers little, so a perceptron adds to it what is left, with dropout (Srivastava et al.
-2014, JMLR 15:1929) where held-out rows are described better with it; and an ensemble whose members
-each have their own set of features knows how little it knows of them.
+2014, JMLR 15:1929) where held-out rows are described better with it, which is asked again beside
+squares; and an ensemble whose members each have their own set of features knows how little it knows
+of them.
 
 NPE needs no scaffolding: the map from x to s (`Map`) is a part of each of its densities.
 """
@@ -225,11 +226,21 @@ def choose(
 
     losses = {one: loss(one) for one in (Choice(features or u.shape[1], p) for p in DROPPED)}
     best = min(losses, key=losses.__getitem__)
-    least = losses[best]
-    for more in ({"squares": True}, {} if features else {"features": 2 * best.features}):
-        other = replace(best, **more)
-        if other != best and (found := loss(other)) < least - PAYS:
-            best, least = other, found
+
+    def takes(other: Choice, worth: float = PAYS) -> bool:
+        """Whether this is better, which is then the best."""
+        nonlocal best
+        losses[other] = loss(other)
+        if losses[other] >= losses[best] - worth:
+            return False
+        best = other
+        return True
+
+    if takes(replace(best, squares=True)):
+        for dropped in [one for one in DROPPED if one != best.dropped]:
+            takes(replace(best, dropped=dropped), 0.0)
+    if not features:
+        takes(replace(best, features=2 * best.features))
     return best, tuple(tried)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,9 +20,8 @@ from sbi.neural_nets import posterior_nn
 from torch import Tensor, nn
 
 from sbipipe.interfaces import Array, Data, Fields, Mask
-from sbipipe.learning.in_turn import drawn_in_turn
+from sbipipe.learning.autoregressive import is_quick, log_normal, noise_of, quickened, stacked
 from sbipipe.learning.networks import FieldNetwork, check_sides
-from sbipipe.learning.splines import with_bins_first
 from sbipipe.learning.standardise import Standardise
 from sbipipe.learning.whiten import Whiten
 from sbipipe.progress import spend
@@ -69,6 +68,9 @@ class ConditionalDensity(nn.Module):
         net: sbi's estimator of standardised a given the embedding of b.
         inputs: Standardises a.
         embedding: Of b.
+
+    Attributes:
+        quick: Whether `losses` calls several as one.
     """
 
     def __init__(self, net: nn.Module, inputs: Standardise, embedding: nn.Module) -> None:
@@ -76,12 +78,26 @@ class ConditionalDensity(nn.Module):
         self.net = net
         self.inputs = inputs
         self.embedding = embedding
+        self.quick = is_quick(net)
 
     def loss(self, a: Tensor, b: Tensor) -> Tensor:
         """Minus log q(a | b) of each row, up to the Jacobian of the standardisation, which depends
         on a alone."""
-        losses: Tensor = self.net.loss(self.inputs(a), self.embedding(b))  # type: ignore[operator]
-        return losses
+        return -self._log_standard(self.inputs(a), self.embedding(b))
+
+    @staticmethod
+    def losses(members: Sequence[ConditionalDensity], a: Tensor, b: Tensor) -> Tensor:
+        """The `loss` of each of K quick ones of one shape, with shape (K, N)."""
+        rows = stacked([one.inputs(a) for one in members])
+        given = stacked([one.embedding(b) for one in members])
+        return -_log_standard([one.net for one in members], rows, given)
+
+    def _log_standard(self, a: Tensor, embedded: Tensor) -> Tensor:
+        """The log density (N,) of standardised rows (N, A) given embeddings (N, E)."""
+        if self.quick:
+            return _log_standard([self.net], a[None], embedded[None])[0]
+        found: Tensor = self.net.log_prob(a[None], embedded)[0]  # type: ignore[operator]
+        return found
 
     @torch.no_grad()
     def embed(self, b: Tensor) -> Tensor:
@@ -103,7 +119,7 @@ class ConditionalDensity(nn.Module):
         for pair in pieces(torch.arange(math.prod(pairs)), pairs_on(embedded.device)):
             at = pair // pairs[1], pair % pairs[1]
             rows = a[at].to(embedded.device)
-            log_prob = self.net.log_prob(self.inputs(rows)[None], embedded[at])[0]  # type: ignore[operator]
+            log_prob = self._log_standard(self.inputs(rows), embedded[at])
             parts.append(log_prob.double() + self.inputs.log_det(rows))
         return torch.cat(parts).reshape(pairs)
 
@@ -119,6 +135,12 @@ class ConditionalDensity(nn.Module):
             spend(count * len(embedded))
             gc.collect(1)
         return self.inputs.inverse(torch.cat(parts))
+
+
+def _log_standard(nets: Sequence[nn.Module], a: Tensor, embedded: Tensor) -> Tensor:
+    """The log densities (K, N) of quick flows, of (K, N, A) given (K, N, E)."""
+    noise, slope = noise_of(nets, a, embedded)
+    return log_normal(noise) + slope
 
 
 def build_density(
@@ -172,7 +194,7 @@ def build_density(
         z_score_theta="none",
         z_score_x="none",
     )
-    flow = drawn_in_turn(with_bins_first(builder(inputs[:2], embedded)))
+    flow = quickened(builder(inputs[:2], embedded))
     return ConditionalDensity(flow, Standardise(inputs), embedding)
 
 

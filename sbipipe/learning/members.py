@@ -9,10 +9,10 @@ When they are judged, it is that of their mixture,
 where exp(-loss) is a density, or the probability that a classifier gives to what is true: an
 ensemble ends when its mixture no longer gets better, which is later than its members do.
 
-Small networks of vectors cost what it takes to call them, not what they compute. So their weights
-are stacked and one call serves all (`torch.func`): four flows take twice the time of one. Networks
-that torch cannot stack (those of nflows, and of fields) are called one after another, with the same
-result.
+Small networks of vectors cost what it takes to call them, not what they compute. So one call serves
+all where one can: a method `losses` of their own, where they have it, or their weights are stacked
+(`torch.func`). Networks that torch cannot stack (those of nflows, and of fields) are called one
+after another, with the same result.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Together(nn.Module):
     def __init__(self, members: Sequence[nn.Module], *, stacked: bool) -> None:
         super().__init__()
         self.count = len(members)
+        self.at_once = getattr(members[0], "losses", None) if stacked else None
         self.stacked = stacked and self.count > 1
-        if not self.stacked:
+        if self.at_once or not self.stacked:
             self.members = nn.ModuleList(members)
             return
         weights, buffers = stack_module_state(list(members))
@@ -65,6 +66,9 @@ class Together(nn.Module):
         return math.log(self.count) - torch.logsumexp(-losses, 0)
 
     def _losses(self, *rows: Tensor) -> Tensor:
+        if self.at_once:
+            found: Tensor = self.at_once(list(self.members), *rows)
+            return found
         if not self.stacked:
             every: list[Any] = list(self.members)
             return torch.stack([member.loss(*rows) for member in every])
@@ -86,7 +90,7 @@ class Together(nn.Module):
 
     def apart(self) -> tuple[Any, ...]:
         """The networks, each with its own weights, in evaluation mode."""
-        if not self.stacked:
+        if self.at_once or not self.stacked:
             return tuple(member.eval() for member in self.members)
         state = self._state()
         for k, shell in enumerate(self.shells):

@@ -17,6 +17,7 @@ one fold of them, and the classifier learns from every row by the flow that has 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sbipipe.interfaces import History, Run
+from sbipipe.learning.autoregressive import log_normal, noise_of
 from sbipipe.learning.densities import ConditionalDensity, pairs_on, pieces
 from sbipipe.learning.guide import Guide, new_flow
 from sbipipe.learning.members import together
@@ -89,10 +91,10 @@ class Reference(Guide):
         known, places, densities = self.flow.embed(x), [], []
         for part in pieces(torch.arange(len(u)), pairs_on(known.device)):
             rows = u[part].to(known.device)
-            flow = self.flow.net.net(known[part % len(x)])  # type: ignore[operator]
-            noise, slope = flow.transform.call_and_ladj(self.flow.inputs(rows))
-            log_q = (flow.base.log_prob(noise) + slope).double() + self.flow.inputs.log_det(rows)
-            places.append(noise.cpu())
+            given = known[part % len(x)]
+            noise, slope = noise_of([self.flow.net], self.flow.inputs(rows)[None], given[None])
+            log_q = (log_normal(noise) + slope)[0].double() + self.flow.inputs.log_det(rows)
+            places.append(noise[0].cpu())
             densities.append(log_q.cpu())
         return torch.cat(places), torch.cat(densities)
 
@@ -100,17 +102,21 @@ class Reference(Guide):
 class _Apart(nn.Module):
     """A flow that does not learn from one fold of the rows."""
 
+    fold: Tensor
+
     def __init__(self, flow: ConditionalDensity, fold: int) -> None:
         super().__init__()
         self.flow = flow
         self.register_buffer("fold", torch.tensor(fold))
 
-    def loss(self, u: Tensor, x: Tensor, fold: Tensor) -> Tensor:
-        """The flow's of rows (b, D) and (b, L), of which those of its own fold (b,) count nothing,
-        and those of the others for them."""
-        weight = (fold != self.fold) * FOLDS / (FOLDS - 1)
-        losses: Tensor = self.flow.loss(u, x) * torch.where(fold == NONE, 1.0, weight)
-        return losses
+    @staticmethod
+    def losses(members: Sequence[_Apart], u: Tensor, x: Tensor, fold: Tensor) -> Tensor:
+        """Those of the flows, of rows (b, D) and (b, L), of which those of its own fold (b,) count
+        nothing to a flow, and those of the others for them; with shape (K, b)."""
+        own = torch.stack([member.fold for member in members])
+        weight = (fold != own[:, None]) * FOLDS / (FOLDS - 1)
+        losses = ConditionalDensity.losses([member.flow for member in members], u, x)
+        return losses * torch.where(fold == NONE, 1.0, weight)
 
 
 def folds_of(group: NDArray[Any], seed: int) -> Tensor:

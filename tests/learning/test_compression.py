@@ -91,11 +91,14 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
 
 
 def test_squares_are_taken_where_they_tell_more() -> None:
-    """Twenty numbers of scale exp(u): their mean square is sufficient; restored, they are equal."""
+    """Twenty numbers of scale exp(u): their mean square is sufficient; restored, they are equal.
+    How much is dropped is asked again beside them."""
     u = torch.from_numpy(RNG.normal(size=(2500, 1))).float()
     x = torch.exp(u) * torch.randn(2500, 20, generator=torch.Generator().manual_seed(0))
     settings = Annealed(steps=600, batch=128)
-    short, _ = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
+    short, histories = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
+    tried = {name for history in histories for name in history.curves}
+    assert {f"features 1 trial, squares{dropped}" for dropped in ("", ", 30% dropped")} <= tried
     (weight,) = (v for name, v in short.arrays.items() if name.endswith("line.weight"))
     assert weight.shape == (short.features, 40)
     again = restored(short.arrays, 20, short.features, "cpu")

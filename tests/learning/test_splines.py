@@ -1,11 +1,15 @@
-"""Laws of the splines with their bins first: those of zuko, up to rounding."""
+"""Laws of the splines with their bins before their rows: those of zuko, up to rounding."""
+
+import math
 
 import pytest
 import torch
+from torch.autograd import gradcheck
 from zuko.transforms import MonotonicRQSTransform
 
-from sbipipe.learning.densities import build_density
-from sbipipe.learning.splines import Spline, with_bins_first
+from sbipipe.learning.splines import BOUND, spline, undone
+
+SLOPE = 1e-3
 
 
 def numbers(*shape, seed=0):
@@ -13,50 +17,65 @@ def numbers(*shape, seed=0):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-@pytest.fixture(params=[(7, 5), (3, 7, 5)])
-def splines(request):
-    """Ours and zuko's from the same numbers, and places inside and outside the bound."""
-    given = [2 * numbers(*request.param, bins, seed=bins) for bins in (8, 8, 7)]
-    given[1] *= 2
-    return Spline(*given), MonotonicRQSTransform(*given), 4 * numbers(*request.param)
+@pytest.fixture(params=[((), 8), ((3,), 8), ((2, 3), 2)])
+def given(request):
+    """phi (..., 3 K - 1, D, N) of K bins, and places (..., D, N) inside and outside the bound."""
+    several, bins = request.param
+    phi = 2 * numbers(*several, 3 * bins - 1, 5, 7, seed=bins)
+    phi[..., bins : 2 * bins, :, :] *= 2
+    return phi, 4 * numbers(*several, 5, 7)
 
 
-def test_values_slopes_and_inverses_are_those_of_zuko(splines):
-    ours, theirs, x = splines
-    for found, expected in zip(ours.call_and_ladj(x), theirs.call_and_ladj(x), strict=True):
+def as_zuko_does(phi):
+    bins = (phi.shape[-3] + 1) // 3
+    return MonotonicRQSTransform(*phi.movedim(-3, -1).split([bins, bins, bins - 1], -1))
+
+
+def test_values_slopes_and_inverses_are_those_of_zuko(given):
+    phi, x = given
+    theirs = as_zuko_does(phi)
+    for found, expected in zip(spline(phi, x, SLOPE), theirs.call_and_ladj(x), strict=True):
         torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(ours.inv(x), theirs.inv(x))
+    torch.testing.assert_close(undone(phi, x, SLOPE), theirs.inv(x))
 
 
-def test_a_spline_undoes_its_inverse_and_its_slope_is_its_derivative(splines):
-    ours, _, x = splines
-    torch.testing.assert_close(ours(ours.inv(x)), x, rtol=0, atol=1e-8)
+def test_derivatives_are_those_of_zuko(given):
+    phi, x = (one.requires_grad_() for one in given)
+    for weigh in (lambda y, log_slope: y.sin() + log_slope.cos(), lambda y, _: y):
+        found, expected = (
+            torch.autograd.grad(weigh(*values).sum(), (phi, x))
+            for values in (spline(phi, x, SLOPE), as_zuko_does(phi).call_and_ladj(x))
+        )
+        torch.testing.assert_close(found, expected)
+
+
+def test_derivatives_are_those_of_differences():
+    phi, x = numbers(11, 2, 3), 1.5 * numbers(2, 3, seed=1)
+    assert gradcheck(lambda *both: spline(*both, SLOPE), (phi.requires_grad_(), x.requires_grad_()))
+
+
+def test_a_spline_undoes_its_inverse_and_its_slope_is_its_derivative(given):
+    phi, x = given
+    torch.testing.assert_close(spline(phi, undone(phi, x, SLOPE), SLOPE)[0], x, rtol=0, atol=1e-8)
     x = x.requires_grad_()
-    y, slope = ours.call_and_ladj(x)
-    torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0].log(), slope)
+    y, log_slope = spline(phi, x, SLOPE)
+    torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0].log(), log_slope)
 
 
-def test_one_row_of_numbers_serves_many_places():
-    given = [numbers(5, bins) for bins in (8, 8, 7)]
-    x = 4 * numbers(100, 5)
-    many = Spline(*(part.expand(100, -1, -1) for part in given))
-    torch.testing.assert_close(Spline(*given)(x), many(x))
+def test_it_is_the_identity_from_the_bound_on():
+    x = torch.tensor([[-BOUND, -math.nextafter(BOUND, 9), 7.0, BOUND]], dtype=torch.float64)
+    y, log_slope = spline(numbers(23, 1, 4), x, SLOPE)
+    torch.testing.assert_close(y, x, rtol=0, atol=0)
+    assert not log_slope.any()
 
 
-def test_the_splines_of_a_flow_are_these_and_those_of_others_stay():
-    rows = torch.randn(10, 3)
-    built = {
-        name: build_density(density=name, hidden=4, transforms=1, inputs=rows, conditions=rows)
-        for name in ("zuko_nsf", "zuko_maf")
-    }
-    kinds = {
-        name: {getattr(m.univariate, "func", m.univariate) for m in net.modules() if _univariate(m)}
-        for name, net in built.items()
-    }
-    assert kinds["zuko_nsf"] == {Spline}
-    assert Spline not in kinds["zuko_maf"]
-    assert with_bins_first(built["zuko_nsf"]) is built["zuko_nsf"]
-
-
-def _univariate(module):
-    return hasattr(module, "univariate")
+@pytest.mark.parametrize("shared", [False, True])
+def test_several_at_once_are_those_one_by_one(shared):
+    """As `torch.vmap` calls it, with derivatives; at places of each, or the same for all."""
+    phi, x = numbers(4, 23, 5, 7), 4 * numbers(5, 7) if shared else 4 * numbers(4, 5, 7)
+    phi = phi.requires_grad_()
+    at_once = torch.vmap(lambda a, b: sum(spline(a, b, SLOPE)), (0, None if shared else 0))(phi, x)
+    each = torch.stack([sum(spline(a, x if shared else x[i], SLOPE)) for i, a in enumerate(phi)])
+    torch.testing.assert_close(at_once, each)
+    found, expected = (torch.autograd.grad(one.sin().sum(), phi) for one in (at_once, each))
+    torch.testing.assert_close(found, expected)

@@ -1,4 +1,4 @@
-"""Flows undone in turn are undone as zuko undoes them."""
+"""Flows of zuko with rows last, undone in turn: noise, densities and draws are zuko's."""
 
 import copy
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 import torch
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 
+from sbipipe.learning.autoregressive import is_quick, log_normal, noise_of, quickened
 from sbipipe.learning.densities import ConditionalDensity, build_density
-from sbipipe.learning.in_turn import drawn_in_turn
 
 NAMES = ("zuko_nsf", "zuko_maf", "zuko_nice", "zuko_bpf")
 
@@ -51,6 +51,29 @@ def test_draws_are_those_of_zuko(name: str, dims: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
+@pytest.mark.parametrize("dims", [1, 2, 5])
+def test_noise_and_densities_are_those_of_zuko(name: str, dims: int) -> None:
+    density = built(name, dims)
+    assert is_quick(density.net)
+    a, b = 2 * torch.randn(50, dims), torch.randn(50, 4)
+    flow = as_zuko_does(density).net.net(b)  # type: ignore[operator]
+    noise, slope = (one[0] for one in noise_of([density.net], a[None], b[None]))
+    expected = flow.transform.call_and_ladj(a)
+    torch.testing.assert_close((noise, slope), expected, rtol=1e-4, atol=1e-4)
+    found = log_normal(noise) + slope
+    torch.testing.assert_close(found, flow.log_prob(a), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["zuko_nice", "zuko_bpf", "nsf", "mdn"])
+def test_densities_of_another_kind_are_left_to_theirs(name: str) -> None:
+    density = built(name, 2)
+    assert not density.quick
+    a, b = torch.randn(5, 2), torch.randn(5, 4)
+    expected = density.net.loss(density.inputs(a), density.embedding(b))  # type: ignore[operator]
+    torch.testing.assert_close(density.loss(a, b), expected)
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
 def test_a_density_undoes_its_draws(name: str) -> None:
     flow = flow_of(built(name, 4), 6)
     noise = torch.randn(7, 6, 4)
@@ -69,4 +92,5 @@ def test_draws_have_gradients() -> None:
 
 def test_other_networks_stay_as_they_are() -> None:
     net = torch.nn.Linear(2, 2)
-    assert drawn_in_turn(net) is net
+    assert quickened(net) is net
+    assert not is_quick(net)
