@@ -37,7 +37,7 @@ zuko_ncsf (of angles: not normalised over the line), zuko_naf and zuko_sospf (a 
 takes 0.3 ms), and zuko_unaf (of their kind; not tried)."""
 
 STACKED = ("zuko_maf", "zuko_nsf")
-"""Those of which torch calls several as one (`members`); most of the others index by masks."""
+"""Those of which one call serves several (`ConditionalDensity.losses`)."""
 
 SPLINE_DIMENSIONS = 16
 """Dimensions above which a step of a spline flow costs several of an affine one, and only

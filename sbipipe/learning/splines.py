@@ -19,11 +19,12 @@ worked on at once. The splines are zuko's up to rounding.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 BINS = -3
@@ -44,13 +45,9 @@ def spline(phi: Tensor, x: Tensor, slope: float) -> tuple[Tensor, Tensor]:
     Returns:
         Two tensors with the shape of x.
     """
-    y, log_slope, *_ = _applied(phi, x, abs(math.log(slope)))
-    return y, log_slope
-
-
-def _applied(phi: Tensor, x: Tensor, softest: float) -> tuple[Tensor, ...]:
     apply: Any = _Spline.apply
-    return cast(tuple[Tensor, ...], apply(phi, x, softest))
+    y, log_slope, *_ = apply(phi, x, abs(math.log(slope)))
+    return y, log_slope
 
 
 class _Spline(Function):
@@ -84,6 +81,7 @@ class _Spline(Function):
         ctx.save_for_backward(phi, *output[2:])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         phi, share, k, parts, inside = ctx.saved_tensors
         bins = (phi.shape[BINS] + 1) // 3
@@ -121,17 +119,6 @@ class _Spline(Function):
         by_padded = torch.zeros_like(padded).scatter_add_(BINS, at, by_ends)
         g_phi.narrow(BINS, 2 * bins, bins - 1).copy_(by_padded.narrow(BINS, 1, bins - 1))
         return g_phi, torch.where(inside, by_x, grads[0]), None
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], phi: Tensor, x: Tensor, softest: float
-    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Of several at once: one more axis before the others."""
-        phi, x = (
-            given.expand(info.batch_size, *given.shape) if axis is None else given.movedim(axis, 0)
-            for given, axis in zip((phi, x), in_dims, strict=False)
-        )
-        return _applied(phi, x, softest), (0, 0, 0, 0, 1, 0)
 
 
 def undone(phi: Tensor, y: Tensor, slope: float) -> Tensor:

@@ -67,15 +67,3 @@ def test_it_is_the_identity_from_the_bound_on():
     y, log_slope = spline(numbers(23, 1, 4), x, SLOPE)
     torch.testing.assert_close(y, x, rtol=0, atol=0)
     assert not log_slope.any()
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_several_at_once_are_those_one_by_one(shared):
-    """As `torch.vmap` calls it, with derivatives; at places of each, or the same for all."""
-    phi, x = numbers(4, 23, 5, 7), 4 * numbers(5, 7) if shared else 4 * numbers(4, 5, 7)
-    phi = phi.requires_grad_()
-    at_once = torch.vmap(lambda a, b: sum(spline(a, b, SLOPE)), (0, None if shared else 0))(phi, x)
-    each = torch.stack([sum(spline(a, x if shared else x[i], SLOPE)) for i, a in enumerate(phi)])
-    torch.testing.assert_close(at_once, each)
-    found, expected = (torch.autograd.grad(one.sin().sum(), phi) for one in (at_once, each))
-    torch.testing.assert_close(found, expected)
