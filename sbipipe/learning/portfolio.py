@@ -2,9 +2,9 @@
 
 Successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943): every candidate takes a few steps
 of the optimiser, the better half takes three times as many, and so on until as few are left as are
-wanted. What compares them is the validation loss. The finalists begin anew and train to their end,
-each as several members side by side; `stacking_weights` then says how much of each the ensemble
-needs.
+wanted. What compares them is the validation loss; of those that it cannot tell apart, the first of
+the portfolio are taken. The finalists begin anew and train to their end, each as several members
+side by side; `stacking_weights` then says how much of each the ensemble needs.
 
 Trials are too short to show what a network learns by heart,
 
@@ -17,7 +17,7 @@ err elsewhere, so that the mixture is better, and less sure of itself, than eith
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -40,6 +40,9 @@ RUNG = 200
 GROWTH = 3
 """The steps of a round over those of the one before."""
 
+APART = 0.02
+"""Nats a row by which one trial must be better than another, for the order of the portfolio not to
+decide."""
 
 BY_HEART = 0.2
 """Nats a row, for each component, that a network may know its training rows better than others."""
@@ -122,7 +125,7 @@ def fit(
             history = trained(one, schedule, 1, rung)[1]
             tried[one.name] = min(history.curves[f"{one.name} trial {rung}"]["valid"])
             seconds += history.seconds
-        left = sorted(left, key=lambda one: tried[one.name])[: max(finalists, len(left) // 2)]
+        left = _best(left, tried, max(finalists, len(left) // 2))
         rung += 1
     found: dict[str, tuple[tuple[Any, ...], History]] = {}
     for one in left:
@@ -138,6 +141,20 @@ def fit(
         networks=tuple(network for networks, _ in found.values() for network in networks),
         history=replace(history, seconds=history.seconds + seconds, notes={"tried": tried}),
     )
+
+
+def _best(
+    candidates: Sequence[Candidate], losses: Mapping[str, float], count: int
+) -> list[Candidate]:
+    """So many of them, in their order: each time the first that is as good as the best of the
+    rest."""
+    left = list(candidates)
+    found: list[Candidate] = []
+    while len(found) < count:
+        least = min(losses[one.name] for one in left)
+        found.append(next(one for one in left if losses[one.name] <= least + APART))
+        left.remove(found[-1])
+    return [one for one in candidates if one in found]
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sbipipe.interfaces import Run
 from sbipipe.learning.ensembles import PSEUDO, stacking_weights
-from sbipipe.learning.portfolio import Candidate, fit
+from sbipipe.learning.portfolio import Candidate, _best, fit
 from sbipipe.learning.schedules import Annealed
 
 ROWS = 300
@@ -61,6 +61,22 @@ def test_several_finalists_in_the_order_of_their_losses():
         ("degree 2", "degree 3"),
         ("degree 3", "degree 2"),
     )
+
+
+@pytest.mark.parametrize(
+    ("losses", "count", "expected"),
+    [
+        ((0.5, 0.495, 0.1), 1, [2]),
+        ((0.11, 0.1, 0.5), 1, [0]),
+        ((0.13, 0.11, 0.1), 1, [1]),
+        ((0.13, 0.11, 0.1), 2, [1, 2]),
+        ((0.115, 0.5, 0.1), 2, [0, 2]),
+    ],
+)
+def test_of_those_that_are_as_good_the_first_are_left(losses, count, expected):
+    every = [candidate(degree) for degree in range(3)]
+    left = _best(every, {one.name: loss for one, loss in zip(every, losses, strict=True)}, count)
+    assert left == [every[degree] for degree in expected]
 
 
 def test_what_else_was_tried_does_not_change_the_winner():
