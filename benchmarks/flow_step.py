@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import time
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 
+from contenders.clock import timed
 from sbipipe.learning.densities import ConditionalDensity
 from sbipipe.learning.members import Together
 from sbipipe.learning.shapes import Shape, candidates
@@ -62,11 +62,11 @@ def compared(name: str, dims: int, options: argparse.Namespace) -> dict[str, flo
         Together(members, stacked=True),
         Together([Zuko(member) for member in members], stacked=True),
     ]
-    apart = (both[0].loss(*rows) - both[1].loss(*rows)).abs().max()
+    apart = (both[0].loss(*rows) - both[1].loss(*rows)).detach().abs().max()
     least = [float("inf")] * 2
     for _ in range(options.repeats):
         for k, way in enumerate(both):
-            least[k] = min(least[k], seconds(lambda way=way: step(way, rows)))
+            least[k] = min(least[k], timed(partial(step, way, rows))[1].cpu)
     ours, theirs = (1e3 * one for one in least)
     return {"ours": ours, "zuko": theirs, "ratio": ours / theirs, "losses_apart": float(apart)}
 
@@ -75,13 +75,6 @@ def step(module: Together, rows: tuple[Tensor, Tensor]) -> None:
     """The loss and its derivatives."""
     module.zero_grad()
     torch.autograd.backward(module.loss(*rows).mean())
-
-
-def seconds(work: Callable[[], None]) -> float:
-    """Of the processor."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ class Together(nn.Module):
         self.count = len(members)
         self.at_once = getattr(members[0], "losses", None) if stacked else None
         self.stacked = stacked and self.count > 1
-        if self.at_once or not self.stacked:
+        self.by_torch = self.stacked and self.at_once is None
+        if not self.by_torch:
             self.members = nn.ModuleList(members)
             return
         weights, buffers = stack_module_state(list(members))
@@ -69,7 +70,7 @@ class Together(nn.Module):
         if self.at_once:
             found: Tensor = self.at_once(list(self.members), *rows)
             return found
-        if not self.stacked:
+        if not self.by_torch:
             every: list[Any] = list(self.members)
             return torch.stack([member.loss(*rows) for member in every])
         shell = self.shells[0].to(rows[0].device).train(self.training)
@@ -90,7 +91,7 @@ class Together(nn.Module):
 
     def apart(self) -> tuple[Any, ...]:
         """The networks, each with its own weights, in evaluation mode."""
-        if self.at_once or not self.stacked:
+        if not self.by_torch:
             return tuple(member.eval() for member in self.members)
         state = self._state()
         for k, shell in enumerate(self.shells):

@@ -16,7 +16,6 @@ one fold of them, and the classifier learns from every row by the flow that has 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -79,7 +78,7 @@ class Reference(Guide):
             with shape (n, N), in float64; both on the CPU.
         """
         rows = u.flatten(0, 1)
-        normal = -0.5 * (rows.double().square() + math.log(2 * math.pi)).sum(-1)
+        normal = log_normal(rows.double())
         noise, log_q = self._flown(rows, x)
         share = torch.tensor(self.from_flow / self.contrasts, dtype=torch.float64)
         ratio = torch.logaddexp(log_q - normal + share.log(), torch.log1p(-share))
