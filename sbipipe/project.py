@@ -11,7 +11,7 @@ import numpy as np
 
 from sbipipe import plugins, runtime, storage
 from sbipipe.config import Params
-from sbipipe.interfaces import Array, Dataset, LogLikelihood, Weights
+from sbipipe.interfaces import SPLITS, Array, Dataset, LogLikelihood, Weights
 from sbipipe.paths import EMULATORS, SETS, weights_path
 from sbipipe.posteriors.observed import Observed
 from sbipipe.protocols import (
@@ -44,8 +44,15 @@ def rows(params: Params, of: str, split: str) -> Dataset:
     """
     found = storage.open_set(SETS / of)
     if "unscored" in found.about:
-        raise InputError(f"{SETS / of}: {cannot_score(of, params.emulate[of].kind)}")
+        raise InputError(f"{SETS / of}: {_unscored(params, of)}")
     return replace(found.split(split), log_likelihood=log_likelihood(params, of))
+
+
+def _unscored(params: Params, of: str) -> str:
+    """The line, after the folder, for an emulator that has scored nothing."""
+    if not params.emulate[of].score:
+        return f"emulate.{of}.score: given no split; allowed: {', '.join(SPLITS)}"
+    return cannot_score(of, params.emulate[of].kind)
 
 
 def cannot_score(emulator: str, kind: str) -> str:

@@ -10,14 +10,12 @@ import numpy as np
 from sbipipe import paths, plugins, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.interfaces import SPLITS, Dataset, History, Scored
-from sbipipe.learning.chebyshev import surface_data
 from sbipipe.protocols import Scores
 
 
 def main(name: str) -> None:
     start = time.perf_counter()
     params = read_params()
-    emulator = project.emulator(params, name)
     source = storage.open_set(paths.SETS / params.simulator_of(name))
     made = {
         "name": name,
@@ -31,17 +29,21 @@ def main(name: str) -> None:
         ),
     }
     with storage.whole_folder(paths.SETS / name) as folder:
-        if isinstance(emulator, Scores):
-            about = score(params, name, emulator, folder)
-        else:
-            about = {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
-        storage.finish_set(folder, {**made, **about})
+        storage.finish_set(folder, {**made, **score(params, name, folder)})
     seconds = time.perf_counter() - start
     storage.save_history(paths.history_path("score", name), History(seconds=seconds))
 
 
-def score(params: Params, name: str, emulator: Scores, folder: Path) -> dict[str, Any]:
-    """Write the surfaces of every split; returns what they are, and the rows that were refused."""
+def score(params: Params, name: str, folder: Path) -> dict[str, Any]:
+    """Write the surfaces of every split; returns what they are, and the rows that were refused, or
+    why there are none."""
+    if not params.emulate[name].score:
+        return {"unscored": "no split is named"}
+    from sbipipe.learning.chebyshev import surface_data  # torch, which the line above spares
+
+    emulator = project.emulator(params, name)
+    if not isinstance(emulator, Scores):
+        return {"unscored": f"kind {params.emulate[name].kind} cannot score fields"}
     prior = plugins.prior_of(params, params.simulator_of(name))
     data = surface_data(len(prior.names), emulator.degree)
     refused, noise = {}, {}

@@ -44,7 +44,7 @@ PARAMS: dict[str, Any] = {
     "draw": {"draws": 50},
     "diagnose": {"sbc": {"kind": "sbc"}},
     "gate": {"fewest_draws": 20},
-    "judge": {"fields": 50},
+    "judge": {"fields": 50, "birthday": 500},
 }
 COARSE: dict[str, Any] = {**PARAMS, "emulate": {"coarse": PARAMS["emulate"]["coarse"]}}
 """With one emulator."""
@@ -103,8 +103,10 @@ def test_what_is_not_scored_cannot_be_read(folder: Path) -> None:
     linear_run.stage("emulate", "coarse")
     linear_run.stage("emulate", "fine")
     linear_run.stage("score", "fine")
-    found = storage.open_set(paths.SETS / "fine")
-    assert [len(found.split(split)) for split in SPLITS] == [0] * 4
+    with pytest.raises(
+        InputError, match=r"emulate\.fine\.score: given no split; allowed: train, v"
+    ):
+        project.rows(read_params(), "fine", "test")
     changed = {**PARAMS, "train": {"npe": {"kind": "npe", "of": "fine"}}}
     linear_run.write_params(folder, **changed)
     (line,) = check.check().problems

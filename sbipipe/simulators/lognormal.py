@@ -29,7 +29,7 @@ matrices for all observations. `output: delta` adds the Jacobian, log p(delta) =
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -176,7 +176,7 @@ class Lognormal:
                 f"allowed: {low:g} to {high:g}, the reach of the prior"
             )
 
-    @property
+    @cached_property
     def _reach(self) -> tuple[float, float]:
         """The values of omega_m that the prior can give, as far as they are physical."""
         least, greatest = self._ends

@@ -21,7 +21,7 @@ def rows(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def learned() -> Short:
-    settings = Annealed(steps=600, batch=128)
+    settings = Annealed(steps=250, batch=128)
     return shorten(rows(4000), rows(500), None, settings, Run(seed=0))[0]
 
 
@@ -80,7 +80,7 @@ def test_twice_as_many_features_are_taken_where_they_tell_more() -> None:
     width = torch.from_numpy(RNG.choice([0.05, 1.0], size=(4500, 1))).float()
     seen = u + width * torch.randn(4500, 1, generator=torch.Generator().manual_seed(0))
     x = torch.cat([seen, width] * 5, 1)
-    settings = Annealed(steps=800, batch=128)
+    settings = Annealed(steps=400, batch=128)
     short, histories = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
     assert short.features == 2
     names = [name for history in histories for name in history.curves]
@@ -95,7 +95,7 @@ def test_squares_are_taken_where_they_tell_more() -> None:
     How much is dropped is asked again beside them."""
     u = torch.from_numpy(RNG.normal(size=(2500, 1))).float()
     x = torch.exp(u) * torch.randn(2500, 20, generator=torch.Generator().manual_seed(0))
-    settings = Annealed(steps=600, batch=128)
+    settings = Annealed(steps=300, batch=128)
     short, histories = shorten((u[500:], x[500:]), (u[:500], x[:500]), None, settings, Run(seed=0))
     tried = {name for history in histories for name in history.curves}
     assert {f"features 1 trial, squares{dropped}" for dropped in ("", ", 30% dropped")} <= tried

@@ -52,7 +52,7 @@ def test_independent_draws_are_never_refused(n: int) -> None:
 @pytest.mark.parametrize("n", [10, 30, 200])
 def test_p_values_are_upper_bounds(n: int) -> None:
     """At any level not more than that share of independent draws lie below it."""
-    rng, repeats = np.random.default_rng(n), 4000
+    rng, repeats = np.random.default_rng(n), 1500
     q = rng.random((repeats, n, 2))
     margins = np.array([margin_p_value(one[:, 0], n) for one in q])
     pairs = np.array([pair_p_value(*(scores(c, 2) for c in one.T), n) for one in q])
