@@ -73,7 +73,8 @@ def test_components_that_never_vary_are_left_out():
 def test_long_vectors_have_the_exact_posterior_of_few_features():
     """Noise beside the data says nothing; a density over all of it would have to learn that."""
     train, valid, test = longer(TRAIN, VALID, TEST)
-    estimator = parse(Nle, {**SMALL, "density": "zuko_maf"}, "nle")
+    settings = SMALL["optimisation"] | {"steps": 300}
+    estimator = parse(Nle, {**SMALL, "density": "zuko_maf", "optimisation": settings}, "nle")
     posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
     assert "features 2" in history.curves
     for tried in ("features 2 trial", "features 4 trial"):

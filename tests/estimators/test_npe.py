@@ -64,7 +64,7 @@ def test_it_proposes_its_own_draws_and_knows_their_density():
 
 def test_each_member_learns_features_of_long_vectors_of_its_own():
     train, valid, test = longer(TRAIN, VALID, TEST)
-    config = {"effort": "quick", "ensemble": 2, "optimisation": OPTIMISATION | {"steps": 600}}
+    config = {"effort": "quick", "ensemble": 2, "optimisation": OPTIMISATION | {"steps": 300}}
     estimator = parse(Npe, config, "npe")
     posterior, history = estimator.fit(train, valid, SIMULATOR.prior, Run(seed=0))
     assert posterior.weights.meta["features"] == 2
