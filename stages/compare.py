@@ -2,14 +2,13 @@
 
 import pandas as pd
 
-from sbipipe import paths, plugins, project, runtime, storage
+from sbipipe import paths, project, runtime, storage
 from sbipipe.config import Params, read_params
 from sbipipe.gate import uniformity
 from sbipipe.gate.verdict import Estimate
 from sbipipe.interfaces import PosteriorDraws
 from sbipipe.posteriors.compare import compare, join, kl_from_exact, to_table
 from sbipipe.posteriors.comparison import Comparison
-from sbipipe.posteriors.normalised import log_density
 from sbipipe.records import dump
 from sbipipe.seeds import stream
 
@@ -49,9 +48,8 @@ def divergences(
     found = {}
     for name in draws:
         if name != exact:
-            of = params.set_of(name)
-            prior, x = plugins.prior_of(params, of), project.test_rows(params, of).x
-            other = log_density(project.posterior(params, name), prior, draws[name], x, theta)
+            x = project.test_rows(params, params.set_of(name)).x
+            other = project.posterior(params, name).at(x).log_prob(theta)
             found[name], _ = kl_from_exact(log_prob, other)
     return found
 
