@@ -20,9 +20,6 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backend_bases import FigureCanvasBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -30,9 +27,6 @@ from sbipipe.records import InputError
 
 COLUMN, NARROW = 3.6, 2.75
 """Widths of figures of which three or four stand beside each other, in inches of 100 pixels."""
-
-DPI = 220
-"""Dots per inch of what is a picture in a file."""
 
 ROWS = 3
 """Rows of a legend that a figure's height has room for."""
@@ -200,8 +194,7 @@ def finish(
     """The figure as a file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     dateless = {"Date": None} if suffix == "svg" else {"Software": None}
-    _lay_out(figure, FigureCanvasSVG if suffix == "svg" else FigureCanvasAgg)
-    figure.savefig(buffer, format=suffix, dpi=DPI, metadata=dateless)
+    figure.savefig(buffer, format=suffix, dpi=220, metadata=dateless)
     return Drawing(
         name=name,
         alt=alt,
@@ -210,17 +203,6 @@ def finish(
         suffix=suffix,
         width=round(100 * figure.get_figwidth()),
     )
-
-
-def _lay_out(figure: Figure, kind: type[FigureCanvasBase]) -> None:
-    """Find room for all that stands in a figure, as its file measures it; `savefig`, which would,
-    draws the whole figure once more for it."""
-    kind(figure)
-    figure.set_dpi(DPI)
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine("none")
 
 
 class Scaled(ScalarFormatter):

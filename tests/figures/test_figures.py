@@ -109,10 +109,8 @@ def test_profiles_and_maps(run_results: Results, shape: tuple[int, ...]) -> None
     assert fields.draw(other).image.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    ("shape", "simulator"),
-    [((1, 16), True), ((1, 8, 8), False), ((1, 16, 16), True), ((2, 8, 8, 8), False)],
-)
+@pytest.mark.parametrize("shape", [(1, 16), (1, 8, 8), (1, 16, 16), (2, 8, 8, 8)])
+@pytest.mark.parametrize("simulator", [True, False])
 def test_emulated_fields_of_any_shape(shape: tuple[int, ...], simulator: bool) -> None:
     truth, drawn = white_noise.drawn(shape, simulator=simulator)
     judgement = judge(truth, drawn, np.random.default_rng(5).standard_normal((50, *shape)), 0)
