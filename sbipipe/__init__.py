@@ -8,8 +8,13 @@ that `import sbipipe` is quick.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Threads that wait for the others of an operation sleep. By default they spin, and keep whatever
+# else runs on the machine from the core; torch reads this when it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.1.0"
 

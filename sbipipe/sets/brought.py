@@ -46,7 +46,8 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
     if problems:
         raise InputError(*problems)
     edges = repeats.on_the_edge(rows.theta, within) if within else ()
-    remarks = [*edges, *repeats.shared_theta(sound, index), *repeats.shared_x(sound, index)]
+    remarks = [*edges, *repeats.given_away(sound, names)]
+    remarks += [*repeats.shared_theta(sound, index), *repeats.shared_x(sound, index)]
     far = tails.heavy(sound.x) if isinstance(sound.data, Fields) else None
     remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
     return tuple(f"{where}: {line}" for line in remarks)

@@ -1,4 +1,5 @@
-"""Rows that are not what they seem: copies, parameters that never vary, parameters on an edge.
+"""Rows that are not what they seem: copies, parameters that never vary or lie on an edge, and data
+that are a parameter.
 
 Splits are of groups. Where rows of one simulation have several groups, or a file holds some rows
 twice, `test` asks for what was learned on `train`. Data of whole numbers may be equal by chance,
@@ -12,11 +13,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sbipipe.interfaces import Array, Dataset, Index
+from sbipipe.evenly import evenly
+from sbipipe.interfaces import Array, Dataset, Fields, Index
 from sbipipe.protocols import Prior
 
 EDGE = 1e-12
 """The share of a prior that lies on its edge."""
+
+FEWEST = 20
+"""Rows that are not in order by chance."""
 
 
 def constant(theta: Array, names: tuple[str, ...]) -> Iterator[str]:
@@ -103,6 +108,29 @@ def on_the_edge(theta: Array, prior: Prior) -> Iterator[str]:
             )
 
 
+def given_away(rows: Dataset, names: tuple[str, ...]) -> Iterator[str]:
+    """A remark for each number of vectors that is a parameter, or rises or falls with one in all
+    rows. Rounding may make some of them equal."""
+    if isinstance(rows.data, Fields) or len(rows) < FEWEST:
+        return
+    for name, column in zip(names, rows.theta.T, strict=True):
+        order = np.argsort(column)
+        some = _following(rows.x[order[evenly(len(rows), FEWEST)]])
+        for i in some[_following(rows.x[np.ix_(order, some)])]:
+            yield (
+                f"x: number {i} tells {name} exactly, as one follows the other in all {len(rows)} "
+                "rows; a density of it has no bound, and training may go on to its last step; "
+                f"leave number {i} out, or {name}"
+            )
+
+
+def _following(x: Array) -> Index:
+    """Which columns of (N, L) rise all the way, or fall, and stand still for less than half."""
+    steps = np.diff(x, axis=0)
+    one_way = (steps >= 0).all(0) | (steps <= 0).all(0)
+    return np.flatnonzero(one_way & ((steps != 0).mean(0) > 0.5))
+
+
 def _numbered(rows: Array | Index) -> Index:
     """A number for each row (N, K), equal for equal rows."""
     import pandas as pd  # slow to import, and workers that simulate need none of it
@@ -137,4 +165,12 @@ def _hashes(x: Array) -> Index:
     return np.frombuffer(b"".join(digests), np.int64)
 
 
-__all__ = ["constant", "copied", "on_the_edge", "shared_theta", "shared_x", "ungrouped"]
+__all__ = [
+    "constant",
+    "copied",
+    "given_away",
+    "on_the_edge",
+    "shared_theta",
+    "shared_x",
+    "ungrouped",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ def test_nothing_is_said_of_independent_rows() -> None:
         *repeats.shared_theta(rows, INDEX),
         *repeats.shared_x(rows, INDEX),
         *repeats.on_the_edge(THETA, uniform_prior(a=(0.0, 1.0), b=(0.0, 1.0))),
+        *repeats.given_away(rows, ("a", "b")),
     ]
     assert found == []
 
@@ -103,3 +106,16 @@ def test_rows_on_an_edge_are_a_remark() -> None:
     theta[7, 1], theta[9, 1] = 0.0, 1.0
     (line,) = repeats.on_the_edge(theta, uniform_prior(a=(0.0, 1.0), b=(0.0, 1.0)))
     assert line.startswith("theta: 2 rows lie on the edge of the prior of b, the first is row 7;")
+
+
+@pytest.mark.parametrize("of", [lambda b: b, lambda b: -np.exp(b), lambda b: b.round(3)])
+def test_a_number_that_is_a_parameter_is_named(of: Callable[[Array], Array]) -> None:
+    x = np.column_stack([X[:, 0], of(THETA[:, 1]).astype(np.float32), np.ones(50)])
+    (line,) = repeats.given_away(rows_of(THETA, x), ("a", "b"))
+    assert line.startswith("x: number 1 tells b exactly, as one follows the other in all 50 rows")
+    assert line.endswith("leave number 1 out, or b")
+
+
+def test_a_step_of_a_parameter_leaves_room() -> None:
+    x = np.column_stack([X[:, 0], (THETA[:, 1] > 0.5).astype(float)])
+    assert not list(repeats.given_away(rows_of(THETA, x), ("a", "b")))
