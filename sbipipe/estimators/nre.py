@@ -51,6 +51,7 @@ from sbipipe.learning.members import load_members, load_named, member_arrays, na
 from sbipipe.learning.portfolio import Candidate, Effort, fit
 from sbipipe.learning.reference import FOLDS, Reference, fit_references, folds_of
 from sbipipe.learning.schedules import MOVED, Annealed
+from sbipipe.learning.threads import each
 from sbipipe.learning.training import Rows, merge, tensors
 from sbipipe.progress import at_once, spend
 from sbipipe.protocols import Conditioned, Posterior, Prior
@@ -279,7 +280,7 @@ class _Ratio(nn.Module):
         size = pairs_on(device)
         rows = pieces(places.flatten(0, 1).to(device), size)
         given = pieces(x.to(device).expand(*pairs, -1).flatten(0, 1), size)
-        parts = [self(a, b) for a, b in zip(rows, given, strict=True)]
+        parts = each(lambda pair: self(*pair), zip(rows, given, strict=True), device)
         ratios: Tensor = torch.cat(parts).double().reshape(pairs).cpu()
         return ratios
 

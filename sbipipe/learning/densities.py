@@ -23,6 +23,7 @@ from sbipipe.interfaces import Array, Data, Fields, Mask
 from sbipipe.learning.autoregressive import is_quick, log_normal, noise_of, quickened, stacked
 from sbipipe.learning.networks import FieldNetwork, check_sides
 from sbipipe.learning.standardise import Standardise
+from sbipipe.learning.threads import each
 from sbipipe.learning.whiten import Whiten
 from sbipipe.progress import spend
 from sbipipe.records import InputError
@@ -115,13 +116,15 @@ class ConditionalDensity(nn.Module):
         """log q(a | b), a (n, B, A) and embeddings (B, E) or (n, B, E) -> (n, B), in float64."""
         pairs = np.broadcast_shapes(a.shape[:-1], embedded.shape[:-1])
         a, embedded = a.expand(*pairs, -1), embedded.expand(*pairs, -1)
-        parts = []
-        for pair in pieces(torch.arange(math.prod(pairs)), pairs_on(embedded.device)):
+
+        def piece(pair: Tensor) -> Tensor:
             at = pair // pairs[1], pair % pairs[1]
             rows = a[at].to(embedded.device)
             log_prob = self._log_standard(self.inputs(rows), embedded[at])
-            parts.append(log_prob.double() + self.inputs.log_det(rows))
-        return torch.cat(parts).reshape(pairs)
+            return log_prob.double() + self.inputs.log_det(rows)
+
+        every = pieces(torch.arange(math.prod(pairs)), pairs_on(embedded.device))
+        return torch.cat(each(piece, every, embedded.device)).reshape(pairs)
 
     @torch.no_grad()
     def sample(self, n: int, embedded: Tensor) -> Tensor:

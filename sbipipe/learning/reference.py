@@ -31,6 +31,7 @@ from sbipipe.learning.densities import ConditionalDensity, pairs_on, pieces
 from sbipipe.learning.guide import Guide, new_flow
 from sbipipe.learning.members import together
 from sbipipe.learning.schedules import Annealed
+from sbipipe.learning.threads import each
 from sbipipe.learning.training import Rows, optimise
 from sbipipe.seeds import number, stream
 
@@ -87,14 +88,17 @@ class Reference(Guide):
 
     def _flown(self, u: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The flow's noise (n N, D), and log q (n N,) in float64, of rows; on the CPU."""
-        known, places, densities = self.flow.embed(x), [], []
-        for part in pieces(torch.arange(len(u)), pairs_on(known.device)):
+        known = self.flow.embed(x)
+
+        def piece(part: Tensor) -> tuple[Tensor, Tensor]:
             rows = u[part].to(known.device)
             given = known[part % len(x)]
             noise, slope = noise_of([self.flow.net], self.flow.inputs(rows)[None], given[None])
             log_q = (log_normal(noise) + slope)[0].double() + self.flow.inputs.log_det(rows)
-            places.append(noise[0].cpu())
-            densities.append(log_q.cpu())
+            return noise[0].cpu(), log_q.cpu()
+
+        every = pieces(torch.arange(len(u)), pairs_on(known.device))
+        places, densities = zip(*each(piece, every, known.device), strict=True)
         return torch.cat(places), torch.cat(densities)
 
 

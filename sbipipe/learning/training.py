@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from sbipipe.learning.precision import cast
 from sbipipe.learning.processes import Processes
 from sbipipe.learning.progress import Bar
 from sbipipe.learning.schedules import Schedule, steps_per_epoch
+from sbipipe.learning.threads import threads
 from sbipipe.seeds import number, torch_scope
 
 Rows = tuple[Tensor, ...]
@@ -167,7 +167,7 @@ def optimise(
     )
     module.to(task.device)
     state = _begin(module, settings)
-    with _threads(1 if all(rows.ndim <= VECTORS for rows in train) else torch.get_num_threads()):
+    with threads(1 if all(rows.ndim <= VECTORS for rows in train) else torch.get_num_threads()):
         _train(state, task, keep)
     module.load_state_dict(state.best)
     module.eval()
@@ -176,17 +176,6 @@ def optimise(
         chosen={label: state.chosen + 1},
         seconds=state.seconds,
     )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many of this process compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def tensors(*arrays: Any) -> Rows:
