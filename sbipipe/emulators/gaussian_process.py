@@ -36,8 +36,8 @@ from scipy.special import ndtri
 
 from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, Fields, Generator, History, Run, Weights
-from sbipipe.learning.scoring import wrapping_fields
-from sbipipe.physics.bands import Bands
+from sbipipe.learning.scoring import fields_of
+from sbipipe.physics.bands import Bands, bands_of
 from sbipipe.protocols import Emulator, Prior
 from sbipipe.records import Positive, plugin
 from sbipipe.storage import check_same
@@ -93,11 +93,11 @@ class GaussianProcess:
         """Learn from `train`; the notes tell how it does on `valid`.
 
         Raises:
-            InputError: For vectors, and for fields that do not wrap around.
+            InputError: For vectors.
         """
         begin = time.perf_counter()
-        data = wrapping_fields(train, 1, "gaussian_process")
-        theta, y, within = _measured(train, Bands(data.geometry.pixels))
+        data = fields_of(train, 1, "gaussian_process")
+        theta, y, within = _measured(train, _bands(data))
         some = evenly(len(theta), self.simulations)
         place, y = prior.to_unit(theta[some]), y[some]
         columns = _standardised(y).reshape(len(y), -1).T
@@ -189,7 +189,7 @@ class GaussianProcessEmulator:
 
     @property
     def _bands(self) -> Bands:
-        return Bands(self.data.geometry.pixels)
+        return _bands(self.data)
 
     @cached_property
     def _processes(self) -> list[Any]:
@@ -228,6 +228,10 @@ class GaussianProcessEmulator:
         gains[:, :, channels, channels] = scale.swapaxes(1, 2)
         gains[:, 0, :, -1] = mean[..., 0]
         return gains
+
+
+def _bands(data: Fields) -> Bands:
+    return bands_of(data.shape, periodic=data.geometry.periodic)
 
 
 def _measured(rows: Dataset, bands: Bands) -> tuple[Array, Array, Array]:

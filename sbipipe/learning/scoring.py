@@ -1,9 +1,9 @@
-"""What kinds of emulators that score periodic fields have in common.
+"""What kinds of emulators that score fields have in common.
 
-Such a kind takes fields whose opposite sides meet, averages some pixels to one if asked to, and
-scores every field in its standard position (`physics.position`), so that its images under shifts,
-reflections and right-angle rotations have one likelihood. A field that is not finite, or whose
-surface is too sharp for its polynomial, has none.
+Such a kind takes fields, averages some pixels to one if asked to, and scores every field in its
+standard position (`physics.position`), so that its images under reflections, right-angle rotations
+and, where it wraps around, shifts have one likelihood. A field that is not finite, or whose surface
+is too sharp for its polynomial, has none.
 """
 
 from __future__ import annotations
@@ -22,34 +22,29 @@ CHUNK = 256
 """Fields that are scored at once."""
 
 
-def wrapping_fields(rows: Dataset, coarsen: int, kind: str) -> Fields:
+def fields_of(rows: Dataset, coarsen: int, kind: str) -> Fields:
     """What the rows are, if they are fields that this kind can take.
 
     Args:
         coarsen: Pixels along each axis that are averaged to one.
 
     Raises:
-        InputError: For vectors, fields that do not wrap around, or sides that `coarsen` does not
-            divide.
+        InputError: For vectors, or sides that `coarsen` does not divide.
     """
     if not isinstance(rows.data, Fields):
         raise InputError(f"of: given vectors; allowed for kind {kind}: a simulator of fields")
-    geometry = rows.data.geometry
-    if not geometry.periodic:
+    sides = rows.data.geometry.pixels
+    if any(side % coarsen for side in sides):
         raise InputError(
-            f"of: given fields whose sides do not meet; allowed for kind {kind}: periodic fields"
-        )
-    if any(side % coarsen for side in geometry.pixels):
-        raise InputError(
-            f"config.coarsen: given {coarsen}; allowed: what divides the sides {geometry.pixels}"
+            f"config.coarsen: given {coarsen}; allowed: what divides the sides {sides}"
         )
     return rows.data
 
 
-def coarsened(x: Array, coarsen: int) -> Array:
+def coarsened(x: Array, coarsen: int, *, periodic: bool = True) -> Array:
     """Fields (N, C, *space) to learn from. Those that are averaged come from their standard
     position, as those that are scored do."""
-    return average(standard_position(x), coarsen) if coarsen > 1 else x
+    return average(standard_position(x, periodic=periodic), coarsen) if coarsen > 1 else x
 
 
 def score_fields(
@@ -79,10 +74,10 @@ def score_fields(
     finite = np.flatnonzero(np.isfinite(x).all(tuple(range(1, x.ndim))))
     for start in range(0, len(finite), CHUNK):
         rows = finite[start : start + CHUNK]
-        part = score(standard_position(x[rows]))
+        part = score(standard_position(x[rows], periodic=source.geometry.periodic))
         coefficients[rows], error[rows], draws[rows] = vars(part).values()
     coefficients[unresolved(coefficients, basis) > sharpest] = np.nan
     return Scored(coefficients=coefficients, error=error, draws=draws)
 
 
-__all__ = ["CHUNK", "coarsened", "score_fields", "wrapping_fields"]
+__all__ = ["CHUNK", "coarsened", "fields_of", "score_fields"]

@@ -1,9 +1,12 @@
-r"""Isotropic bands of Fourier modes, on periodic grids in any dimension.
+r"""Isotropic bands of the waves of a grid, in any dimension.
 
 A band holds the modes whose |k| lies between two edges; the mode k = 0 has a band of its own, and
 edges rise by a factor of 1.1, or by more where no mode lies between. |k| counts waves per pixel, so
 grids with unequal sides have round bands too. A *filter* multiplies each band of each channel, so
 it commutes with every shift, reflection and right-angle rotation of the grid.
+
+Waves are Fourier's on a periodic grid. On one that is not they are cosines (`cosines`), as if the
+field were mirrored at its sides; filters then commute with reflections and rotations.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import torch
 from torch import Tensor
 
 from sbipipe.interfaces import Array, Index
+from sbipipe.physics.cosines import cosines, of_cosines
 
 RATIO = 1.1
 """Of a band's edges: finer bands fit a steep spectrum better and average over fewer modes."""
@@ -31,13 +35,15 @@ class Bands:
 
     Args:
         sides: Of the grid, in pixels.
+        periodic: Whether opposite sides meet.
     """
 
     sides: tuple[int, ...]
+    periodic: bool = True
 
     @cached_property
     def of_mode(self) -> Index:
-        """The band of each mode, with the shape of the grid, in the order of `fftn`."""
+        """The band of each mode, with the shape of the grid, in the order of `waves`."""
         lengths, which = np.unique(np.round(self._length, 9), return_inverse=True)
         band = np.zeros(len(lengths), np.int64)
         start = 0.0
@@ -59,8 +65,11 @@ class Bands:
 
     @property
     def _length(self) -> Array:
-        """|k| of each mode, with the shape of the grid, in the order of `fftn`."""
-        axes = [np.fft.fftfreq(side) for side in self.sides]
+        """|k| of each mode, with the shape of the grid, in the order of `waves`."""
+        axes = [
+            np.fft.fftfreq(side) if self.periodic else np.arange(side) / (2 * side)
+            for side in self.sides
+        ]
         squares = sum(k**2 for k in np.meshgrid(*axes, indexing="ij"))
         return np.asarray(np.sqrt(squares))
 
@@ -71,6 +80,13 @@ class Bands:
     def pixels(self) -> int:
         """Of one channel."""
         return int(np.prod(self.sides))
+
+    def waves(self, fields: Tensor) -> Tensor:
+        """The orthonormal transform of fields (n, C, *space), with their shape."""
+        if not self.periodic:
+            return cosines(fields)
+        waves: Tensor = torch.fft.fftn(fields, dim=tuple(range(2, fields.ndim)), norm="ortho")
+        return waves
 
     def moments(self, fields: Tensor) -> Tensor:
         """Second moments of the channels and of the constant one, band by band.
@@ -84,8 +100,7 @@ class Bands:
             band of k = 0.
         """
         count, channels = fields.shape[:2]
-        space = tuple(range(2, fields.ndim))
-        waves = torch.fft.fftn(fields.double(), dim=space, norm="ortho").flatten(2)
+        waves = self.waves(fields.double()).flatten(2)
         onto = self.membership(waves.real)
         out = torch.zeros(count, len(self), channels + 1, channels + 1, dtype=torch.float64)
         for a in range(channels):
@@ -115,23 +130,25 @@ class Bands:
         """Fields (n, C, *space) through gains (n, b, C_out, C + 1), the last one for the constant
         field, to (n, C_out, *space)."""
         space = tuple(range(2, fields.ndim))
-        half = self._half(fields.device)
-        waves = torch.fft.rfftn(fields, dim=space)
-        spread = gains[..., :-1][:, half]  # (n, *half, C_out, C)
+        waves = torch.fft.rfftn(fields, dim=space) if self.periodic else cosines(fields)
+        spread = gains[..., :-1][:, self._stored(fields.device)]  # (n, *stored, C_out, C)
         channels = range(fields.shape[1])
         parts = [spread[..., c].movedim(-1, 1) * waves[:, c : c + 1] for c in channels]
-        out: Tensor = torch.fft.irfftn(torch.stack(parts).sum(0), s=self.sides, dim=space)
+        total = torch.stack(parts).sum(0)
+        out: Tensor = (
+            torch.fft.irfftn(total, s=self.sides, dim=space) if self.periodic else of_cosines(total)
+        )
         return out + gains[:, 0, :, -1].view(len(fields), -1, *(1,) * len(space))
 
-    def _half(self, device: torch.device) -> Tensor:
-        """`of_mode` in the order of `rfftn`."""
-        last = self.sides[-1] // 2 + 1
+    def _stored(self, device: torch.device) -> Tensor:
+        """`of_mode` of the waves of `filter`: of a periodic grid the half that `rfftn` gives."""
+        last = self.sides[-1] // 2 + 1 if self.periodic else self.sides[-1]
         return torch.from_numpy(self.of_mode[..., :last]).to(device)
 
 
-def bands_of(shape: Sequence[int]) -> Bands:
+def bands_of(shape: Sequence[int], *, periodic: bool = True) -> Bands:
     """The bands of fields with shape (C, *space)."""
-    return Bands(tuple(int(side) for side in shape[1:]))
+    return Bands(tuple(int(side) for side in shape[1:]), periodic)
 
 
 __all__ = ["Bands", "bands_of"]

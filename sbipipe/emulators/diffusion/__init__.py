@@ -44,7 +44,7 @@ from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
 from sbipipe.learning.members import load_named
 from sbipipe.learning.pixels import Pixels, best_pixels
-from sbipipe.learning.scoring import coarsened, wrapping_fields
+from sbipipe.learning.scoring import coarsened, fields_of
 from sbipipe.physics.bands import bands_of
 from sbipipe.protocols import Emulator, Prior
 from sbipipe.records import InputError, plugin
@@ -98,8 +98,7 @@ class Diffusion(Settings):
         """Learn from `train`, choose on `valid`.
 
         Raises:
-            InputError: For vectors, fields that do not wrap around, or sides that do not halve
-                often enough.
+            InputError: For vectors, or sides that do not halve often enough.
         """
         problems = self.obstacles(None)
         if problems:
@@ -144,10 +143,11 @@ class Diffusion(Settings):
     def _fit(
         self, train: Dataset, valid: Dataset, prior: Prior, run: Run, begun: Model | None
     ) -> tuple[Emulator, History]:
-        source = wrapping_fields(train, self.coarsen, "diffusion")
-        x, x_valid = (coarsened(rows.x, self.coarsen) for rows in (train, valid))
+        source = fields_of(train, self.coarsen, "diffusion")
+        periodic = source.geometry.periodic
+        x, x_valid = (coarsened(rows.x, self.coarsen, periodic=periodic) for rows in (train, valid))
         s, s_valid = (scaled(prior.to_unit(rows.theta)) for rows in (train, valid))
-        pixels, linear = self._linear(x, s, x_valid, s_valid)
+        pixels, linear = self._linear(x, s, x_valid, s_valid, periodic=periodic)
         y, y_valid = (torch.from_numpy(pixels(fields)) for fields in (x, x_valid))
         unexplained = linear.unexplained(linear.bands.moments(y_valid), s_valid)
         density = self.schedule.density(linear.log_snr.numpy(), unexplained.numpy())
@@ -188,7 +188,8 @@ class Diffusion(Settings):
         history = learn_paths(
             student, ways.levels, ways.w, ways.s, self.optimisation, run, "student"
         )
-        x, s = coarsened(train.x, self.coarsen), scaled(prior.to_unit(train.theta))
+        x = coarsened(train.x, self.coarsen, periodic=teacher.source.geometry.periodic)
+        s = scaled(prior.to_unit(train.theta))
         true, y = torch.from_numpy(x), torch.from_numpy(teacher.pixels(x))
         amplify(
             student, true, y, s, lambda w: torch.from_numpy(teacher.pixels.inverse(w.numpy())), run
@@ -203,7 +204,7 @@ class Diffusion(Settings):
         grid = source.geometry.coarser(self.coarsen)
         shape = replace(source, geometry=grid).shape
         linear = LinearDenoiser(
-            bands=bands_of(shape),
+            bands=bands_of(shape, periodic=grid.periodic),
             basis=Basis(len(prior.names), self.degree),
             log_snr=torch.from_numpy(arrays["linear/log_snr"]),
             coefficients=torch.from_numpy(arrays["linear/coefficients"]),
@@ -223,13 +224,13 @@ class Diffusion(Settings):
         )  # fmt: skip
 
     def _linear(
-        self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor
+        self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor, *, periodic: bool
     ) -> tuple[Pixels, LinearDenoiser]:
         """The pixels' map and the linear denoiser with the better bound on valid."""
 
         def fit(pixels: Pixels) -> tuple[float, LinearDenoiser]:
             y = torch.from_numpy(pixels(x))
-            linear = fit_linear(y, s, Basis(s.shape[1], self.degree))
+            linear = fit_linear(y, s, Basis(s.shape[1], self.degree), periodic=periodic)
             moments = linear.bands.moments(torch.from_numpy(pixels(x_valid)))
             nats = linear.nats(moments, s_valid).numpy() - pixels.log_jacobian(x_valid)
             return float(nats.mean()), linear
@@ -242,16 +243,18 @@ class Diffusion(Settings):
             return LinearModel(linear)
         film = self.conditioning == "film"
         outputs = channels if film else self.basis_fields * channels
-        network = self._network(shape, outputs, linear.basis.dimensions if film else 0)
+        network = self._network(linear, shape, outputs, linear.basis.dimensions if film else 0)
         if film:
             return Film(linear, network)
         return Factorised(linear, network, self.basis_fields, channels)
 
     def _student(self, linear: LinearDenoiser, shape: Sequence[int], steps: int) -> Student:
-        network = self._network(shape, shape[0], linear.basis.dimensions)
+        network = self._network(linear, shape, shape[0], linear.basis.dimensions)
         return Student(linear, network, shape[0], steps)
 
-    def _network(self, shape: Sequence[int], outputs: int, conditions: int) -> UNet:
+    def _network(
+        self, linear: LinearDenoiser, shape: Sequence[int], outputs: int, conditions: int
+    ) -> UNet:
         network = UNet(
             channels=shape[0],
             outputs=outputs,
@@ -261,6 +264,7 @@ class Diffusion(Settings):
             multipliers=self.network.multipliers,
             blocks=self.network.blocks,
             attention_below=self.network.attention_below,
+            periodic=linear.bands.periodic,
         )
         if self.network.compile:
             network.compile()

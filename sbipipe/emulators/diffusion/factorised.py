@@ -102,10 +102,10 @@ class Factorised(Model):
 
     def _onto_features(self, B: Tensor, z: Tensor) -> Tensor:
         """Inner products of each B with each feature in each band, (n, J, b, C, C + 1)."""
-        bands, space = self.linear.bands, tuple(range(-(z.ndim - 2), 0))
-        waves = torch.fft.fftn(B.view(*B.shape[:2], *z.shape[1:]), dim=space, norm="ortho")
-        waves = waves.flatten(3)  # (n, J, C, modes)
-        noised = torch.fft.fftn(z, dim=space, norm="ortho").flatten(2)  # (n, C, modes)
+        bands, (count, fields) = self.linear.bands, B.shape[:2]
+        waves = bands.waves(B.reshape(count * fields, *z.shape[1:]))
+        waves = waves.reshape(count, fields, self.channels, -1)  # modes last
+        noised = bands.waves(z).flatten(2)  # (n, C, modes)
         onto = bands.membership(z)
         products = [
             (waves * noised[:, None, c : c + 1].conj()).real @ onto for c in range(self.channels)

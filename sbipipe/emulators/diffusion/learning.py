@@ -51,7 +51,8 @@ def learn(
         label, score, keep: Of `training.optimise`.
     """
     loss = partial(noise_loss, model, density)
-    return optimise(model, loss, train, valid, settings, run, label, _augment, score, keep)
+    augment = partial(_augment, model.linear.bands.periodic)
+    return optimise(model, loss, train, valid, settings, run, label, augment, score, keep)
 
 
 def spectral_score(
@@ -83,8 +84,8 @@ def spectral_score(
     return score
 
 
-def _augment(y: Tensor, terms: Tensor) -> Rows:
-    return random_symmetry(y), terms
+def _augment(periodic: bool, y: Tensor, terms: Tensor) -> Rows:
+    return random_symmetry(y, periodic=periodic), terms
 
 
 def noise_loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:

@@ -230,7 +230,12 @@ def _power(moments: Tensor) -> Tensor:
 
 
 def fit_linear(
-    fields: Tensor, s: Tensor, basis: Basis, log_snr: Tensor | None = None
+    fields: Tensor,
+    s: Tensor,
+    basis: Basis,
+    log_snr: Tensor | None = None,
+    *,
+    periodic: bool = True,
 ) -> LinearDenoiser:
     """Least squares over fields (N, C, *space) with parameters s (N, D), knot by knot.
 
@@ -239,8 +244,9 @@ def fit_linear(
         basis: Of the parameters.
         log_snr: Knots; by default `LEVELS` of them, over the range where the fields hold
             information.
+        periodic: Whether opposite sides of fields meet.
     """
-    bands = bands_of(fields.shape[1:])
+    bands = bands_of(fields.shape[1:], periodic=periodic)
     if log_snr is None:
         log_snr = torch.linspace(*_reach(fields, bands), LEVELS, dtype=torch.float64)
     first, second = _sums(fields, basis(s.double()), bands)

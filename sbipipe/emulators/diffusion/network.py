@@ -1,11 +1,11 @@
-r"""A U-Net for periodic fields at a noise level, given parameters.
+r"""A U-Net for fields at a noise level, given parameters.
 
-Ho, Jain & Abbeel 2020 (arXiv 2006.11239) for fields of one to three dimensions that wrap around.
+Ho, Jain & Abbeel 2020 (arXiv 2006.11239) for fields of one to three dimensions.
 Level l of the network works on the grid halved l times. Between levels a field is averaged over
 cells of 2^d and convolved, or repeated and convolved, which no axis or direction is special to;
-every convolution wraps around. So the output moves with the input under shifts by multiples of
-the coarsest cell, and a network knows of no grid size: weights learned on small fields go on on
-larger ones.
+every convolution wraps around where the fields do, and else repeats what lies at their sides. So
+the output moves with the input under shifts of a periodic field by multiples of the coarsest cell,
+and a network knows of no grid size: weights learned on small fields go on on larger ones.
 
 lambda and theta become one vector e, which in every residual block scales and shifts the features
 (FiLM; Perez et al. 2018, arXiv 1709.07871),
@@ -24,16 +24,19 @@ in theta.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sbipipe.learning.networks import check_sides, wrap
+from sbipipe.learning.networks import check_sides, repeat_edges, wrap
 
 M = TypeVar("M", bound=nn.Module)
+
+Pad = Callable[[Tensor, int], Tensor]
+"""So many cells more on every side."""
 
 SHORTEST, LONGEST = 4.0, 128.0
 """Periods, in lambda, of the waves that embed it."""
@@ -62,6 +65,7 @@ class UNet(nn.Module):
         conditions: Number of parameters; 0 for none.
         attention_below: Cells attend to each other on levels with at most so many; 0 for none.
             A larger grid has fewer such levels, and does not use the weights of the others.
+        periodic: Whether opposite sides of fields meet.
     """
 
     def __init__(
@@ -75,15 +79,17 @@ class UNet(nn.Module):
         blocks: int = 2,
         conditions: int = 0,
         attention_below: int = 0,
+        periodic: bool = True,
     ) -> None:
         super().__init__()
+        pad = wrap if periodic else repeat_edges
         widths = [width * multiplier for multiplier in multipliers]
         self.halvings = len(widths) - 1
         self.embedding = _Embedding(8, conditions, 4 * width)
-        self.first = _Convolution(channels, widths[0], dimensions)
-        self.levels = _Level(widths, dimensions, blocks, 4 * width, attention_below)
+        self.first = _Convolution(channels, widths[0], dimensions, pad)
+        self.levels = _Level(widths, dimensions, blocks, 4 * width, attention_below, pad)
         self.film = _Film(4 * width, widths[0])
-        self.last = _Convolution(channels + widths[0], outputs, dimensions)
+        self.last = _Convolution(channels + widths[0], outputs, dimensions, pad)
         weight, bias = self.last.parameters()
         nn.init.normal_(weight, std=LAST / math.sqrt(weight[0].numel()))
         nn.init.zeros_(bias)
@@ -142,22 +148,24 @@ class _Level(nn.Module):
     """Blocks on one grid; between them, what the coarser grids make of it."""
 
     def __init__(
-        self, widths: Sequence[int], dimensions: int, blocks: int, embedding: int, attention: int
-    ) -> None:
+        self, widths: Sequence[int], dimensions: int, blocks: int, embedding: int, attention: int,
+        pad: Pad,
+    ) -> None:  # fmt: skip
         super().__init__()
         own, coarser = widths[0], widths[1:]
 
         def chain(inputs: int) -> nn.ModuleList:
             befores = [inputs] + [own] * (blocks - 1)
-            return nn.ModuleList(_Block(before, own, dimensions, embedding) for before in befores)
+            every = (_Block(before, own, dimensions, embedding, pad) for before in befores)
+            return nn.ModuleList(every)
 
         self.before = chain(own)
         self.attention = _Attention(own, attention) if attention else nn.Identity()
         self.coarser: nn.Module | None = None
         if coarser:
-            self.down = _Convolution(own, coarser[0], dimensions)
-            self.coarser = _Level(coarser, dimensions, blocks, embedding, attention)
-            self.up = _Convolution(coarser[0], own, dimensions)
+            self.down = _Convolution(own, coarser[0], dimensions, pad)
+            self.coarser = _Level(coarser, dimensions, blocks, embedding, attention, pad)
+            self.up = _Convolution(coarser[0], own, dimensions, pad)
             self.after = chain(2 * own)
 
     def forward(self, h: Tensor, e: Tensor) -> Tensor:
@@ -186,14 +194,14 @@ def _double(h: Tensor) -> Tensor:
 class _Block(nn.Module):
     """The residual block of the module docstring."""
 
-    def __init__(self, before: int, after: int, dimensions: int, embedding: int) -> None:
+    def __init__(self, before: int, after: int, dimensions: int, embedding: int, pad: Pad) -> None:
         super().__init__()
         self.norms = nn.ModuleList([_norm(before), _norm(after, affine=False)])
-        self.one = _Convolution(before, after, dimensions)
+        self.one = _Convolution(before, after, dimensions, pad)
         self.film = _Film(embedding, after)
-        self.two = _zero(_Convolution(after, after, dimensions))
+        self.two = _zero(_Convolution(after, after, dimensions, pad))
         same = before == after
-        self.past = nn.Identity() if same else _Convolution(before, after, dimensions, size=1)
+        self.past = nn.Identity() if same else _Convolution(before, after, dimensions, pad, size=1)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         h = self.one(functional.silu(self.norms[0](x)))
@@ -228,15 +236,16 @@ class _Film(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """Of periodic fields, with an odd kernel."""
+    """With an odd kernel, of fields with cells more on every side."""
 
-    def __init__(self, before: int, after: int, dimensions: int, size: int = 3) -> None:
+    def __init__(self, before: int, after: int, dimensions: int, pad: Pad, size: int = 3) -> None:
         super().__init__()
+        self.pad = pad
         self.convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1](before, after, size)
         self.margin = size // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        fields: Tensor = self.convolution(wrap(x, self.margin))
+        fields: Tensor = self.convolution(self.pad(x, self.margin))
         return fields
 
 

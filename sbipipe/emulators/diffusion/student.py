@@ -116,7 +116,8 @@ def learn(
     weights = bands.power(w[:, -1]).mean(0) ** -0.5
     weights = weights / torch.einsum("bc,b->", weights, torch.from_numpy(bands.modes))
     loss = partial(path_loss, student, weights.float().to(run.device))
-    return optimise(student, loss, train, valid, settings, run, label, _augment)
+    augment = partial(_augment, bands.periodic)
+    return optimise(student, loss, train, valid, settings, run, label, augment)
 
 
 def path_loss(student: Student, weights: Tensor, w: Tensor, s: Tensor) -> Tensor:
@@ -125,15 +126,14 @@ def path_loss(student: Student, weights: Tensor, w: Tensor, s: Tensor) -> Tensor
     rows = torch.arange(len(w), device=w.device)
     step = torch.randint(len(student.levels), (len(w),)).to(w.device)
     missed = student.moved(w[rows, step], student.levels[step], s) - w[rows, step + 1]
-    space = tuple(range(2, missed.ndim))
-    waves = torch.fft.fftn(missed, dim=space, norm="ortho").flatten(2)
+    waves = student.linear.bands.waves(missed).flatten(2)
     of_mode = torch.from_numpy(student.linear.bands.of_mode.ravel()).to(w.device)
-    squares = waves.real.square() + waves.imag.square()
+    squares = waves.abs().square()
     return torch.einsum("ncp,pc->n", squares, weights[of_mode])
 
 
-def _augment(w: Tensor, s: Tensor) -> Rows:
-    moved = random_symmetry(w.flatten(1, 2))
+def _augment(periodic: bool, w: Tensor, s: Tensor) -> Rows:
+    moved = random_symmetry(w.flatten(1, 2), periodic=periodic)
     return moved.view(len(w), -1, w.shape[2], *moved.shape[2:]), s
 
 

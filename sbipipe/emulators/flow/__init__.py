@@ -31,7 +31,7 @@ from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import Basis, scaled
 from sbipipe.learning.members import load_named
 from sbipipe.learning.pixels import Pixels, best_pixels
-from sbipipe.learning.scoring import coarsened, wrapping_fields
+from sbipipe.learning.scoring import coarsened, fields_of
 from sbipipe.learning.training import tensors
 from sbipipe.physics.bands import Bands
 from sbipipe.protocols import Emulator, Prior
@@ -63,13 +63,13 @@ class Flow(Settings):
         """Learn from `train`, choose on `valid`.
 
         Raises:
-            InputError: For vectors, fields that do not wrap around, or sides that do not halve
-                often enough.
+            InputError: For vectors, or sides that do not halve often enough.
         """
-        source = wrapping_fields(train, self.coarsen, "flow")
-        x, x_valid = (coarsened(rows.x, self.coarsen) for rows in (train, valid))
+        source = fields_of(train, self.coarsen, "flow")
+        periodic = source.geometry.periodic
+        x, x_valid = (coarsened(rows.x, self.coarsen, periodic=periodic) for rows in (train, valid))
         s, s_valid = (scaled(prior.to_unit(rows.theta)) for rows in (train, valid))
-        pixels, whitening = self._whiten(x, s, x_valid, s_valid)
+        pixels, whitening = self._whiten(x, s, x_valid, s_valid, periodic=periodic)
         with torch_scope(number(run.seed, "flow", "weights")):
             model = self._model(whitening)
         history = History()
@@ -91,7 +91,7 @@ class Flow(Settings):
         arrays = weights.arrays
         source = TypeAdapter(Fields).validate_python(weights.meta["source"])
         whitening = Whitening(
-            bands=Bands(source.geometry.coarser(self.coarsen).pixels),
+            bands=Bands(source.geometry.coarser(self.coarsen).pixels, source.geometry.periodic),
             basis=Basis(len(prior.names), self.degree),
             log_power=torch.from_numpy(arrays["whitening/log_power"]),
             pull=torch.from_numpy(arrays["whitening/pull"]),
@@ -105,12 +105,13 @@ class Flow(Settings):
         )  # fmt: skip
 
     def _whiten(
-        self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor
+        self, x: Array, s: Tensor, x_valid: Array, s_valid: Tensor, *, periodic: bool
     ) -> tuple[Pixels, Whitening]:
         """The pixels' map and the Gaussian field that are likelier on valid."""
 
         def fit(pixels: Pixels) -> tuple[float, Whitening]:
-            whitening = fit_whitening(torch.from_numpy(pixels(x)), s, self.degree)
+            y = torch.from_numpy(pixels(x))
+            whitening = fit_whitening(y, s, self.degree, periodic=periodic)
             moments = whitening.bands.moments(torch.from_numpy(pixels(x_valid)))
             nats = whitening.log_prob_each(moments, s_valid).numpy() + pixels.log_jacobian(x_valid)
             return -float(nats.mean()), whitening
@@ -126,6 +127,7 @@ class Flow(Settings):
             each=self.couplings,
             parameters=whitening.basis.dimensions,
             width=self.width,
+            periodic=whitening.bands.periodic,
         )
         return Model(whitening, couplings)
 

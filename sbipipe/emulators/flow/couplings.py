@@ -9,10 +9,11 @@ couplings transform half of the differences d into
 
     d -> exp(a) d + t,     log |det| = sum a,
 
-where a and t come of a small periodic convolutional network of the averages, the other differences
-and theta. Its last layer begins at zero, so the flow begins as the identity, and w as what the
-closed form says of it. Multiscale Flow (Dai & Seljak 2023, arXiv 2306.04689), Wavelet Flow (Yu,
-Derpanis & Brubaker 2020, arXiv 2010.13821).
+where a and t come of a small convolutional network of the averages, the other differences and
+theta, which wraps around where the field does and else repeats what lies at its sides. Its last
+layer begins at zero, so the flow begins as the identity, and w as what the closed form says of it.
+Multiscale Flow (Dai & Seljak 2023, arXiv 2306.04689), Wavelet Flow (Yu, Derpanis & Brubaker 2020,
+arXiv 2010.13821).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.emulators.flow.haar import join, split
-from sbipipe.learning.networks import wrap
+from sbipipe.learning.networks import repeat_edges, wrap
 
 STEEPEST = 2.0
 """Of |a|, which approaches it smoothly."""
@@ -40,13 +41,15 @@ class Coupling(nn.Module):
         parameters: D.
         width: Features of the network.
         first: Whether it transforms the differences with even numbers, or those with odd ones.
+        periodic: Whether opposite sides of fields meet.
     """
 
     def __init__(
         self, *, averages: int, differences: int, dimensions: int, parameters: int, width: int,
-        first: bool,
+        first: bool, periodic: bool,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.pad = wrap if periodic else repeat_edges
         even = [i for i in range(differences) if i % 2 == 0]
         odd = [i for i in range(differences) if i % 2]
         self.moved, self.kept = (even, odd) if first or not odd else (odd, even)
@@ -76,9 +79,9 @@ class Coupling(nn.Module):
 
     def _affine(self, d: Tensor, averages: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         films = self.theta(s).view(len(s), 4, -1, *(1,) * (d.ndim - 2)).unbind(1)
-        h = self.inner(wrap(torch.cat([averages, d[:, self.kept]], 1), 1))
+        h = self.inner(self.pad(torch.cat([averages, d[:, self.kept]], 1), 1))
         h = functional.silu(h * (1 + films[0]) + films[1])
-        h = self.middle(wrap(h, 1))
+        h = self.middle(self.pad(h, 1))
         h = functional.silu(h * (1 + films[2]) + films[3])
         a, t = self.outer(h).chunk(2, 1)
         return STEEPEST * torch.tanh(a / STEEPEST), t
@@ -94,11 +97,12 @@ class Couplings(nn.Module):
         each: Couplings of each level.
         parameters: D.
         width: Features of each network.
+        periodic: Whether opposite sides of fields meet.
     """
 
     def __init__(
         self, *, channels: int, sides: Sequence[int], levels: int, each: int, parameters: int,
-        width: int,
+        width: int, periodic: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.each = levels, each
@@ -110,6 +114,7 @@ class Couplings(nn.Module):
                 parameters=parameters,
                 width=width,
                 first=i % 2 == 0,
+                periodic=periodic,
             )
             for i in range(levels * each)
         )

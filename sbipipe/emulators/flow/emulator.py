@@ -86,8 +86,10 @@ class FlowEmulator:
 
     @property
     def _shifts(self) -> list[tuple[int, ...]]:
-        """Of the images of a field; the whitening alone has no need of any."""
-        each = range(self.settings.shifts if self.settings.couplings else 1)
+        """Of the images of a field; the whitening alone has no need of any, and a field that does
+        not wrap around has no others."""
+        needed = self.settings.couplings and self.source.geometry.periodic
+        each = range(self.settings.shifts if needed else 1)
         return list(itertools.product(each, repeat=len(self._axes)))
 
     def log_prob(self, theta: Array, x: Array) -> Array:

@@ -43,9 +43,10 @@ def learn(model: Model, train: Rows, valid: Rows, settings: Settings, run: Run) 
         train, valid: Fields y (N, C, *space) and parameters s (N, D).
     """
     second = settings.discriminate
+    augment = partial(_augment, model.whitening.bands.periodic)
     history = optimise(
         model, partial(negative_gain, model), train, valid, settings.optimisation, run,
-        "flow", _augment, keep=second.epochs > 0,
+        "flow", augment, keep=second.epochs > 0,
     )  # fmt: skip
     if not second.epochs:
         return history
@@ -53,7 +54,7 @@ def learn(model: Model, train: Rows, valid: Rows, settings: Settings, run: Run) 
         settings.optimisation, epochs=second.epochs, learning_rate=second.learning_rate
     )
     loss = partial(missed, model, second.contrasts)
-    found = optimise(model, loss, train, valid, schedule, run, "flow discriminative", _augment)
+    found = optimise(model, loss, train, valid, schedule, run, "flow discriminative", augment)
     return merge([history, found])
 
 
@@ -91,8 +92,8 @@ def _reference(
     return points[chosen], at
 
 
-def _augment(y: Tensor, s: Tensor) -> Rows:
-    return random_symmetry(y), s
+def _augment(periodic: bool, y: Tensor, s: Tensor) -> Rows:
+    return random_symmetry(y, periodic=periodic), s
 
 
 __all__ = ["learn", "missed", "negative_gain"]

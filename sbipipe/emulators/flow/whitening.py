@@ -115,9 +115,9 @@ class Whitening:
         return -self.bands.pixels * self.channels / 2 * float(np.log(2 * np.pi))
 
 
-def fit_whitening(y: Tensor, s: Tensor, degree: int) -> Whitening:
+def fit_whitening(y: Tensor, s: Tensor, degree: int, *, periodic: bool = True) -> Whitening:
     """The likeliest Gaussian field for rows y (N, C, *space) at parameters s (N, D)."""
-    bands, basis = bands_of(y.shape[1:]), Basis(s.shape[1], degree)
+    bands, basis = bands_of(y.shape[1:], periodic=periodic), Basis(s.shape[1], degree)
     moments = torch.cat([bands.moments(part) for part in torch.split(y, _CHUNK)])
     channels = y.shape[1]
     modes, terms = torch.from_numpy(bands.modes), basis(s.double())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import windows
 from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import rows_of, simulated
@@ -13,7 +14,7 @@ from sbipipe import storage
 from sbipipe.emulators.diffusion import Diffusion, learning
 from sbipipe.emulators.diffusion.emulator import DiffusionEmulator
 from sbipipe.estimators.surface import Surface
-from sbipipe.interfaces import Dataset, Run, Scored, Weights
+from sbipipe.interfaces import Run, Scored, Weights
 from sbipipe.learning import training
 from sbipipe.protocols import Posterior
 from sbipipe.records import InputError, parse
@@ -206,12 +207,18 @@ def test_a_network_of_another_size_cannot_go_on():
         go_on(make(fields=3), coarse)
 
 
-def test_fields_that_do_not_wrap_around_are_an_error():
-    geometry = TRAIN.data.geometry.__class__(pixels=(8, 8), periodic=False)
-    data = TRAIN.data.__class__(geometry=geometry)
-    rows = Dataset(data=data, theta=TRAIN.theta, x=TRAIN.x, group=TRAIN.group)
-    with pytest.raises(InputError, match="of: given fields whose sides do not meet"):
-        make().fit(rows, rows, SIMULATOR.prior, Run(seed=0))
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
+def test_fields_that_do_not_wrap_around_are_mirrored_and_rotated_but_not_shifted(conditioning: str):
+    train, test = windows.rows(200, 0), windows.rows(4, 1)
+    kind = make(conditioning=conditioning, degree=4)
+    emulator, _ = kind.fit(train, train, windows.PRIOR, Run(seed=0))
+    assert isinstance(emulator, DiffusionEmulator)
+    again = kind.restore(emulator.weights, windows.PRIOR)
+    expected = emulator.surfaces(test.x)
+    for image in (test.x.transpose(0, 1, 3, 2), np.rot90(test.x, 1, (2, 3)), test.x[..., ::-1]):
+        np.testing.assert_array_equal(again.surfaces(image), expected)
+    assert np.abs(emulator.surfaces(np.roll(test.x, 3, 2)) - expected).max() > 0.01
+    assert_emulates(emulator, test.theta)
 
 
 def test_fields_of_another_shape_are_an_error(emulator: DiffusionEmulator):

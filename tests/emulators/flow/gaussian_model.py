@@ -9,10 +9,12 @@ from sbipipe.learning.chebyshev import Basis
 from sbipipe.physics.bands import Bands
 
 
-def whitening(sides: tuple[int, ...], channels: int, seed: int = 0) -> Whitening:
+def whitening(
+    sides: tuple[int, ...], channels: int, seed: int = 0, *, periodic: bool = True
+) -> Whitening:
     """Gaussian fields with a mean, power and correlations that depend on two parameters."""
     rng = np.random.default_rng(seed)
-    bands, basis = Bands(sides), Basis(2, 2)
+    bands, basis = Bands(sides, periodic), Basis(2, 2)
     pull = rng.normal(size=(len(bands), channels, channels + 1, len(basis))) * 0.3
     for c in range(channels):
         pull[:, c, c:channels] = 0

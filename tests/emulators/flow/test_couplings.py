@@ -13,18 +13,28 @@ from sbipipe.emulators.flow.model import Model
 GRIDS = [((8,), 1, 3), ((8,), 2, 2), ((4, 4), 1, 2), ((4, 8), 2, 2), ((4, 4, 4), 2, 2)]
 """Sides, channels and levels."""
 
+either = pytest.mark.parametrize("periodic", [True, False])
 
-def couplings(sides: tuple[int, ...], channels: int, levels: int, *, scale: float) -> Couplings:
+
+def couplings(
+    sides: tuple[int, ...], channels: int, levels: int, *, scale: float, periodic: bool
+) -> Couplings:
     """With random last layers, zero for a scale of zero."""
     torch.manual_seed(0)
-    flow = Couplings(channels=channels, sides=sides, levels=levels, each=2, parameters=2, width=3)
+    flow = Couplings(
+        channels=channels, sides=sides, levels=levels, each=2, parameters=2, width=3,
+        periodic=periodic,
+    )  # fmt: skip
     for step in flow._of(0) + [c for level in range(1, levels) for c in flow._of(level)]:
         torch.nn.init.normal_(step.outer.weight, std=scale)
     return flow.double()
 
 
-def model(sides: tuple[int, ...], channels: int, levels: int, *, scale: float = 0.5) -> Model:
-    return Model(whitening(sides, channels), couplings(sides, channels, levels, scale=scale))
+def model(
+    sides: tuple[int, ...], channels: int, levels: int, *, scale: float = 0.5, periodic: bool = True
+) -> Model:
+    closed = whitening(sides, channels, periodic=periodic)
+    return Model(closed, couplings(sides, channels, levels, scale=scale, periodic=periodic))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 8), (2, 1, 4, 6), (2, 2, 4, 4, 2)])
@@ -57,12 +67,13 @@ def test_the_flow_begins_as_the_identity(sides: tuple[int, ...], channels: int, 
         np.testing.assert_allclose(flow.gain(y, s), 0, atol=1e-12)
 
 
+@either
 @pytest.mark.parametrize(("sides", "channels", "levels"), GRIDS)
 def test_its_jacobian_is_the_log_determinant_it_states(
-    sides: tuple[int, ...], channels: int, levels: int
+    sides: tuple[int, ...], channels: int, levels: int, periodic: bool
 ) -> None:
     """Of the whole map, from log N(u) + log |du/dy|, for a field far from typical ones too."""
-    flow, s = model(sides, channels, levels), parameters(1)
+    flow, s = model(sides, channels, levels, periodic=periodic), parameters(1)
     for spread in (1.0, 4.0):
         y = spread * fields_of(flow.whitening, s)
 
@@ -77,11 +88,12 @@ def test_its_jacobian_is_the_log_determinant_it_states(
             assert float(found) == pytest.approx(float(expected), rel=1e-9)
 
 
+@either
 @pytest.mark.parametrize(("sides", "channels", "levels"), GRIDS)
 def test_noise_and_fields_are_each_others_images(
-    sides: tuple[int, ...], channels: int, levels: int
+    sides: tuple[int, ...], channels: int, levels: int, periodic: bool
 ) -> None:
-    flow, s = model(sides, channels, levels), parameters(4)
+    flow, s = model(sides, channels, levels, periodic=periodic), parameters(4)
     u = torch.randn(
         (4, channels, *sides), generator=torch.Generator().manual_seed(1), dtype=torch.float64
     )
@@ -91,9 +103,10 @@ def test_noise_and_fields_are_each_others_images(
         np.testing.assert_allclose(flow(y, s), u, atol=1e-8)
 
 
-def test_it_integrates_to_one_over_two_by_two_pixels() -> None:
+@either
+def test_it_integrates_to_one_over_two_by_two_pixels(periodic: bool) -> None:
     """The mean of its density over that of the closed form, at draws of that."""
-    flow = model((2, 2), 1, 1, scale=0.1)
+    flow = model((2, 2), 1, 1, scale=0.1, periodic=periodic)
     s = parameters(1).expand(200_000, 2)
     y = fields_of(flow.whitening, s)
     with torch.no_grad():

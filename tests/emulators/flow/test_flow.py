@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
+import windows
 from interruption import interrupted
 from lognormal_emulator import assert_emulates
 from rows import rows_of, simulated
 from sbipipe import storage
 from sbipipe.emulators.flow import Flow, learning
 from sbipipe.emulators.flow.emulator import FlowEmulator
-from sbipipe.interfaces import Dataset, Geometry, Run
+from sbipipe.interfaces import Array, Run
 from sbipipe.learning import training
 from sbipipe.learning.chebyshev import Basis, scaled, unresolved
 from sbipipe.physics.position import standard_position
@@ -194,11 +196,52 @@ def test_sides_that_do_not_halve_leave_the_closed_form_alone() -> None:
     assert_emulates(emulator, rows.theta[:3])
 
 
-def test_fields_that_do_not_wrap_around_are_an_error() -> None:
-    data = TRAIN.data.__class__(geometry=Geometry(pixels=(8, 8), periodic=False))
-    rows = Dataset(data=data, theta=TRAIN.theta, x=TRAIN.x, group=TRAIN.group)
-    with pytest.raises(InputError, match=r"of: given fields whose sides do not meet.*kind flow"):
-        make().fit(rows, rows, SIMULATOR.prior, Run(seed=0))
+@pytest.fixture(scope="module")
+def window() -> FlowEmulator:
+    train, valid = windows.rows(4000, 0), windows.rows(300, 1)
+    found = make(degree=3).fit(train, valid, windows.PRIOR, Run(seed=0))[0]
+    assert isinstance(found, FlowEmulator)
+    return found
+
+
+def test_the_closed_form_is_nearly_the_likelihood_of_windows(window: FlowEmulator) -> None:
+    """KL(exact, flow) on a grid over the prior, which is several times as large where the windows
+    are taken to wrap around."""
+    test = windows.rows(40, 2)
+    axis = (np.arange(30) + 0.5) / 30
+    q = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    exact = windows.log_likelihood(windows.PRIOR.from_unit(q), test.x)
+    held_out, train = (windows.rows(n, seed, periodic=True) for seed, n in ((2, 40), (0, 4000)))
+    jumping = make(degree=3).fit(train, held_out, windows.PRIOR, Run(seed=0))[0]
+
+    def kl(surfaces: Array) -> float:
+        found = Basis(2, 8)(scaled(q)).numpy() @ surfaces.T
+        p, r = (np.exp(v - special.logsumexp(v, 0)) for v in (exact, found))
+        return float((p * (np.log(p + 1e-300) - np.log(r + 1e-300))).sum(0).mean())
+
+    assert kl(window.surfaces(test.x)) < 0.06
+    assert kl(jumping.surfaces(test.x)) > 5 * kl(window.surfaces(test.x))
+
+
+@pytest.mark.parametrize("couplings", [0, 2])
+def test_windows_are_mirrored_and_rotated_but_not_shifted(couplings: int) -> None:
+    train, test = windows.rows(200, 0), windows.rows(4, 2)
+    kind = make(couplings=couplings)
+    emulator, _ = kind.fit(train, train, windows.PRIOR, Run(seed=0))
+    again = kind.restore(emulator.weights, windows.PRIOR)
+    expected = emulator.surfaces(test.x)
+    for image in (test.x.transpose(0, 1, 3, 2), np.rot90(test.x, 1, (2, 3)), test.x[..., ::-1]):
+        np.testing.assert_array_equal(again.surfaces(image), expected)
+    assert np.abs(emulator.surfaces(np.roll(test.x, 3, 2)) - expected).max() > 0.1
+    assert_emulates(emulator, test.theta)
+
+
+def test_drawn_windows_jump_at_their_sides(window: FlowEmulator) -> None:
+    """As the true ones do; between neighbours the step is smaller."""
+    theta = np.tile([0.0, -2.5], (300, 1))
+    drawn = window.draw(theta, np.random.default_rng(0))
+    within, across = np.diff(drawn, axis=2).std(), (drawn[:, :, 0] - drawn[:, :, -1]).std()
+    assert across > 1.5 * within
 
 
 def test_fields_of_another_shape_are_an_error(emulator: FlowEmulator) -> None:
