@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contracts import kinds, quick
+import windows
+from contracts import kinds, quick, taken
 from lognormal_emulator import SIMULATOR, assert_emulates, held_out
 from rows import rows_of
 from sbipipe import storage
-from sbipipe.interfaces import Run
+from sbipipe.interfaces import Dataset, Run
 from sbipipe.learning.chebyshev import Basis
-from sbipipe.protocols import Emulator, EmulatorKind, Scores
+from sbipipe.protocols import Emulator, EmulatorKind, Prior, Scores
 from sbipipe.records import InputError
 
 ROWS = held_out(420)
@@ -69,6 +70,26 @@ def test_it_scores_fields_where_its_kind_says_so(kind: str, emulator: Emulator) 
     assert found.shape == (6, len(Basis(2, emulator.degree)))
     assert (np.isnan(found).all(1) == (np.arange(6) == 2)).all()
     assert np.isfinite(found[np.arange(6) != 2]).all()
+
+
+def test_fields_that_do_not_wrap_around_are_taken_or_refused_in_words(kind: str) -> None:
+    """And drawn as they are. Images under reflections, not those under shifts, have one surface."""
+    test = windows.rows(4, 2)
+
+    def fit(prior: Prior, train: Dataset, valid: Dataset) -> Emulator:
+        return make(kind).fit(train, valid, prior, Run(seed=1))[0]
+
+    whole = (SIMULATOR.prior, TRAIN, VALID)
+    offers = [whole, (windows.PRIOR, windows.rows(300, 0), windows.rows(90, 1))]
+    *_, (offer, emulator) = taken(lambda offer: fit(*offer), offers)
+    if offer is whole:
+        return
+    assert_emulates(emulator, test.theta)
+    assert emulator.data == test.data
+    if isinstance(emulator, Scores):
+        expected = emulator.surfaces(test.x)
+        np.testing.assert_array_equal(emulator.surfaces(test.x[..., ::-1]), expected)
+        assert (emulator.surfaces(np.roll(test.x, 3, 2)) != expected).any(1).all()
 
 
 def test_vectors_are_an_error(kind: str) -> None:
