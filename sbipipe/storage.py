@@ -48,6 +48,10 @@ COLUMN = 2**16
 
 _CODECS = [zarr.codecs.ZstdCodec(level=1), zarr.codecs.Crc32cCodec()]
 
+# A chunk of nothing but NaN is written like any other, or it would count as missing. Zarr keeps
+# this with no array, but asks for it whenever one is opened.
+zarr.config.set({"array.write_empty_chunks": True})
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary neighbour of `path`, then give it the name."""
@@ -343,7 +347,7 @@ def _fit(
         return store[key]
     return store.create_array(
         key, shape=shape, chunks=(chunk, *shape[1:]), dtype=dtype, fill_value=fill,
-        compressors=_CODECS, config={"write_empty_chunks": True},
+        compressors=_CODECS,
     )  # fmt: skip
 
 

@@ -83,6 +83,17 @@ def test_a_missing_chunk_is_found(saved: Path) -> None:
         storage.open_set(saved).split("test")
 
 
+def test_a_chunk_of_nothing_but_nan_is_there(tmp_path: Path) -> None:
+    """Where all of its fields cannot be scored, or all of its simulations failed."""
+    x = np.ones((storage.simulations_per_chunk(1) + 1, 3))
+    x[-1] = np.nan
+    rows = rows_of(np.zeros((len(x), 1)), x)
+    storage.save_split(tmp_path, "test", rows)
+    storage.finish_set(tmp_path, {"parameters": ["a"], **storage.describe(rows.data)})
+    found = storage.open_set(tmp_path).split("test")
+    np.testing.assert_array_equal(found.x, x)
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")

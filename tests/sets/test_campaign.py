@@ -111,6 +111,11 @@ def test_failures_are_recorded_and_an_empty_split_is_refused(
     assert failed == {1: "FloatingPointError: too dense"}
     assert np.isnan(storage.open_split(path, "test")["x"][1]).all()
 
+    index = np.arange(30)  # a whole chunk
+    campaign._run_task(simulator, task(path, "test", index, np.ones((30, 2)), np.ones(30)))
+    storage.open_split(path, "test")["status"][:] = np.full(30, storage.FAILED, np.uint8)
+    assert not len(storage.open_set(path).split("test"))
+
     none, reasons = dict.fromkeys(SPLITS, 0), {"test/1": "too dense"}
     with pytest.raises(InputError, match=r"simulate\.toy: the split .* is empty \(too dense\)"):
         campaign._refuse_empty(none, reasons, "simulate.toy")
