@@ -53,7 +53,11 @@ def score(params: Params, name: str, folder: Path) -> dict[str, Any]:
         rows = replace(rows, data=data, x=scored.coefficients)
         refused[split] = np.flatnonzero(~np.isfinite(rows.x).all(1)).tolist()
         if refused[split]:
-            print(f"emulate.{name}: {split}: fields that cannot be scored: {shown(refused[split])}")
+            print(
+                f"emulate.{name}: {split}: fields that cannot be scored: {shown(refused[split])}; "
+                "those that are finite have surfaces too sharp for polynomials of degree "
+                f"{emulator.degree}: a higher degree, a smaller prior or `coarsen` helps"
+            )
         if np.isfinite(scored.error).any():
             noise[split] = monte_carlo(scored)
         storage.save_split(folder, split, rows, error=scored.error, draws=scored.draws)
