@@ -1,7 +1,7 @@
 r"""A generative adversarial network, which draws fields in one pass.
 
 A generator turns noise and theta into fields; a critic learns to tell them from true ones, and the
-generator to please it (`game`). Both are `periodic`, built for fields that wrap around, or
+generator to please it (`game`). Both are `periodic`, which know the symmetries of the grid, or
 `cosmogan`, those of Mustafa et al. 2019. Of the generators along the way, the one is kept whose
 fields resemble held-out ones most (`score`); that of `periodic` is given the spectra of true fields
 (`amplified`). Such a model has no likelihood, so no estimator may be `of` it. `docs/gan.md` is the
@@ -10,13 +10,14 @@ guide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.emulators.gan.amplified import Amplified
@@ -31,7 +32,7 @@ from sbipipe.evenly import evenly
 from sbipipe.interfaces import Array, Dataset, Fields, History, Run, Weights
 from sbipipe.learning.chebyshev import scaled
 from sbipipe.learning.members import load_named
-from sbipipe.learning.networks import check_sides
+from sbipipe.learning.networks import check_sides, random_symmetry
 from sbipipe.learning.pixels import Pixels, fit_pixels
 from sbipipe.learning.players import play
 from sbipipe.protocols import Emulator, Prior
@@ -88,7 +89,7 @@ class Gan(Settings):
             )  # fmt: skip
         duel = Duel(
             generator=generator, critic=critic, flips=self.share_flipped,
-            moved=self.architecture == "periodic", judge=judge,
+            moved=self._moved(data), judge=judge,
         )  # fmt: skip
         history = play(
             duel,
@@ -138,13 +139,14 @@ class Gan(Settings):
             raise InputError(
                 f"of: given fields of {grid.dimensions} dimensions; allowed for kind gan: 2"
             )
-        if self.architecture == "periodic" and not grid.periodic:
-            raise InputError(
-                "of: given fields whose sides do not meet; allowed for kind gan with architecture "
-                "periodic: periodic fields (or architecture: cosmogan)"
-            )
         check_sides(grid.pixels, self._levels(grid.pixels), "of")
         return rows.data
+
+    def _moved(self, data: Fields) -> Callable[[Tensor], Tensor]:
+        """What brings true fields into other positions."""
+        if self.architecture == "cosmogan":
+            return lambda y: y
+        return partial(random_symmetry, periodic=data.geometry.periodic)
 
     def _levels(self, sides: Sequence[int]) -> int:
         """How often the grid is halved."""
@@ -165,6 +167,7 @@ class Gan(Settings):
             levels=self._levels(data.geometry.pixels), maps=self.maps,
             floor=torch.from_numpy(pixels.floor),
             bend=functional.silu if self.bend == "silu" else functional.relu,
+            periodic=data.geometry.periodic,
         )  # fmt: skip
 
     def _drawer(
@@ -173,7 +176,7 @@ class Gan(Settings):
         """What draws, once the game is over."""
         if isinstance(generator, CosmoGenerator):
             return generator
-        return Amplified(generator, data.shape, conditions)
+        return Amplified(generator, data.shape, conditions, periodic=data.geometry.periodic)
 
     def _critic(self, data: Fields, conditions: int) -> PeriodicCritic | CosmoCritic:
         if self.architecture == "cosmogan":
@@ -181,6 +184,7 @@ class Gan(Settings):
         return PeriodicCritic(
             shape=data.shape, conditions=conditions, width=self.width,
             levels=self._levels(data.geometry.pixels), spectrum=self.spectrum,
+            periodic=data.geometry.periodic,
         )  # fmt: skip
 
 

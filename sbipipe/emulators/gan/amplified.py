@@ -12,8 +12,8 @@ pixels leads,
 
     log g += (log P_true - log P_drawn) / 2,        q += R_true - R_drawn,
 
-a few times. The mode k = 0, the field's mean, is left as it is. A filter commutes with every shift,
-so the fields stay statistically the same everywhere.
+a few times. The mode k = 0, the field's mean, is left as it is. A filter commutes with every shift
+of a periodic field, so the fields stay statistically the same everywhere.
 """
 
 from __future__ import annotations
@@ -48,16 +48,19 @@ class Amplified(nn.Module):
         generator: `(s, noise) -> fields (n, C, *space)`.
         shape: Of a field, (C, *space).
         conditions: The number of parameters it is given.
+        periodic: Whether opposite sides of fields meet.
     """
 
     log_gain: Tensor
     mixed: Tensor
     amplitude: Tensor
 
-    def __init__(self, generator: Any, shape: Sequence[int], conditions: int) -> None:
+    def __init__(
+        self, generator: Any, shape: Sequence[int], conditions: int, *, periodic: bool = True
+    ) -> None:
         super().__init__()
         self.generator = generator
-        self.bands = bands_of(shape)
+        self.bands = bands_of(shape, periodic=periodic)
         self.basis = Basis(conditions, DEGREE)
         bands, channels, terms = len(self.bands), shape[0], len(self.basis)
         for name, own in {

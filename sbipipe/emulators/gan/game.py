@@ -31,7 +31,6 @@ from torch.nn.functional import softplus
 
 from sbipipe.emulators.gan.noise import noise
 from sbipipe.emulators.gan.score import Judge
-from sbipipe.learning.networks import random_symmetry
 from sbipipe.learning.players import Rows
 
 
@@ -50,20 +49,19 @@ class Duel:
         generator: Draws them.
         critic: Reads them.
         flips: The probability that a label is flipped.
-        moved: Whether true fields come in random positions.
+        moved: True fields (n, C, *space) in other positions.
         judge: What scores the generator.
     """
 
     generator: Any
     critic: Any
     flips: float
-    moved: bool
+    moved: Callable[[Tensor], Tensor]
     judge: Judge
 
     def critic_loss(self, rows: Rows) -> Tensor:
         """Of the critic, for true fields and as many drawn ones."""
-        y, s = rows
-        y = random_symmetry(y) if self.moved else y
+        y, s = self.moved(rows[0]), rows[1]
         with torch.no_grad():
             drawn = self._draw(s)
         return softplus(-self._answer(y, s)) + softplus(self._answer(drawn, s))
@@ -75,8 +73,7 @@ class Duel:
 
     def penalty(self, rows: Rows) -> Tensor:
         """R1 of the critic at true fields."""
-        y, s = rows
-        y = random_symmetry(y) if self.moved else y
+        y, s = self.moved(rows[0]), rows[1]
         return r1(lambda read: self.critic(read, s), self.critic.read(y))
 
     def score(self) -> float:

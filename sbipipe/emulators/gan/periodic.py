@@ -1,9 +1,10 @@
-r"""Two players that know the symmetries of a periodic field.
+r"""Two players that know the symmetries of a field's grid.
 
 **Generator.** White noise on the coarsest grid goes through wrapped convolutions; between one grid
 and the next, twice as fine, each cell becomes four equal ones (nearest up-sampling), and fresh
 noise is added to the features. There is no place that differs from another: where the noise of
 every grid is shifted, each by as much of the box, so is the field, to the last bit but rounding.
+Convolutions of fields that do not wrap around repeat what lies at their sides instead.
 
 **Critic.** The same grids downwards, by convolutions of stride 2. Of every grid's features it takes
 the mean over cells and the logarithm of the mean square, so it is invariant under shifts by cells
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.emulators.gan.spectrum import LogPower
-from sbipipe.learning.networks import FLOOR, wrap
+from sbipipe.learning.networks import FLOOR, repeat_edges, wrap
 
 EMBEDDED = 32
 """The length of the embedding of theta."""
@@ -54,12 +55,20 @@ Bend = Callable[[Tensor], Tensor]
 """What bends features, one by one."""
 
 
-class _Residual(nn.Module):
-    """A wrapped 3 x 3 convolution, whose features are scaled and shifted by theta, on top of what
-    it is given."""
+def padding(periodic: bool) -> Callable[[Tensor, int], Tensor]:
+    """What gives a field so many cells more on every side."""
+    return wrap if periodic else repeat_edges
 
-    def __init__(self, features: int, conditions: int, bend: Bend = functional.silu) -> None:
+
+class _Residual(nn.Module):
+    """A 3 x 3 convolution, whose features are scaled and shifted by theta, on top of what it is
+    given."""
+
+    def __init__(
+        self, features: int, conditions: int, periodic: bool, bend: Bend = functional.silu
+    ) -> None:
         super().__init__()
+        self.pad = padding(periodic)
         self.bend = bend
         self.convolution = nn.Conv2d(features, features, 3)
         self.film = nn.Linear(EMBEDDED, 2 * features) if conditions else None
@@ -68,7 +77,7 @@ class _Residual(nn.Module):
             nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        h = self.convolution(wrap(x, 1))
+        h = self.convolution(self.pad(x, 1))
         if self.film:
             scale, shift = self.film(embedded)[..., None, None].chunk(2, 1)
             h = torch.addcmul(shift, h, 1 + scale)
@@ -86,15 +95,17 @@ class PeriodicGenerator(nn.Module):
         maps: The maps of noise on each grid, but for the coarsest, which has one a feature.
         floor: What no pixel of a channel is below, with shape (C,); None for no floor.
         bend: The activation between the layers.
+        periodic: Whether opposite sides of fields meet.
     """
 
     floor: Tensor
 
     def __init__(
         self, *, shape: Sequence[int], conditions: int, width: int, levels: int, maps: int,
-        floor: Tensor | None = None, bend: Bend = functional.silu,
+        floor: Tensor | None = None, bend: Bend = functional.silu, periodic: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.pad = padding(periodic)
         own = torch.full((shape[0],), -torch.inf) if floor is None else floor.float()
         self.register_buffer("floor", own.view(-1, 1, 1), persistent=False)
         self.bend = bend
@@ -108,7 +119,7 @@ class PeriodicGenerator(nn.Module):
             nn.Conv2d(grid[0], size, 1) for grid, size in zip(self.noise_shapes, sizes, strict=True)
         )
         self.finer = nn.ModuleList(nn.Conv2d(*pair, 1) for pair in pairwise(sizes))
-        self.residual = nn.ModuleList(_Residual(size, conditions, bend) for size in sizes)
+        self.residual = nn.ModuleList(_Residual(size, conditions, periodic, bend) for size in sizes)
         self.out = nn.Conv2d(sizes[-1], shape[0], 3)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -120,7 +131,7 @@ class PeriodicGenerator(nn.Module):
             if level:
                 h = functional.interpolate(self.finer[level - 1](h), scale_factor=2.0)
             h = residual(self.bend(h + fresh), embedded)
-        fields: Tensor = self.out(wrap(h, 1))
+        fields: Tensor = self.out(self.pad(h, 1))
         return torch.maximum(fields, self.floor).contiguous()
 
 
@@ -130,20 +141,23 @@ class PeriodicCritic(nn.Module):
     Args:
         shape, conditions, width, levels: Those of the generator.
         spectrum: Whether it reads the power of the field.
+        periodic: Whether opposite sides of fields meet.
     """
 
     def __init__(
-        self, *, shape: Sequence[int], conditions: int, width: int, levels: int, spectrum: bool
-    ) -> None:
+        self, *, shape: Sequence[int], conditions: int, width: int, levels: int, spectrum: bool,
+        periodic: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.pad = padding(periodic)
         sizes = widths(width, levels)[::-1]
-        self.power = LogPower(shape) if spectrum else None
+        self.power = LogPower(shape, periodic=periodic) if spectrum else None
         self.embed = embedding(conditions)
         self.first = nn.Conv2d(shape[0], sizes[0], 3)
         self.coarser = nn.ModuleList(
             nn.Conv2d(before, after, 2, stride=2) for before, after in pairwise(sizes)
         )
-        self.residual = nn.ModuleList(_Residual(size, conditions) for size in sizes[1:])
+        self.residual = nn.ModuleList(_Residual(size, conditions, periodic) for size in sizes[1:])
         embedded = EMBEDDED if conditions else 0
         read = 2 * sum(sizes) + embedded + (self.power.length if self.power else 0)
         self.hidden = nn.Sequential(
@@ -171,7 +185,7 @@ class PeriodicCritic(nn.Module):
 
     def _hidden(self, read: Sequence[Tensor], embedded: Tensor) -> Tensor:
         fields = read[0].contiguous(memory_format=torch.channels_last)
-        h = functional.silu(self.first(wrap(fields, 1)))
+        h = functional.silu(self.first(self.pad(fields, 1)))
         found = [embedded, *read[1:], *_pooled(h)]
         for coarser, residual in zip(self.coarser, self.residual, strict=True):
             h = residual(functional.silu(coarser(h)), embedded)

@@ -79,8 +79,8 @@ class Settings:
     """All settings of the generative adversarial network.
 
     Attributes:
-        architecture: "periodic" for fields that wrap around; "cosmogan" is that of Mustafa et al.
-            2019, at any size.
+        architecture: "periodic" knows the symmetries of the grid, shifts of periodic fields among
+            them; "cosmogan" is that of Mustafa et al. 2019, at any size.
         condition: The parameters that the players are told: "all", "none", or a list of names. The
             fields of those that they are not told are drawn from all of them.
         pixels: "gaussian" sends pixel values to normal quantiles, "standard" shifts and scales

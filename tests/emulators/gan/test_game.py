@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sbipipe.emulators.gan.game import Duel, r1
 from sbipipe.emulators.gan.periodic import PeriodicCritic
+from sbipipe.learning.networks import random_symmetry
 
 
 def test_r1_of_a_linear_critic_is_the_square_of_its_weights() -> None:
@@ -69,7 +70,13 @@ class Ones(nn.Module):
 
 
 def duel(flips: float) -> Duel:
-    return Duel(generator=Ones(), critic=Scale(), flips=flips, moved=True, judge=SimpleNamespace())
+    return Duel(
+        generator=Ones(),
+        critic=Scale(),
+        flips=flips,
+        moved=random_symmetry,
+        judge=SimpleNamespace(),
+    )
 
 
 def test_the_losses_are_the_non_saturating_logistic_ones() -> None:
