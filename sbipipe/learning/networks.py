@@ -13,7 +13,7 @@ would hide the amplitude of the field, which is what sigma_8 is about.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -21,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.records import InputError
+
+Pad = Callable[[Tensor, int], Tensor]
+"""Gives fields (b, C, *space) so many cells more on every side."""
 
 FLOOR = 1e-4
 """Mean square of a feature below which its logarithm says no more (inputs have unit variance)."""
@@ -84,7 +87,7 @@ class _Stage(nn.Module):
         super().__init__()
         convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dimensions - 1]
         self.overlap = overlap
-        self.pad = wrap if periodic else repeat_edges
+        self.pad = padding(periodic)
         self.down = convolution(before, after, 2 + 2 * overlap, stride=2)
         self.residual = convolution(after, after, 3)
 
@@ -132,6 +135,11 @@ def wrap(x: Tensor, width: int) -> Tensor:
 def repeat_edges(x: Tensor, width: int) -> Tensor:
     """`width` cells more on every side of (b, C, *space), each like the nearest of x."""
     return functional.pad(x, (width, width) * (x.ndim - 2), mode="replicate") if width else x
+
+
+def padding(periodic: bool) -> Pad:
+    """What makes fields larger whose opposite sides meet, or do not."""
+    return wrap if periodic else repeat_edges
 
 
 def random_symmetry(x: Tensor, *, periodic: bool = True) -> Tensor:

@@ -24,19 +24,16 @@ in theta.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sbipipe.learning.networks import check_sides, repeat_edges, wrap
+from sbipipe.learning.networks import Pad, check_sides, padding
 
 M = TypeVar("M", bound=nn.Module)
-
-Pad = Callable[[Tensor, int], Tensor]
-"""So many cells more on every side."""
 
 SHORTEST, LONGEST = 4.0, 128.0
 """Periods, in lambda, of the waves that embed it."""
@@ -82,7 +79,7 @@ class UNet(nn.Module):
         periodic: bool = True,
     ) -> None:
         super().__init__()
-        pad = wrap if periodic else repeat_edges
+        pad = padding(periodic)
         widths = [width * multiplier for multiplier in multipliers]
         self.halvings = len(widths) - 1
         self.embedding = _Embedding(8, conditions, 4 * width)

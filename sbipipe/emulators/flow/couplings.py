@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.emulators.flow.haar import join, split
-from sbipipe.learning.networks import repeat_edges, wrap
+from sbipipe.learning.networks import padding
 
 STEEPEST = 2.0
 """Of |a|, which approaches it smoothly."""
@@ -49,7 +49,7 @@ class Coupling(nn.Module):
         first: bool, periodic: bool,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.pad = wrap if periodic else repeat_edges
+        self.pad = padding(periodic)
         even = [i for i in range(differences) if i % 2 == 0]
         odd = [i for i in range(differences) if i % 2]
         self.moved, self.kept = (even, odd) if first or not odd else (odd, even)

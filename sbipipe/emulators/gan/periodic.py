@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sbipipe.emulators.gan.spectrum import LogPower
-from sbipipe.learning.networks import FLOOR, repeat_edges, wrap
+from sbipipe.learning.networks import FLOOR, padding
 
 EMBEDDED = 32
 """The length of the embedding of theta."""
@@ -53,11 +53,6 @@ def embedding(conditions: int) -> nn.Module:
 
 Bend = Callable[[Tensor], Tensor]
 """What bends features, one by one."""
-
-
-def padding(periodic: bool) -> Callable[[Tensor, int], Tensor]:
-    """What gives a field so many cells more on every side."""
-    return wrap if periodic else repeat_edges
 
 
 class _Residual(nn.Module):
