@@ -11,13 +11,11 @@ along the axis. Mirroring the axis changes the signs of X_n with odd n, and noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
-
-from sbipipe.interfaces import Array
 
 
 def cosines(fields: Tensor) -> Tensor:
@@ -30,19 +28,18 @@ def of_cosines(waves: Tensor) -> Tensor:
     return _along_axes(waves, [_matrix(side).T for side in waves.shape[2:]])
 
 
-def _along_axes(values: Tensor, matrices: Sequence[Array]) -> Tensor:
+def _along_axes(values: Tensor, matrices: Sequence[Tensor]) -> Tensor:
     for axis, matrix in enumerate(matrices, 2):
-        onto = torch.from_numpy(matrix.copy()).to(values)
-        values = torch.tensordot(values, onto, dims=([axis], [1])).movedim(-1, axis)
+        values = torch.tensordot(values, matrix.to(values), dims=([axis], [1])).movedim(-1, axis)
     return values
 
 
-def _matrix(side: int) -> Array:
+def _matrix(side: int) -> Tensor:
     """D, with shape (side, side)."""
-    x = np.arange(side)
-    matrix = np.sqrt(2 / side) * np.cos(np.pi * np.outer(x, x + 0.5) / side)
+    x = torch.arange(side, dtype=torch.float64)
+    matrix = math.sqrt(2 / side) * torch.cos(math.pi * torch.outer(x, x + 0.5) / side)
     matrix[0] = side**-0.5
-    return np.asarray(matrix)
+    return matrix
 
 
 __all__ = ["cosines", "of_cosines"]
