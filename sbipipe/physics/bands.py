@@ -88,6 +88,12 @@ class Bands:
         waves: Tensor = torch.fft.fftn(fields, dim=tuple(range(2, fields.ndim)), norm="ortho")
         return waves
 
+    def squares(self, fields: Tensor) -> Tensor:
+        """|X_c|^2 of every mode, with shape (n, C, pixels), of fields (n, C, *space)."""
+        waves = self.waves(fields).flatten(2)
+        real = waves.real.square()
+        return real + waves.imag.square() if waves.is_complex() else real
+
     def moments(self, fields: Tensor) -> Tensor:
         """Second moments of the channels and of the constant one, band by band.
 

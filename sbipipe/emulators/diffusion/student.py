@@ -126,9 +126,8 @@ def path_loss(student: Student, weights: Tensor, w: Tensor, s: Tensor) -> Tensor
     rows = torch.arange(len(w), device=w.device)
     step = torch.randint(len(student.levels), (len(w),)).to(w.device)
     missed = student.moved(w[rows, step], student.levels[step], s) - w[rows, step + 1]
-    waves = student.linear.bands.waves(missed).flatten(2)
     of_mode = torch.from_numpy(student.linear.bands.of_mode.ravel()).to(w.device)
-    squares = waves.abs().square()
+    squares = student.linear.bands.squares(missed)
     return torch.einsum("ncp,pc->n", squares, weights[of_mode])
 
 
