@@ -15,6 +15,7 @@ from sbipipe.names import unnamed
 from sbipipe.physics.parameters import NAMES
 from sbipipe.records import InputError
 from sbipipe.sets import cmd_layout
+from sbipipe.sets.sides import apart
 from sbipipe.sets.tables import csv_parameters, read_table
 from sbipipe.sets.tails import heavy
 
@@ -56,6 +57,7 @@ def _table(path: Path, parameters: tuple[str, ...]) -> Source:
     kept = rows.rows(rows.finite)
     if not len(kept):
         raise InputError(f"{path}: no row is finite")
+    fields = isinstance(rows.data, Fields)
     return Source(
         path=_relative(path),
         kind="arrays",
@@ -65,7 +67,8 @@ def _table(path: Path, parameters: tuple[str, ...]) -> Source:
         group=kept.group,
         excluded=len(rows) - len(kept),
         data=rows.data,
-        tails=heavy(kept.x) if isinstance(rows.data, Fields) else None,
+        tails=heavy(kept.x) if fields else None,
+        apart=apart(kept.x) if fields else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sbipipe.interfaces import Array, Data, Index
+from sbipipe.sets.sides import Apart
 from sbipipe.sets.tails import Tails
 
 
@@ -28,6 +29,7 @@ class Source:
         excluded: The number of rows that are not finite.
         data: What a row is.
         tails: The far pixels of fields, if there are any as they are read.
+        apart: Opposite sides of fields, where they do not seem to meet.
     """
 
     path: str
@@ -39,6 +41,7 @@ class Source:
     excluded: int
     data: Data
     tails: Tails | None = None
+    apart: Apart | None = None
 
     @property
     def simulations(self) -> int:

@@ -16,7 +16,7 @@ from sbipipe.names import unnamed
 from sbipipe.protocols import Prior, Reader, UnknownPrior
 from sbipipe.records import InputError
 from sbipipe.seeds import number
-from sbipipe.sets import repeats, tails
+from sbipipe.sets import repeats, sides, tails
 from sbipipe.sets.declared import departures, significant, simulated
 from sbipipe.sets.support import support
 
@@ -48,8 +48,12 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
     edges = repeats.on_the_edge(rows.theta, within) if within else ()
     remarks = [*edges, *repeats.given_away(sound, names)]
     remarks += [*repeats.shared_theta(sound, index), *repeats.shared_x(sound, index)]
-    far = tails.heavy(sound.x) if isinstance(sound.data, Fields) else None
-    remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
+    if isinstance(sound.data, Fields):
+        far, jump = tails.heavy(sound.x), sides.apart(sound.x)
+        remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
+        if jump and sound.data.geometry.periodic:
+            remarks.append(f"config.periodic: given true; {jump.sentence}; with false nothing is "
+                           "shifted or looked at across them")  # fmt: skip
     return tuple(f"{where}: {line}" for line in remarks)
 
 

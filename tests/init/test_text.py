@@ -138,6 +138,17 @@ def test_a_parameter_with_one_value_is_fixed() -> None:
     assert check.check().problems == ()
 
 
+@pytest.mark.parametrize("step", [0.0, 1.0])
+def test_sides_that_do_not_meet_are_guessed(step: float) -> None:
+    """A slope from side to side, on white noise."""
+    np.savez("maps.npz", theta=theta(), x=x(16, 16) + step * np.arange(16))
+    source = look(Path("maps.npz"))
+    written = text(source, guess(source.theta, source.group, source.parameters))
+    (entry,) = yaml.safe_load(written)["simulate"].values()
+    assert entry["config"]["periodic"] is (step == 0)
+    assert ("opposite sides of axis 1 differ" in written) is (step > 0)
+
+
 def test_heavy_tails_of_pixels_are_said_with_what_can_be_done() -> None:
     """exp(2 g) has a median absolute deviation of about 1, and pixels beyond exp(6)."""
     np.savez("maps.npz", theta=theta(), x=np.exp(2 * x(16, 16)))

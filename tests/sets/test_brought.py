@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
+import windows
 from sbipipe import paths, plugins, storage
 from sbipipe.config import Params
 from sbipipe.interfaces import Array
 from sbipipe.priors.prior import DrawnPrior
 from sbipipe.records import InputError, parse
-from sbipipe.sets import campaign
+from sbipipe.sets import brought, campaign
 
 UNIFORM = {"kind": "uniform", "low": 0.0, "high": 1.0}
 WITHIN = {"a": UNIFORM, "b": UNIFORM}
@@ -126,6 +128,17 @@ def test_remarks_are_kept() -> None:
     imported(WITHIN, theta)
     (remark,) = about()["remarks"]
     assert remark.startswith("simulate.mine: theta: 1 rows lie on the edge of the prior of b")
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_sides_that_do_not_meet_are_a_remark_where_they_are_said_to(periodic: bool) -> None:
+    rows = windows.rows(400, 0, periodic=periodic)
+    reader = SimpleNamespace(prior=windows.PRIOR)
+    remarks = brought.look(rows, reader, "simulate.mine")
+    assert len(remarks) == periodic
+    if periodic:
+        (remark,) = remarks
+        assert remark.startswith("simulate.mine: config.periodic: given true; opposite sides of")
 
 
 def test_heavy_tails_of_pixels_are_a_remark() -> None:
