@@ -52,7 +52,7 @@ def look(rows: Dataset, reader: Reader, where: str) -> tuple[str, ...]:
         far, jump = tails.heavy(sound.x), sides.apart(sound.x)
         remarks += [f"{far.sentence}; {tails.REMEDY}"] if far else []
         if jump and sound.data.geometry.periodic:
-            remarks.append(f"config.periodic: given true; {jump.sentence}; with false nothing is "
+            remarks.append(f"periodic: given true; {jump.sentence}; with false nothing is "
                            "shifted or looked at across them")  # fmt: skip
     return tuple(f"{where}: {line}" for line in remarks)
 

@@ -68,6 +68,7 @@ def fit(
     *,
     seed: int = 0,
     group: ArrayLike | None = None,
+    periodic: bool = True,
     summary: str | Mapping[str, Any] | None = None,
     device: str = "cpu",
     progress: bool = False,
@@ -86,6 +87,7 @@ def fit(
         seed: The root of all random streams.
         group: The simulation that each row came from, with shape (N,); each row is one of its own
             where it is not given.
+        periodic: Whether opposite sides of fields meet.
         summary: The kind of summary that turns fields into vectors, or an entry
             `{kind: cnn, config: {}}`; estimators read x itself where it is not given.
         device: Where networks are trained, "cpu" or "cuda".
@@ -99,7 +101,7 @@ def fit(
     chosen, run = parse(Settings, settings, ""), Run(seed=seed, device=device)
     columns = {"theta": np.asarray(theta), "x": np.asarray(x)}
     columns |= {} if group is None else {"group": np.asarray(group)}
-    raw = rows_of(columns, declared(prior), chosen.simulations, seed)
+    raw = rows_of(columns, declared(prior), chosen.simulations, seed, periodic=periodic)
     with stage("fit") if progress else nullcontext():
         rows, observe, posteriors = _learned(raw, summary, estimators, chosen, run)
     test = rows.test(seed)

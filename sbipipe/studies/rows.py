@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sbipipe.config import Simulations
-from sbipipe.interfaces import SPLITS, Array, Dataset, Vectors
+from sbipipe.interfaces import SPLITS, Array, Dataset, Fields, Vectors
 from sbipipe.posteriors.novelty import Neighbourhood, neighbourhood
 from sbipipe.protocols import Prior, Summariser, UnknownPrior
 from sbipipe.records import InputError
@@ -69,6 +69,8 @@ def rows_of(
     prior: Prior | UnknownPrior,
     shares: Simulations | None,
     seed: int,
+    *,
+    periodic: bool = True,
 ) -> Rows:
     """Rows from columns in memory.
 
@@ -76,11 +78,12 @@ def rows_of(
         columns: The columns `theta`, `x` and perhaps `group`, by name.
         prior: What is declared of the prior.
         shares: Of the simulations, that each split receives; by default those of the stages.
+        periodic: Whether opposite sides of fields meet.
 
     Raises:
         InputError: With every problem of the columns.
     """
-    reader = _InMemory(columns=columns, prior=prior)
+    reader = _InMemory(columns=columns, prior=prior, periodic=periodic)
     read = reader.read()
     remarks = brought.look(read, reader, "fit")
     sound = read.rows(read.finite)
@@ -100,9 +103,14 @@ class _InMemory:
 
     columns: Mapping[str, Any]
     prior: Prior | UnknownPrior
+    periodic: bool
 
     def read(self) -> Dataset:
-        return table(self.columns, support(self.prior), "fit")
+        rows = table(self.columns, support(self.prior), "fit")
+        if not isinstance(rows.data, Fields):
+            return rows
+        geometry = replace(rows.data.geometry, periodic=self.periodic)
+        return replace(rows, data=replace(rows.data, geometry=geometry))
 
 
 Observe = Callable[[Array], Array]

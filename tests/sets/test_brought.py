@@ -138,7 +138,7 @@ def test_sides_that_do_not_meet_are_a_remark_where_they_are_said_to(periodic: bo
     assert len(remarks) == periodic
     if periodic:
         (remark,) = remarks
-        assert remark.startswith("simulate.mine: config.periodic: given true; opposite sides of")
+        assert remark.startswith("simulate.mine: periodic: given true; opposite sides of")
 
 
 def test_heavy_tails_of_pixels_are_a_remark() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import sbipipe
+import windows
 from closed_form import exact_posterior
 from linear_problem import OPTIMISATION, SIMULATOR
 from sbipipe.estimators.npe import Npe
@@ -153,6 +154,17 @@ def test_fields_are_read_through_a_summary() -> None:
     drawn = study.posterior("npe", uncalibrated=True).at(maps[0]).sample(30)
     assert drawn.draws.shape == (30, 1)
     assert drawn.file.x.shape == (1, 1, 8, 8)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_fields_say_whether_they_wrap_around(periodic: bool) -> None:
+    """By default they do, and those whose sides do not meet are a remark."""
+    rows = windows.rows(150, 0)
+    study = sbipipe.fit(
+        rows.theta, rows.x, windows.PRIOR, {"npe": hasty()}, periodic=periodic, draw={"draws": 50},
+        summary={"kind": "field_statistics", "config": {"statistics": ["moments"]}},
+    )  # fmt: skip
+    assert any("sides of axis" in line for line in study.remarks) == periodic
 
 
 @pytest.mark.parametrize(
