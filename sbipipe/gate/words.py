@@ -39,6 +39,9 @@ OPENING: Mapping[str, str] = {
 """How the reason of a failure begins."""
 
 
+MANY = 0.05
+"""The share of observations without a posterior above which they are the first thing to say."""
+
 FAULTS: Mapping[str, Fault] = {
     "overconfident": "width",
     "underconfident": "width",
@@ -56,6 +59,13 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     first = {"uninformative": gained, "inconclusive": few}.get(verdict.verdict)
     if first:
         yield first
+    lost = (
+        f"{verdict.failed} of {verdict.n_test} observations could not be sampled; "
+        "they count as misses"
+    )
+    many = verdict.failed > MANY * verdict.n_test
+    if many:
+        yield lost
     if verdict.cause:
         yield from _rejections(verdict)
         yield from _wrong_margin(verdict)
@@ -64,11 +74,8 @@ def reasons(verdict: Verdict, controls: Sequence[Control]) -> Iterator[str]:
     if not verdict.cause:
         yield from _unfound(verdict.controls, controls)
         yield f"None of {len(verdict.tests)} tests rejects at level {verdict.level:g}"
-    if verdict.failed:
-        yield (
-            f"{verdict.failed} of {verdict.n_test} observations could not be sampled; "
-            "they count as misses"
-        )
+    if verdict.failed and not many:
+        yield lost
     yield from (words for words in (gained, seen) if words != first)
     if verdict.failures and verdict.failures.failed:
         yield _failed(verdict.failures)

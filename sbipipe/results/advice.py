@@ -29,6 +29,7 @@ import numpy as np
 from sbipipe import paths, plugins, storage
 from sbipipe.budgets.curve import Budget, read
 from sbipipe.config import Gate, Params
+from sbipipe.gate import words
 from sbipipe.gate.power import simulations_needed
 from sbipipe.gate.verdict import Advice, Verdict
 from sbipipe.interfaces import Array, Fields, History
@@ -124,6 +125,7 @@ def remarks(known: Known, name: str) -> tuple[Advice, ...]:
 def _all(known: Known, name: str) -> Iterator[Advice]:
     yield from _mended(known, name)
     yield from _test(known, name)
+    yield from _sharp(known, name)
     networks = list(_networks(known, name))
     yield from networks
     yield from _pixels(known, name)
@@ -139,6 +141,17 @@ def _mended(known: Known, name: str) -> Iterator[Advice]:
     for other, entry in known.params.recalibrate.items():
         if entry.of == name and known.verdicts[other].published:
             yield Advice(found=f"{other}, made of it, is published", do=f"{USE} {other}")
+
+
+def _sharp(known: Known, name: str) -> Iterator[Advice]:
+    """Surfaces of a higher degree, where many fields have none that is sharp enough."""
+    verdict, of = known.verdicts[name], known.params.set_of(name)
+    if of in known.params.emulate and verdict.failed > words.MANY * verdict.n_test:
+        yield Advice(
+            found=f"{verdict.failed} of {verdict.n_test} fields have no posterior, most likely "
+            f"since surfaces of {of} are too sharp for their polynomials",
+            do=f"a higher degree in emulate.{of}.config (surface, or degree where there is none)",
+        )
 
 
 def _other(known: Known, name: str) -> Iterator[Advice]:

@@ -291,7 +291,9 @@ def test_failed_observations_are_counted_and_judged():
     given = judged(fail(gaussian(500, 13), slice(0, 100)))
     assert given.failed == 100
     assert given.verdict == "overconfident"
-    assert any("100 of 500 observations could not be sampled" in r for r in given.reasons)
+    assert given.reasons[0].startswith("100 of 500 observations could not be sampled")
+    few = judged(fail(gaussian(500, 13, scale=0.5), slice(0, 5))).reasons
+    assert [r.startswith("5 of 500 observations") for r in few].index(True) > 0
 
 
 @pytest.mark.parametrize("rows", [slice(0, 0), slice(0, 3), slice(0, 100)])

@@ -8,7 +8,7 @@ import pytest
 
 from sbipipe import paths, storage
 from sbipipe.budgets.curve import budget
-from sbipipe.config import Recalibrate, read_params
+from sbipipe.config import Emulate, Recalibrate, read_params
 from sbipipe.gate.verdict import Verdicts
 from sbipipe.interfaces import History
 from sbipipe.records import load
@@ -88,6 +88,22 @@ def test_a_published_posterior_behind_an_unfinished_network_is_told_so(known):
     assert "vectors stopped at epoch 30, its validation loss still falling" in one.found
     (line,) = replace(published, remarks=(one,)).sharper
     assert line.startswith("it might be sharper: vectors stopped at epoch 30")
+
+
+@pytest.mark.parametrize(("failed", "first"), [(0.5, True), (0.01, False)])
+def test_surfaces_that_are_too_sharp_want_a_higher_degree(known, failed, first):
+    verdict = known.verdicts["nre"]
+    lost = replace(verdict, failed=int(failed * verdict.n_test))
+    emulate = {"vectors": Emulate(kind="flow", of=next(iter(known.params.simulate)))}
+    params = replace(known.params, emulate=emulate, summarise={})
+    path = paths.history_path("emulate", "vectors")
+    storage.save_history(path, History())
+    try:
+        (found, *_) = advice(Known(params, {**known.verdicts, "nre": lost}), "nre")
+    finally:
+        path.unlink()
+    assert ("too sharp" in found.found) == first
+    assert ("a higher degree in emulate.vectors.config" in found.do) == first
 
 
 def test_the_recalibration_that_is_missing_is_written_down(known):
