@@ -14,7 +14,6 @@ from sbipipe.interfaces import Array, Dataset, Run
 from sbipipe.physics import fields
 from sbipipe.physics.bands import Bands
 from sbipipe.priors.prior import uniform_prior
-from sbipipe.records import InputError
 
 ROWS = held_out(1_000)
 TRAIN, VALID = ROWS.rows(slice(600)), ROWS.rows(slice(600, 1_000))
@@ -92,11 +91,3 @@ def test_white_noise_of_several_channels_is_flat_on_any_grid(sides: tuple[int, .
     drawn = emulator.draw(np.full((200, 1), 0.5), rng)
     np.testing.assert_allclose(drawn.std((0, *range(2, x.ndim))), sd.ravel(), rtol=0.1)
     assert abs(np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1]) < 0.05
-
-
-def test_fields_whose_sides_do_not_meet_are_an_error() -> None:
-    x = np.ones((4, 1, 8, 8), np.float32)
-    data = described(x, periodic=False)
-    rows = Dataset(data=data, theta=np.ones((4, 1)), x=x, group=np.arange(4))
-    with pytest.raises(InputError, match="gaussian_process: periodic fields"):
-        fitted(rows, rows, uniform_prior(a=(0.0, 2.0)))
