@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from lognormal_emulator import assert_emulates
 from rows import described
-from sbipipe.interfaces import Array, Dataset
+from sbipipe.interfaces import Array, Dataset, Run
 from sbipipe.priors.prior import uniform_prior
+from sbipipe.protocols import EmulatorKind, Scores
 
 PRIOR = uniform_prior(amplitude=(-0.5, 0.5), slope=(-3.0, -1.0))
 SIDE, WHOLE = 8, 16
@@ -44,3 +46,18 @@ def log_likelihood(theta: Array, x: Array) -> Array:
         stats.multivariate_normal(cov=one[away[..., 0], away[..., 1]]).logpdf(x.reshape(len(x), -1))
         for one in covariance
     ])  # fmt: skip
+
+
+def assert_mirrored_and_rotated(kind: EmulatorKind, test: Dataset, least: float) -> None:
+    """Images of windows under reflections and rotations have one surface, those under a shift
+    another, which differs by so much; and the fitted emulator emulates."""
+    train = rows(200, 0)
+    emulator, _ = kind.fit(train, train, PRIOR, Run(seed=0))
+    again = kind.restore(emulator.weights, PRIOR, device="cpu")
+    assert isinstance(emulator, Scores)
+    assert isinstance(again, Scores)
+    expected = emulator.surfaces(test.x)
+    for image in (test.x.transpose(0, 1, 3, 2), np.rot90(test.x, 1, (2, 3)), test.x[..., ::-1]):
+        np.testing.assert_array_equal(again.surfaces(image), expected)
+    assert np.abs(emulator.surfaces(np.roll(test.x, 3, 2)) - expected).max() > least
+    assert_emulates(emulator, test.theta)

@@ -157,6 +157,11 @@ def random_symmetry(x: Tensor, *, periodic: bool = True) -> Tensor:
     return x.permute(0, 1, *permutation).flip(mirrored).contiguous()
 
 
+def augmented(periodic: bool, x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of fields under a random symmetry of their grid, and of what else is known of them."""
+    return random_symmetry(x, periodic=periodic), other
+
+
 def symmetries(x: Tensor) -> Iterator[Tensor]:
     """x under every reflection and rotation of its grid by right angles: the group D4 on squares,
     the 48 of the cube on cubes."""

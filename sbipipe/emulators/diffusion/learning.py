@@ -30,7 +30,7 @@ from sbipipe.emulators.diffusion.schedule import Density
 from sbipipe.emulators.diffusion.surface import CHUNK
 from sbipipe.interfaces import Dataset, History, Run
 from sbipipe.learning.chebyshev import scaled
-from sbipipe.learning.networks import random_symmetry
+from sbipipe.learning.networks import augmented
 from sbipipe.learning.schedules import Cosine
 from sbipipe.learning.training import Rows, Score, optimise
 from sbipipe.protocols import Prior
@@ -51,7 +51,7 @@ def learn(
         label, score, keep: Of `training.optimise`.
     """
     loss = partial(noise_loss, model, density)
-    augment = partial(_augment, model.linear.bands.periodic)
+    augment = partial(augmented, model.linear.bands.periodic)
     return optimise(model, loss, train, valid, settings, run, label, augment, score, keep)
 
 
@@ -82,10 +82,6 @@ def spectral_score(
         return found if math.isfinite(found) else WORST
 
     return score
-
-
-def _augment(periodic: bool, y: Tensor, terms: Tensor) -> Rows:
-    return random_symmetry(y, periodic=periodic), terms
 
 
 def noise_loss(model: Model, density: Density, y: Tensor, terms: Tensor) -> Tensor:

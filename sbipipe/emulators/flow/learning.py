@@ -27,7 +27,7 @@ from sbipipe.emulators.flow.model import Model
 from sbipipe.emulators.flow.settings import Settings
 from sbipipe.emulators.flow.whitening import Whitening
 from sbipipe.interfaces import History, Run
-from sbipipe.learning.networks import random_symmetry
+from sbipipe.learning.networks import augmented
 from sbipipe.learning.training import Rows, merge, optimise
 
 CANDIDATES = 512
@@ -43,7 +43,7 @@ def learn(model: Model, train: Rows, valid: Rows, settings: Settings, run: Run) 
         train, valid: Fields y (N, C, *space) and parameters s (N, D).
     """
     second = settings.discriminate
-    augment = partial(_augment, model.whitening.bands.periodic)
+    augment = partial(augmented, model.whitening.bands.periodic)
     history = optimise(
         model, partial(negative_gain, model), train, valid, settings.optimisation, run,
         "flow", augment, keep=second.epochs > 0,
@@ -90,10 +90,6 @@ def _reference(
     chosen = torch.multinomial(density[:, 1:], contrasts, replacement=True)
     at = torch.cat([density[:, :1], density[:, 1:].gather(1, chosen)], 1)
     return points[chosen], at
-
-
-def _augment(periodic: bool, y: Tensor, s: Tensor) -> Rows:
-    return random_symmetry(y, periodic=periodic), s
 
 
 __all__ = ["learn", "missed", "negative_gain"]

@@ -209,16 +209,8 @@ def test_a_network_of_another_size_cannot_go_on():
 
 def test_fields_that_do_not_wrap_around_are_mirrored_and_rotated_but_not_shifted():
     """Where theta enters each block; the contracts have coefficients."""
-    train, test = windows.rows(200, 0), windows.rows(4, 1)
     kind = make(conditioning="film", degree=4)
-    emulator, _ = kind.fit(train, train, windows.PRIOR, Run(seed=0))
-    assert isinstance(emulator, DiffusionEmulator)
-    again = kind.restore(emulator.weights, windows.PRIOR)
-    expected = emulator.surfaces(test.x)
-    for image in (test.x.transpose(0, 1, 3, 2), np.rot90(test.x, 1, (2, 3)), test.x[..., ::-1]):
-        np.testing.assert_array_equal(again.surfaces(image), expected)
-    assert np.abs(emulator.surfaces(np.roll(test.x, 3, 2)) - expected).max() > 0.01
-    assert_emulates(emulator, test.theta)
+    windows.assert_mirrored_and_rotated(kind, windows.rows(4, 1), 0.01)
 
 
 def test_fields_of_another_shape_are_an_error(emulator: DiffusionEmulator):

@@ -225,15 +225,7 @@ def test_the_closed_form_is_nearly_the_likelihood_of_windows(window: FlowEmulato
 
 @pytest.mark.parametrize("couplings", [0, 2])
 def test_windows_are_mirrored_and_rotated_but_not_shifted(couplings: int) -> None:
-    train, test = windows.rows(200, 0), windows.rows(4, 2)
-    kind = make(couplings=couplings)
-    emulator, _ = kind.fit(train, train, windows.PRIOR, Run(seed=0))
-    again = kind.restore(emulator.weights, windows.PRIOR)
-    expected = emulator.surfaces(test.x)
-    for image in (test.x.transpose(0, 1, 3, 2), np.rot90(test.x, 1, (2, 3)), test.x[..., ::-1]):
-        np.testing.assert_array_equal(again.surfaces(image), expected)
-    assert np.abs(emulator.surfaces(np.roll(test.x, 3, 2)) - expected).max() > 0.1
-    assert_emulates(emulator, test.theta)
+    windows.assert_mirrored_and_rotated(make(couplings=couplings), windows.rows(4, 2), 0.1)
 
 
 def test_drawn_windows_jump_at_their_sides(window: FlowEmulator) -> None:
